@@ -1,0 +1,3 @@
+module github.com/georedkit/georedkit
+
+go 1.24.0
