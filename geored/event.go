@@ -1,0 +1,51 @@
+package geored
+
+import "time"
+
+// EventKind is what an event tells.
+type EventKind string
+
+// The kinds of events.
+const (
+	RunStarted   EventKind = "run-started"
+	StageStarted EventKind = "stage-started"
+	StepStarted  EventKind = "step-started"
+	StepApplying EventKind = "step-applying" // its effect is about to be applied
+	StepWaiting  EventKind = "step-waiting"  // Detail says for what; told once per reason
+	StepEnded    EventKind = "step-ended"
+	StageEnded   EventKind = "stage-ended"
+	RunFinished  EventKind = "run-finished"
+)
+
+// Event is something that happened in a run, for those who watch it.
+type Event struct {
+	Time   time.Time     `json:"time"`
+	Run    string        `json:"run"`
+	Kind   EventKind     `json:"kind"`
+	Stage  string        `json:"stage,omitempty"`
+	Step   StepID        `json:"step,omitempty"`
+	Site   SiteName      `json:"site,omitempty"`
+	Target string        `json:"target,omitempty"`
+	Status Status        `json:"status,omitempty"`
+	Detail string        `json:"detail,omitempty"`
+	Took   time.Duration `json:"tookNs,omitempty"`
+	Ended  int           `json:"ended"` // steps of the run that came to their end so far
+	Steps  int           `json:"steps"` // steps of the run
+}
+
+func (r *run) tell(e Event) {
+	if r.Observer == nil {
+		return
+	}
+	r.notify.Lock()
+	defer r.notify.Unlock()
+	if e.Kind == StepEnded {
+		r.ended++
+	}
+	e.Time, e.Run, e.Ended, e.Steps = r.Clock.Now(), r.RunID, r.ended, len(r.result.Outcomes)
+	r.Observer(e)
+}
+
+func (r *run) tellStep(kind EventKind, o Outcome) {
+	r.tell(Event{Kind: kind, Stage: o.Stage, Step: o.ID, Site: o.Site, Target: o.Target, Status: o.Status, Detail: o.Detail, Took: o.Took})
+}

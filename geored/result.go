@@ -1,0 +1,72 @@
+package geored
+
+import (
+	"fmt"
+	"time"
+)
+
+// Status is how far a step came.
+type Status string
+
+// The statuses.
+const (
+	Pending     Status = "pending"     // not begun; the detail says why
+	Unchanged   Status = "unchanged"   // its effect was there without a change
+	Changed     Status = "changed"     // its effect was applied and observed
+	Failed      Status = "failed"      // its effect was not observed
+	Interrupted Status = "interrupted" // the run was stopped while it was under way
+)
+
+// IsDone says whether the effect was observed.
+func (s Status) IsDone() bool { return s == Unchanged || s == Changed }
+
+// Outcome is what became of one step.
+type Outcome struct {
+	Step
+	Stage    string
+	Status   Status
+	Detail   string // what was observed last, or why it waits
+	Err      error  // a *StepError when Status is [Failed]
+	Attempts int    // how often its effect was applied
+	Began    time.Time
+	Took     time.Duration
+}
+
+// Result is what became of a run: one outcome per step, in the order of the plan.
+type Result struct {
+	Run      string
+	Runbook  string
+	Began    time.Time
+	Took     time.Duration
+	Outcomes []Outcome
+}
+
+// Count says how many steps have one of the given statuses.
+func (r Result) Count(statuses ...Status) int {
+	n := 0
+	for _, o := range r.Outcomes {
+		for _, s := range statuses {
+			if o.Status == s {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// StepError says which step failed: "site dc2: apply peer/dc1-1: permission denied".
+type StepError struct {
+	Step Step
+	Err  error
+}
+
+func (e *StepError) Error() string {
+	text := fmt.Sprintf("%s %s: %v", e.Step.Action, e.Step.Target, e.Err)
+	if e.Step.Site == "" {
+		return text
+	}
+	return fmt.Sprintf("site %s: %s", e.Step.Site, text)
+}
+
+// Unwrap gives the cause.
+func (e *StepError) Unwrap() error { return e.Err }
