@@ -1,0 +1,67 @@
+package compile
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+const modulePath = "github.com/georedkit/georedkit/internal/lab"
+
+// sourceFolder finds the laboratory's module: where this program was compiled from, else above the working directory.
+func sourceFolder() (string, error) {
+	if _, file, _, ok := runtime.Caller(0); ok {
+		if folder := filepath.Dir(filepath.Dir(file)); isModule(folder) {
+			return folder, nil
+		}
+	}
+	folder, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; folder != "/"; folder = filepath.Dir(folder) {
+		for _, candidate := range []string{folder, filepath.Join(folder, "internal", "lab")} {
+			if isModule(candidate) {
+				return candidate, nil
+			}
+		}
+	}
+	return "", errors.New("the laboratory's sources: not found; run this inside a checkout of georedkit")
+}
+
+func isModule(folder string) bool {
+	text, err := os.ReadFile(filepath.Join(folder, "go.mod"))
+	return err == nil && bytes.HasPrefix(text, []byte("module "+modulePath+"\n"))
+}
+
+// key names a state of everything that decides what the programs are.
+func key(source string) (string, error) {
+	hash := sha256.New()
+	fmt.Fprintf(hash, "%s %s %+v\n", runtime.Version(), runtime.GOARCH, modules)
+	for _, folder := range []string{"build", "pod"} {
+		err := filepath.WalkDir(filepath.Join(source, folder), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			relative, err := filepath.Rel(source, path)
+			fmt.Fprintf(hash, "%s %d\n", relative, len(text))
+			hash.Write(text)
+			return err
+		})
+		if err != nil {
+			return "", fmt.Errorf("the laboratory's sources: %w", err)
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil))[:16], nil
+}
