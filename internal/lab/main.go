@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/georedkit/georedkit/internal/lab/node"
+	"github.com/georedkit/georedkit/internal/lab/servers"
 )
 
 const usage = `usage: lab COMMAND [FLAGS]
@@ -23,6 +24,7 @@ const usage = `usage: lab COMMAND [FLAGS]
   fault    do something to a laboratory, or mend it
   down     end a laboratory
   sweep    remove what dead supervisors left
+  servers  run stores as plain processes on loopback, without root
 
 lab COMMAND -h describes the flags.
 `
@@ -35,8 +37,9 @@ const (
 )
 
 var commands = map[string]func(ctx context.Context, args []string) error{
-	"build": build,
-	"up":    up,
+	"build":   build,
+	"up":      up,
+	"servers": servers.Command,
 }
 
 // errUsage was explained already.

@@ -47,7 +47,7 @@ func up(ctx context.Context, args []string) error {
 		options.Folder = absolute
 	}
 	var err error
-	if options.Bin, err = compile.Ensure(ctx, os.Stderr); err != nil {
+	if options.Bin, err = compile.Ensure(ctx, compile.Site, os.Stderr); err != nil {
 		return err
 	}
 	return supervisor.Run(ctx, options)
@@ -72,7 +72,7 @@ func build(ctx context.Context, args []string) error {
 	if err := parse(flags, args); err != nil {
 		return err
 	}
-	bin, err := compile.Ensure(ctx, os.Stderr)
+	bin, err := compile.Ensure(ctx, compile.Site, os.Stderr)
 	if err == nil && !*quiet {
 		fmt.Println(bin)
 	}

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ensure returns the folder that holds every program, after building those that are missing.
+// Ensure returns the folder that holds every program of the group, after building those that are missing.
 // Two callers at once build once; a build that was killed leaves nothing that looks finished.
-func Ensure(ctx context.Context, progress io.Writer) (string, error) {
+func Ensure(ctx context.Context, group Group, progress io.Writer) (string, error) {
 	source, err := sourceFolder()
 	if err != nil {
 		return "", err
 	}
-	key, err := key(source)
+	key, err := group.key(source)
 	if err != nil {
 		return "", err
 	}
@@ -27,7 +27,7 @@ func Ensure(ctx context.Context, progress io.Writer) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	root := filepath.Join(cache, "georedkit", "lab", key)
+	root := filepath.Join(cache, "georedkit", "lab", group.name+"-"+key)
 	bin, stamp := filepath.Join(root, "bin"), filepath.Join(root, "complete")
 	if _, err := os.Stat(stamp); err == nil {
 		return bin, nil
@@ -43,7 +43,7 @@ func Ensure(ctx context.Context, progress io.Writer) (string, error) {
 	if _, err := os.Stat(stamp); err == nil {
 		return bin, nil
 	}
-	for _, m := range modules {
+	for _, m := range group.modules {
 		if err := m.build(ctx, source, bin, progress); err != nil {
 			return "", err
 		}

@@ -21,8 +21,14 @@ const (
 	pluginsPath    = "github.com/containernetworking/plugins/plugins/"
 )
 
-// modules begins with the slowest one, so that a first build fails early or not at all.
-var modules = []module{
+// Group is programs that are built together and lie in one folder.
+type Group struct {
+	name    string
+	modules []module
+}
+
+// Site is what every site runs. It begins with the slowest one, so that a first build fails early or not at all.
+var Site = Group{"site", []module{
 	{
 		folder: "build/kube",
 		ldflags: "-s -w -X " + versionPackage + ".gitVersion=" + kubernetesVersion +
@@ -43,4 +49,4 @@ var modules = []module{
 		},
 	},
 	{folder: ".", ldflags: "-s -w", programs: []program{{"app", "./pod/app"}, {"pause", "./pod/pause"}}},
-}
+}}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -41,27 +42,41 @@ func isModule(folder string) bool {
 	return err == nil && bytes.HasPrefix(text, []byte("module "+modulePath+"\n"))
 }
 
-// key names a state of everything that decides what the programs are.
-func key(source string) (string, error) {
+// key names a state of everything that decides what the group's programs are.
+func (g Group) key(source string) (string, error) {
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%s %s %+v\n", runtime.Version(), runtime.GOARCH, modules)
-	for _, folder := range []string{"build", "pod"} {
-		err := filepath.WalkDir(filepath.Join(source, folder), func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") {
-				return err
-			}
-			text, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			relative, err := filepath.Rel(source, path)
-			fmt.Fprintf(hash, "%s %d\n", relative, len(text))
-			hash.Write(text)
-			return err
-		})
-		if err != nil {
+	fmt.Fprintf(hash, "%s %s %+v\n", runtime.Version(), runtime.GOARCH, g.modules)
+	for _, m := range g.modules {
+		if err := hashFolder(hash, source, m.sources()); err != nil {
 			return "", fmt.Errorf("the laboratory's sources: %w", err)
 		}
 	}
 	return hex.EncodeToString(hash.Sum(nil))[:16], nil
+}
+
+// sources is the folder whose files make the module's programs; the driver's own module only lends its pod folder.
+func (m module) sources() string {
+	if m.folder == "." {
+		return "pod"
+	}
+	return m.folder
+}
+
+func hashFolder(hash io.Writer, source, folder string) error {
+	return filepath.WalkDir(filepath.Join(source, folder), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(source, path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(hash, "%s %d\n", relative, len(text))
+		_, err = hash.Write(text)
+		return err
+	})
 }
