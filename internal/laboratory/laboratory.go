@@ -48,15 +48,15 @@ type Lab struct{ program string }
 
 // Build compiles the driver and what it runs, as far as that was not done before. What it tells goes to progress.
 func Build(ctx context.Context, progress io.Writer) (Lab, error) {
-	lab, err := driver(ctx)
+	lab, err := Driver(ctx)
 	if err != nil {
 		return Lab{}, err
 	}
 	return lab, lab.run(ctx, progress, "build", "-q")
 }
 
-// driver compiles the driver alone.
-func driver(ctx context.Context) (Lab, error) {
+// Driver compiles the driver alone.
+func Driver(ctx context.Context) (Lab, error) {
 	folder, err := sources()
 	if err != nil {
 		return Lab{}, err
@@ -77,8 +77,13 @@ func driver(ctx context.Context) (Lab, error) {
 	return lab, os.Rename(temporary, lab.program)
 }
 
+// Command is a call of the driver.
+func (l Lab) Command(ctx context.Context, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, l.program, args...)
+}
+
 func (l Lab) run(ctx context.Context, progress io.Writer, args ...string) error {
-	command := exec.CommandContext(ctx, l.program, args...)
+	command := l.Command(ctx, args...)
 	command.Stderr = progress
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("lab %s: %w", args[0], err)

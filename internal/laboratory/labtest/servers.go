@@ -1,4 +1,5 @@
-package laboratory
+// Package labtest runs the laboratory for tests of this repository.
+package labtest
 
 import (
 	"bufio"
@@ -7,22 +8,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/georedkit/georedkit/internal/laboratory"
 )
 
 // Servers starts a kind of store for a test as plain processes, waits until they are ready and reads what the driver
 // says of them into ready. They end with the test, and with the test process however that ends.
 func Servers(t testing.TB, ready any, kind string, args ...string) {
 	t.Helper()
-	lab, err := driver(t.Context())
+	lab, err := laboratory.Driver(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Minute)
 	var said bytes.Buffer
-	command := exec.CommandContext(ctx, lab.program, append([]string{"servers", kind}, args...)...)
+	command := lab.Command(ctx, append([]string{"servers", kind}, args...)...)
 	command.Stderr = &said
 	input, err := command.StdinPipe()
 	if err != nil {
