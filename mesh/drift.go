@@ -69,7 +69,7 @@ func (ds *differences) compare(peer, field, want, got string) {
 
 func (ds *differences) comparePeer(want Peer, got PeerState, s DeviceState) {
 	name := want.name()
-	ds.compare(name, "allowedIPs", joined(want.AllowedIPs), joined(got.AllowedIPs))
+	ds.compare(name, "allowedIPs", joined(canonical(want.AllowedIPs)), joined(got.AllowedIPs))
 	ds.compare(name, "persistentKeepalive", want.PersistentKeepalive.String(), got.PersistentKeepalive.String())
 	age, known := got.age(s.SampledAt)
 	switch roams := known && age <= sessionLife; {

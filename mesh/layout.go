@@ -87,10 +87,11 @@ func canonical(prefixes []netip.Prefix) []netip.Prefix {
 			out = append(out, p.Masked())
 		}
 	}
-	slices.SortFunc(out, comparePrefixes)
+	slices.SortFunc(out, ComparePrefixes)
 	return slices.Compact(out)
 }
 
-func comparePrefixes(a, b netip.Prefix) int {
+// ComparePrefixes is the order of every list of prefixes here: by address, then length.
+func ComparePrefixes(a, b netip.Prefix) int {
 	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
 }
