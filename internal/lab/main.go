@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -37,8 +38,16 @@ const (
 )
 
 var commands = map[string]func(ctx context.Context, args []string) error{
-	"build":   build,
-	"up":      up,
+	"setup":  setup,
+	"check":  check,
+	"build":  build,
+	"image":  image,
+	"up":     up,
+	"status": status,
+	"fault":  fault,
+	"down":   down,
+	"sweep":  sweep,
+
 	"servers": servers.Command,
 }
 
@@ -60,8 +69,21 @@ func main() {
 	switch {
 	case errors.Is(err, errUsage):
 		os.Exit(exitUsage)
+	case errors.Is(err, errMissing):
+		os.Exit(exitMissing)
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "lab %s: %v\n", os.Args[1], err)
 		os.Exit(exitFailed)
 	}
+}
+
+// parse accepts flags only; the flag package has explained a mistake itself.
+func parse(flags *flag.FlagSet, args []string) error {
+	if err := flags.Parse(args); err != nil {
+		return errUsage
+	}
+	if flags.NArg() > 0 {
+		return usageError(flags, fmt.Sprintf("unexpected argument %q", flags.Arg(0)))
+	}
+	return nil
 }

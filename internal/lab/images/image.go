@@ -25,6 +25,11 @@ func FromPrograms(ref string, programs ...string) (Image, error) {
 	if len(programs) == 0 {
 		return Image{}, fmt.Errorf("image %s: no program given", ref)
 	}
+	for _, program := range programs {
+		if err := checkStatic(program); err != nil {
+			return Image{}, err
+		}
+	}
 	return Image{Ref: ref, Programs: programs, Entrypoint: []string{"/" + filepath.Base(programs[0])}}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,9 +16,11 @@ import (
 
 	"github.com/georedkit/georedkit/internal/lab/address"
 	"github.com/georedkit/georedkit/internal/lab/cgroup"
+	"github.com/georedkit/georedkit/internal/lab/config"
 	"github.com/georedkit/georedkit/internal/lab/images"
 	"github.com/georedkit/georedkit/internal/lab/network"
 	"github.com/georedkit/georedkit/internal/lab/pki"
+	"github.com/georedkit/georedkit/internal/lab/prereq"
 )
 
 // Options say what laboratory to run.
@@ -44,12 +47,24 @@ type Laboratory struct {
 	fabric      *network.Fabric
 	sites       []*site
 	progress    *Progress
+	timeout     time.Duration // of a start
 	down        context.CancelFunc
 
 	mutex  sync.Mutex
-	faults map[string]string // what is applied now, by its inverse's key
-	phase  string
+	faults map[string]bool // what is applied now
+	phase  phase
+
+	cutting sync.Mutex
 }
+
+// phase is the part of its life a laboratory is in.
+type phase string
+
+const (
+	phaseStarting  phase = "starting"
+	phaseReady     phase = "ready"
+	phaseGoingDown phase = "going down"
+)
 
 // Run runs a laboratory until the context ends or somebody asks it to go down. Nothing but its folder is left.
 func Run(ctx context.Context, o Options) error {
@@ -60,7 +75,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	lab.down = down
-	control, err := lab.listen()
+	control, err := lab.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -72,13 +87,13 @@ func Run(ctx context.Context, o Options) error {
 	defer lock.Close()
 	err = lab.up(ctx, o)
 	if err == nil {
-		lab.setPhase("ready")
+		lab.setPhase(phaseReady)
 		lab.progress.report("", "", "ready", lab.folder.ready())
 		<-ctx.Done()
 	} else if ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
-	lab.setPhase("going down")
+	lab.setPhase(phaseGoingDown)
 	return errors.Join(err, lab.teardown())
 }
 
@@ -98,16 +113,13 @@ func prepare(o Options) (*Laboratory, error) {
 	}
 	return &Laboratory{
 		name: o.Name, folder: folder(o.Folder), bin: o.Bin, tree: tree,
-		progress: NewProgress(o.Progress), faults: map[string]string{}, phase: "starting",
+		progress: NewProgress(o.Progress), timeout: o.Timeout, faults: map[string]bool{}, phase: phaseStarting,
 	}, nil
 }
 
 func (l *Laboratory) up(ctx context.Context, o Options) error {
-	if o.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
-		defer cancel()
-	}
+	ctx, cancel := context.WithTimeout(ctx, l.timeout)
+	defer cancel()
 	plan, err := address.Plan(o.Sites, o.Nodes)
 	if err != nil {
 		return err
@@ -155,12 +167,10 @@ func (l *Laboratory) up(ctx context.Context, o Options) error {
 // prepareMachines finds and makes what all nodes share.
 func (l *Laboratory) prepareMachines(o Options) error {
 	var err error
-	if l.runc, err = lookUp("runc"); err != nil {
+	if l.runc, err = prereq.LookUp("runc"); err != nil {
 		return err
 	}
-	if l.snapshotter, err = snapshotter(string(l.folder)); err != nil {
-		return err
-	}
+	l.snapshotter = prereq.Snapshotter(string(l.folder))
 	file, err := os.Create(l.folder.images())
 	if err != nil {
 		return err
@@ -194,7 +204,7 @@ func (l *Laboratory) addSite(plan address.Site, remembered *memory) error {
 	if err != nil {
 		return err
 	}
-	tunnel, err := listen(remembered.Ports[plan.Name], apiAddress(plan))
+	tunnel, err := listen(remembered.Ports[plan.Name], netip.AddrPortFrom(plan.Nodes[0].LAN, config.APIPort).String())
 	if err != nil {
 		return err
 	}
@@ -237,8 +247,8 @@ func (l *Laboratory) nodeGroup(site address.Site, node address.Node) string {
 
 func (l *Laboratory) destroy(group string) error { return cgroup.Destroy(l.tree, group) }
 
-func (l *Laboratory) setPhase(phase string) {
+func (l *Laboratory) setPhase(p phase) {
 	l.mutex.Lock()
-	l.phase = phase
+	l.phase = p
 	l.mutex.Unlock()
 }
