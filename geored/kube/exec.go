@@ -24,7 +24,7 @@ type Command struct {
 	Pod       string
 	Container string   // zero: the pod's only one
 	Argv      []string // stands in the audit log of the cluster: no secrets; required
-	Stdin     []byte   // zero: none
+	Stdin     []byte   // empty: the program reads from /dev/null
 	MaxOutput int      // bytes of output, beyond which it is an error; zero: 64 MiB
 }
 
@@ -47,15 +47,16 @@ const defaultMaxOutput = 64 << 20
 var ErrOutput = errors.New("the program printed too much")
 
 // Exec executes a program in a container and gives what it printed, also together with an error: an [ExitError] when the
-// program said no, anything else when it could not be executed or its end was not seen. Kubernetes tells no code of its
-// own for a program that does not exist: the container runtime's is an ExitError too, and says so in Stderr.
+// program said no, anything else when it could not be executed or its end was not seen. That is geored.Retriable only
+// when the program was certainly not started. A program that ends without reading all of its input can block the stream
+// until the context ends: give it a time limit.
 func (c *Cluster) Exec(ctx context.Context, command Command) (Output, error) {
 	if len(command.Argv) == 0 {
 		return Output{}, errors.New("execute: no program is named")
 	}
 	request := c.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(command.Namespace).Name(command.Pod).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{
-			Container: command.Container, Command: command.Argv, Stdin: command.Stdin != nil, Stdout: true, Stderr: true,
+			Container: command.Container, Command: command.Argv, Stdin: len(command.Stdin) > 0, Stdout: true, Stderr: true,
 		}, scheme.ParameterCodec)
 	executor, err := c.executor(request.URL())
 	if err != nil {
@@ -68,7 +69,7 @@ func (c *Cluster) Exec(ctx context.Context, command Command) (Output, error) {
 		printed.left = defaultMaxOutput
 	}
 	options := remotecommand.StreamOptions{Stdout: printed.into(&printed.stdout), Stderr: printed.into(&printed.stderr)}
-	if command.Stdin != nil {
+	if len(command.Stdin) > 0 { // the end of a stream without a byte does not always arrive
 		options.Stdin = bytes.NewReader(command.Stdin)
 	}
 	err = executor.StreamWithContext(ctx, options)
@@ -101,7 +102,8 @@ func (c *Cluster) executor(target *url.URL) (remotecommand.Executor, error) {
 	})
 }
 
-// Logs follows or reads the log of a container. The caller closes it.
+// Logs follows or reads the log of a container. The caller closes it. The log of a pod that no node was found for yet is
+// empty, and ends.
 func (c *Cluster) Logs(ctx context.Context, namespace, pod string, options corev1.PodLogOptions) (io.ReadCloser, error) {
 	return c.client.CoreV1().Pods(namespace).GetLogs(pod, &options).Stream(ctx)
 }

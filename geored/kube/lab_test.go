@@ -81,7 +81,7 @@ func state(t *testing.T, c *kube.Cluster, objects []*kube.Object) func() string 
 }
 
 // basePod applies a pod of the laboratory's own image, which has a shell, and waits for it.
-func basePod(t *testing.T, c *kube.Cluster, namespace, name string) {
+func basePod(t *testing.T, c *kube.Cluster, namespace, name string) []*kube.Object {
 	t.Helper()
 	pod := read(t, `
 apiVersion: v1
@@ -93,6 +93,7 @@ spec:
 `, namespace, name)
 	apply(t, c, pod)
 	await(t, state(t, c, pod), "done: true")
+	return pod
 }
 
 func apply(t *testing.T, c *kube.Cluster, objects []*kube.Object) {

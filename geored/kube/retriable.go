@@ -3,6 +3,7 @@ package kube
 import (
 	"errors"
 	"net"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -36,7 +37,10 @@ func isBrokenConnection(err error) bool {
 func retriableStart(err error) error {
 	var connection *net.OpError
 	var status apierrors.APIStatus
-	if errors.As(err, &status) || errors.As(err, &connection) && connection.Op == "dial" {
+	switch {
+	case errors.As(err, &connection) && connection.Op == "dial",
+		strings.Contains(err.Error(), "error dialing backend"), // the API server found the kubelet away
+		errors.As(err, &status) && !apierrors.IsInternalError(err):
 		return retriable(err)
 	}
 	return err
