@@ -73,7 +73,9 @@ func echo(ctx context.Context, address netip.AddrPort, timeout time.Duration) me
 	for range echoTries {
 		if _, err := conn.Write(packet); err != nil {
 			p.Detail = err.Error()
-			time.Sleep(timeout / echoTries)
+			if geored.SystemClock().Sleep(ctx, timeout/echoTries) != nil {
+				return p
+			}
 			continue
 		}
 		if err := conn.SetReadDeadline(time.Now().Add(timeout / echoTries)); err != nil {
