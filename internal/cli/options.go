@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -69,8 +68,6 @@ func parse(program string, args []string, stderr io.Writer) (Options, error) {
 	}
 	return o, o.faults(flags.Args()).Err()
 }
-
-var errUsage = errors.New("usage")
 
 func (o Options) faults(rest []string) geored.Faults {
 	var faults geored.Faults
