@@ -48,8 +48,11 @@ type lab struct {
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	driver, err := laboratory.Build(t.Context(), os.Stderr)
+	driver, err := laboratory.Driver(t.Context())
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := driver.Build(t.Context(), os.Stderr); err != nil {
 		t.Fatal(err)
 	}
 	l := &lab{t, fmt.Sprintf("ice-%d-%s", os.Getpid(), strings.ToLower(strings.TrimPrefix(t.Name(), "Test"))), driver}

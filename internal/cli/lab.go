@@ -22,8 +22,14 @@ type labSession struct {
 func (s *session) startLab(ctx context.Context) (*labSession, error) {
 	began := time.Now()
 	s.screen.label("laboratory")
-	lab, err := laboratory.Build(ctx, s.screen)
+	lab, err := laboratory.Driver(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := lab.Check(ctx); err != nil {
+		return nil, err // what is missing is told before anything is built
+	}
+	if err := lab.Build(ctx, s.screen); err != nil {
 		return nil, err
 	}
 	running, found, err := lab.Find(ctx, s.Lab)
