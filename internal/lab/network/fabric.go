@@ -78,10 +78,7 @@ func (f *Fabric) Plug(site address.Site, node address.Node, namespace *Namespace
 		return fmt.Errorf("network of node %s: %w", node.Name, err)
 	}
 	defer inside.Close()
-	cables := []struct {
-		bridge, port, name string
-		address            netip.Prefix
-	}{
+	cables := []cable{
 		{lanBridge(site), lanPort(site, node), "lan0", netip.PrefixFrom(node.LAN, address.LANBits)},
 		{wanBridge, wanPort(site, node), "wan0", netip.PrefixFrom(node.WAN, address.WANBits)},
 	}
@@ -89,7 +86,7 @@ func (f *Fabric) Plug(site address.Site, node address.Node, namespace *Namespace
 		return err
 	}
 	for _, cable := range cables {
-		if err := f.addCable(cable.bridge, cable.port, cable.name, namespace); err != nil {
+		if err := f.addCable(cable, namespace); err != nil {
 			return err
 		}
 		if err := setUp(inside, cable.name, cable.address); err != nil {
@@ -99,21 +96,36 @@ func (f *Fabric) Plug(site address.Site, node address.Node, namespace *Namespace
 	return addRoutes(inside, site, node)
 }
 
-func (f *Fabric) addCable(bridge, port, peer string, namespace *Namespace) error {
-	if err := f.unplug(port); err != nil {
+// cable joins a port of a bridge and an interface of a node.
+type cable struct {
+	bridge, port, name string
+	address            netip.Prefix
+}
+
+// hardware is the interface's own address. It is always the same, as a machine's that comes back after a power
+// cut: its neighbours remember it.
+func (c cable) hardware() net.HardwareAddr {
+	ip := c.address.Addr().As4()
+	return net.HardwareAddr{0x02, 0x00, ip[0], ip[1], ip[2], ip[3]}
+}
+
+func (f *Fabric) addCable(c cable, namespace *Namespace) error {
+	if err := f.unplug(c.port); err != nil {
 		return err
 	}
-	master, err := f.links.LinkByName(bridge)
+	master, err := f.links.LinkByName(c.bridge)
 	if err != nil {
-		return fmt.Errorf("bridge %s: %w", bridge, err)
+		return fmt.Errorf("bridge %s: %w", c.bridge, err)
 	}
 	attributes := netlink.NewLinkAttrs()
-	attributes.Name, attributes.MasterIndex = port, master.Attrs().Index
-	cable := &netlink.Veth{LinkAttrs: attributes, PeerName: peer, PeerNamespace: netlink.NsFd(namespace.file.Fd())}
-	if err := f.links.LinkAdd(cable); err != nil {
-		return fmt.Errorf("cable %s: %w", port, err)
+	attributes.Name, attributes.MasterIndex = c.port, master.Attrs().Index
+	veth := &netlink.Veth{
+		LinkAttrs: attributes, PeerName: c.name, PeerNamespace: netlink.NsFd(namespace.file.Fd()), PeerHardwareAddr: c.hardware(),
 	}
-	return f.links.LinkSetUp(cable)
+	if err := f.links.LinkAdd(veth); err != nil {
+		return fmt.Errorf("cable %s: %w", c.port, err)
+	}
+	return f.links.LinkSetUp(veth)
 }
 
 // Unplug removes the cables of a node that was killed. They do not always go with it: sockets that wait for
