@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,14 +28,20 @@ var shared, pair *laboratory
 
 var command string
 
+// buildFlags are those of the command.
+var buildFlags []string
+
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
 func run(m *testing.M) int {
 	if os.Getuid() != 0 {
-		fmt.Println("skipped: a laboratory needs root")
-		return 0
+		if err := flag.Set("test.run", "^TestNeedsRoot$"); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		return m.Run()
 	}
 	folder, err := os.MkdirTemp("", "labtest")
 	if err != nil {
@@ -43,7 +50,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(folder)
 	command = filepath.Join(folder, "lab")
-	build := exec.Command("go", "build", "-o", command, ".")
+	build := exec.Command("go", append([]string{"build", "-o", command}, append(buildFlags, ".")...)...)
 	build.Dir = ".."
 	if output, err := build.CombinedOutput(); err != nil {
 		fmt.Printf("build the command: %v\n%s", err, output)
@@ -81,6 +88,13 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// TestNeedsRoot is the only test that runs for others than root.
+func TestNeedsRoot(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("a laboratory is namespaces, mounts and cgroups: run these tests as root")
+	}
 }
 
 // laboratory is one that was started by these tests.
