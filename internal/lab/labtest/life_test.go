@@ -224,6 +224,9 @@ func TestDownLeavesNothing(t *testing.T) {
 	l := startSingle(t, "down", dir)
 	l.await(t, "ready")
 	before := lookFor(t, l.name)
+	// Neither what is stopped nor what is frozen may hold it up.
+	l.fault(t, "", "pause", "dc1", "etcd")
+	l.fault(t, "", "freeze", "dc1")
 	if _, err := l.lab("down"); err != nil {
 		t.Fatal(err)
 	}
