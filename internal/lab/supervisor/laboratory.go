@@ -21,6 +21,7 @@ import (
 	"github.com/georedkit/georedkit/internal/lab/network"
 	"github.com/georedkit/georedkit/internal/lab/pki"
 	"github.com/georedkit/georedkit/internal/lab/prereq"
+	"github.com/georedkit/georedkit/internal/lab/wholefile"
 )
 
 // Options say what laboratory to run.
@@ -196,7 +197,7 @@ func copyFile(source, target string) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(target, content)
+	return wholefile.Write(target, content, 0o600)
 }
 
 func (l *Laboratory) addSite(plan address.Site, remembered *memory) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/georedkit/georedkit/internal/lab/kubeapi"
 	"github.com/georedkit/georedkit/internal/lab/node"
 	"github.com/georedkit/georedkit/internal/lab/pki"
+	"github.com/georedkit/georedkit/internal/lab/wholefile"
 )
 
 // site is one data centre of a laboratory.
@@ -173,7 +174,7 @@ func (s *site) writeKubeconfig() error {
 		return err
 	}
 	server := fmt.Sprintf("https://127.0.0.1:%d", s.tunnel.port())
-	return replaceFile(s.lab.folder.kubeconfig(s.plan.Name), pki.Kubeconfig(server, s.plan.Name, s.authority.Certificate, pair))
+	return wholefile.Write(s.lab.folder.kubeconfig(s.plan.Name), pki.Kubeconfig(server, s.plan.Name, s.authority.Certificate, pair), 0o600)
 }
 
 // api is a client with the laboratory's identity, which dials inside the site.
