@@ -37,7 +37,7 @@ func TestEachFaultIsNamedWithItsRemedy(t *testing.T) {
 		"bridge":      {func(f *prereq.Facts) { f.Bridge = errors.New("not supported") }, "bridges", "nf_tables"},
 		"tun":         {func(f *prereq.Facts) { f.TUN = false }, "/dev/net/tun", "mknod"},
 		"disk":        {func(f *prereq.Facts) { f.FreeBytes = 1 << 20 }, "1 MiB free", "free 3072 MiB"},
-		"inotify":     {func(f *prereq.Facts) { f.InotifyInstances = 100 }, "100 instances", "sysctl -w fs.inotify.max_user_instances=1024"},
+		"inotify":     {func(f *prereq.Facts) { f.InotifyUsed = 100 }, "100 of 128 instances are in use, 8 nodes need 112", "sysctl -w fs.inotify.max_user_instances=1024"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			facts := capable()
