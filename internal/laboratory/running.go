@@ -17,7 +17,7 @@ import (
 )
 
 // ProbeRef is the name of the probe image in every laboratory.
-const ProbeRef = "docker.io/georedkit/probe:lab"
+const ProbeRef = "localhost/georedkit/probe:lab"
 
 // Running is a laboratory whose sites are up.
 type Running struct {

@@ -74,7 +74,7 @@ func TestArchiveIsReproducibleAndComplete(t *testing.T) {
 	if err := json.Unmarshal(all["index.json"], &index); err != nil {
 		t.Fatal(err)
 	}
-	if name := index.Manifests[0].Annotations["io.containerd.image.name"]; name != "docker.io/example/hello:1" {
+	if name := index.Manifests[0].Annotations["io.containerd.image.name"]; name != "localhost/example/hello:1" {
 		t.Errorf("name %q", name)
 	}
 	blob := func(d descriptor) []byte { return all["blobs/sha256/"+d.Digest[len("sha256:"):]] }
