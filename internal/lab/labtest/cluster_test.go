@@ -56,7 +56,9 @@ func pod(name string, changes ...func(*corev1.Pod)) *corev1.Pod {
 
 // running makes a pod run a command of the host's instead.
 func running(argv ...string) func(*corev1.Pod) {
-	return func(p *corev1.Pod) { p.Spec.Containers[0].Image, p.Spec.Containers[0].Command = "localhost/lab/base:1", argv }
+	return func(p *corev1.Pod) {
+		p.Spec.Containers[0].Image, p.Spec.Containers[0].Command = "localhost/lab/base:1", argv
+	}
 }
 
 func onNode(name string) func(*corev1.Pod) {
