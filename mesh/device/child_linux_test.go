@@ -99,6 +99,8 @@ func (m *machine) do(q request, r *response) (err error) {
 		err = device.Route(ctx, q.Prefixes, q.Addrs...)
 	case "routed":
 		r.Routed, err = device.Routed(ctx)
+	case "hang":
+		return readHanging(ctx, q)
 	case "steal":
 		err = steal(q)
 	case "close":
@@ -133,6 +135,22 @@ func steal(q request) error {
 	p := q.Prefixes[0]
 	return c.ConfigureDevice(q.Name, wgtypes.Config{Peers: []wgtypes.PeerConfig{{PublicKey: wgtypes.Key(q.Device.PublicKey.Bytes()), UpdateOnly: true,
 		AllowedIPs: []net.IPNet{{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}}}}})
+}
+
+// readHanging reads an interface whose process has stopped: its control socket takes connections and answers nothing.
+func readHanging(ctx context.Context, q request) error {
+	if err := os.MkdirAll("/run/wireguard", 0o700); err != nil {
+		return err
+	}
+	socket, err := net.Listen("unix", "/run/wireguard/"+q.Name+".sock")
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	ctx, cancel := context.WithTimeout(ctx, q.Wait)
+	defer cancel()
+	_, err = device.Read(ctx, q.Name)
+	return err
 }
 
 const echoPort = 7

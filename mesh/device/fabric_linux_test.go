@@ -80,6 +80,7 @@ func (c *child) ask(q request) (response, error) {
 type fabric struct {
 	machines []meshtest.Machine
 	children []*child
+	wan      *child
 }
 
 func newFabric(t *testing.T, machines []meshtest.Machine) *fabric {
@@ -91,7 +92,7 @@ func newFabric(t *testing.T, machines []meshtest.Machine) *fabric {
 	bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "wan"}}
 	must(t, wan.links.LinkAdd(bridge))
 	must(t, wan.links.LinkSetUp(bridge))
-	f := &fabric{machines: machines}
+	f := &fabric{machines: machines, wan: wan}
 	for i, m := range machines {
 		c := startChild(t)
 		port := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: fmt.Sprintf("port%d", i), MasterIndex: bridge.Index}, PeerName: "eth0", PeerNamespace: netlink.NsPid(c.pid)}
