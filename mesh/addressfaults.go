@@ -52,41 +52,67 @@ func (n Network) overlapFaults() geored.Faults {
 }
 
 // endpointFaults finds endpoints at which no packet can arrive from another site.
-func (n Network) endpointFaults(site Site) geored.Faults {
+func (n Network) endpointFaults() geored.Faults {
 	var faults geored.Faults
-	for _, node := range site.Nodes {
-		field := nodeField(node.Name, "endpoint")
-		faults = append(faults, endpointFaults(site.Name, field, node.Endpoint, n.tunnelRanges())...)
-		if node.Endpoint.IsValid() && node.Endpoint.Addr() == node.InternalIP && node.Endpoint.Port() != n.ListenPort {
-			faults = append(faults, geored.Fault{Site: site.Name, Field: field, Value: node.Endpoint.String(),
-				Problem: fmt.Sprintf("is the node's own address, and WireGuard listens at port %d there", n.ListenPort), Remedy: "write that port"})
+	var endpoints []endpointOf
+	for _, site := range n.Sites {
+		for _, node := range site.Nodes {
+			if !node.Endpoint.IsValid() {
+				continue
+			}
+			field := nodeField(node.Name, "endpoint")
+			endpoints = append(endpoints, endpointOf{site.Name, field, node.Endpoint})
+			if node.Endpoint.Addr() == node.InternalIP && node.Endpoint.Port() != n.ListenPort {
+				faults = append(faults, geored.Fault{Site: site.Name, Field: field, Value: node.Endpoint.String(),
+					Problem: fmt.Sprintf("is the node's own address, and WireGuard listens at port %d there", n.ListenPort), Remedy: "write that port"})
+			}
 		}
 	}
-	return faults
+	return append(faults, endpointFaults(endpoints, n.tunnelRanges())...)
 }
 
-// endpointFaults holds one endpoint against all that the tunnels carry: a packet to an endpoint inside of it would be
-// sent into the tunnel that it is to build.
-func endpointFaults(site geored.SiteName, field string, endpoint geored.Endpoint, tunnel []geored.Range) geored.Faults {
-	ip := endpoint.Addr().Unmap()
-	if !ip.IsValid() {
-		return nil
-	}
+// endpointOf is an endpoint with its owner.
+type endpointOf struct {
+	site     geored.SiteName
+	field    string
+	endpoint geored.Endpoint
+}
+
+func (e endpointOf) fault(problem, remedy string) geored.Fault {
+	return geored.Fault{Site: e.site, Field: e.field, Value: e.endpoint.String(), Problem: problem, Remedy: remedy}
+}
+
+// endpointFaults holds endpoints against all that the tunnels carry: a packet to an endpoint inside of it would be sent
+// into the tunnel that it is to build.
+func endpointFaults(endpoints []endpointOf, tunnel []geored.Range) geored.Faults {
 	var faults geored.Faults
-	add := func(problem, remedy string) {
-		faults = append(faults, geored.Fault{Site: site, Field: field, Value: endpoint.String(), Problem: problem, Remedy: remedy})
-	}
-	for _, r := range tunnel {
-		if r.Prefix.IsValid() && r.Prefix.Contains(ip) {
-			add(fmt.Sprintf("lies inside %s %s of site %s, which the tunnel carries", r.Field, r.Prefix, r.Site),
-				"write the node's address outside of all pods, services and WireGuard ranges")
+	all := append(make([]geored.Range, 0, len(tunnel)+len(endpoints)), tunnel...)
+	byRange := make(map[geored.Range]endpointOf, len(endpoints))
+	for _, e := range endpoints {
+		ip := e.endpoint.Addr().Unmap()
+		switch {
+		case !ip.IsValid():
+			continue
+		case ip.IsLinkLocalUnicast():
+			faults = append(faults, e.fault("is link-local: no other site can reach it", "write the node's public address"))
+		case dockerBridge.Contains(ip):
+			faults = append(faults, e.fault("is on Docker's bridge, not on the node's network", "write the node's own address"))
 		}
+		r := geored.Range{Site: e.site, Field: e.field, Prefix: single(ip)}
+		byRange[r] = e
+		all = append(all, r)
 	}
-	switch {
-	case ip.IsLinkLocalUnicast():
-		add("is link-local: no other site can reach it", "write the node's public address")
-	case dockerBridge.Contains(ip):
-		add("is on Docker's bridge, not on the node's network", "write the node's own address")
+	for _, o := range geored.Overlaps(all) {
+		inner, carried := o.B, o.A
+		e, ok := byRange[inner]
+		if !ok { // the range of one address stands after the endpoint
+			inner, carried = o.A, o.B
+			e, ok = byRange[inner]
+		}
+		if _, both := byRange[carried]; ok && !both {
+			faults = append(faults, e.fault(fmt.Sprintf("lies inside %s %s of site %s, which the tunnel carries", carried.Field, carried.Prefix, carried.Site),
+				"write the node's address outside of all pods, services and WireGuard ranges"))
+		}
 	}
 	return faults
 }

@@ -22,8 +22,8 @@ func (n Network) Faults() geored.Faults {
 	for _, site := range n.Sites {
 		faults = append(faults, site.rangeFaults()...)
 		faults = append(faults, site.gatewayFaults()...)
-		faults = append(faults, n.endpointFaults(site)...)
 	}
+	faults = append(faults, n.endpointFaults()...)
 	faults = append(faults, n.nodeNameFaults()...)
 	return append(faults, n.overlapFaults()...)
 }
@@ -133,4 +133,4 @@ func (n Network) nodeNameFaults() geored.Faults {
 	return faults
 }
 
-func nodeField(node, field string) string { return fmt.Sprintf("nodes[%s].%s", node, field) }
+func nodeField(node, field string) string { return "nodes[" + node + "]." + field }
