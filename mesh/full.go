@@ -23,9 +23,9 @@ type Full struct {
 // which its site's Nodes must say, and its own WireGuard address; what is shared has exactly one owner. With [OneOwner]
 // that is the site's Gateway, or else its first node by name. The error is as that of [Plan].
 func PlanFull(n Network, nodes []Gateway, sharing Sharing) (Full, error) {
-	faults := append(n.Faults(), gatewayFaults(n, nodes)...)
-	faults = append(faults, sharing.faults()...)
 	sites := n.index()
+	faults := append(n.Faults(), gatewayFaults(n, nodes, sites)...)
+	faults = append(faults, sharing.faults()...)
 	if err := append(faults, fullFaults(n, nodes, sites)...).Err(); err != nil {
 		return Full{}, err
 	}
@@ -44,22 +44,23 @@ func PlanFull(n Network, nodes []Gateway, sharing Sharing) (Full, error) {
 // fullFaults are sites without nodes and nodes without a slice of the pods.
 func fullFaults(n Network, nodes []Gateway, sites map[geored.SiteName]indexedSite) geored.Faults {
 	var faults geored.Faults
-	found := map[geored.SiteName]map[string]bool{}
+	found, gateways := map[geored.SiteName]bool{}, map[geored.SiteName]bool{}
 	for _, g := range nodes {
-		if found[g.Site] == nil {
-			found[g.Site] = map[string]bool{}
+		site := sites[g.Site]
+		found[g.Site] = true
+		if g.Node == site.Gateway {
+			gateways[g.Site] = true
 		}
-		found[g.Site][g.Node] = true
-		if node := sites[g.Site].byName[g.Node]; len(node.PodCIDRs) == 0 && len(sites[g.Site].Pods) > 0 {
+		if len(site.byName[g.Node].PodCIDRs) == 0 && len(site.Pods) > 0 {
 			faults = append(faults, geored.Fault{Site: g.Site, Field: nodeField(g.Node, "podCIDRs"), Problem: "is missing",
 				Remedy: "read it from the node's spec.podCIDRs"})
 		}
 	}
 	for _, site := range n.Sites {
 		switch {
-		case len(found[site.Name]) == 0:
+		case !found[site.Name]:
 			faults = append(faults, geored.Fault{Site: site.Name, Field: "nodes", Problem: "none was found with WireGuard", Remedy: "start WireGuard on the site's nodes"})
-		case site.Gateway != "" && !found[site.Name][site.Gateway]:
+		case site.Gateway != "" && !gateways[site.Name]:
 			faults = append(faults, geored.Fault{Site: site.Name, Field: "gateway", Value: site.Gateway, Problem: "was not found with WireGuard", Remedy: "start it there, or name another node"})
 		}
 	}

@@ -27,11 +27,9 @@ func (g Gateway) fault(field, value, problem, remedy string) geored.Fault {
 }
 
 // gatewayFaults are the conflicts of what was observed, with what is wanted and among itself.
-func gatewayFaults(n Network, gateways []Gateway) geored.Faults {
+func gatewayFaults(n Network, gateways []Gateway, sites map[geored.SiteName]indexedSite) geored.Faults {
 	faults := identityFaults(gateways)
-	sites := n.index()
-	var endpoints []endpointOf
-	ranges := n.tunnelRanges()
+	var r ranges
 	for _, g := range gateways {
 		site, ok := sites[g.Site]
 		if !ok {
@@ -39,34 +37,19 @@ func gatewayFaults(n Network, gateways []Gateway) geored.Faults {
 			continue
 		}
 		faults = append(faults, g.faults(site)...)
-		endpoints = append(endpoints, endpointOf{g.Site, g.field("endpoint"), g.Endpoint})
-		for _, p := range g.LocationIPs {
-			ranges = append(ranges, geored.Range{Site: g.Site, Field: g.field("locationIPs"), Prefix: p})
+		if g.Endpoint != site.byName[g.Node].Endpoint { // else the network was held against it
+			faults = append(faults, r.addEndpoint(g.Site, g.field("endpoint"), g.Endpoint)...)
 		}
-	}
-	faults = append(faults, endpointFaults(endpoints, ranges)...)
-	return append(faults, locationFaults(gateways, ranges)...)
-}
-
-// locationFaults holds what lies behind single nodes against all that the tunnels carry.
-func locationFaults(gateways []Gateway, ranges []geored.Range) geored.Faults {
-	var faults geored.Faults
-	located := map[string]bool{}
-	for _, g := range gateways {
 		for _, p := range g.LocationIPs { // several of one family are fine here
 			faults = append(faults, geored.RangeFaults(g.Site, g.field("locationIPs"), []netip.Prefix{p})...)
-			located[g.field("locationIPs")] = true
+			r.add(tunnel, g.Site, g.field("locationIPs"), p)
 		}
 	}
-	if len(located) == 0 {
+	if len(r.all) == 0 {
 		return faults
 	}
-	for _, o := range geored.Overlaps(ranges) {
-		if located[o.A.Field] || located[o.B.Field] {
-			faults = append(faults, geored.OverlapFaults([]geored.Range{o.A, o.B})...)
-		}
-	}
-	return faults
+	r.addTunnel(n, carried) // among themselves they are the network's
+	return append(faults, r.faults()...)
 }
 
 func (g Gateway) faults(site indexedSite) geored.Faults {
@@ -99,22 +82,32 @@ func (g Gateway) faults(site indexedSite) geored.Faults {
 // first without a word.
 func identityFaults(gateways []Gateway) geored.Faults {
 	var faults geored.Faults
-	nodes, keys := map[string]Gateway{}, map[PublicKey]Gateway{}
-	ips, endpoints := map[netip.Addr]Gateway{}, map[geored.Endpoint]Gateway{}
-	for _, g := range gateways {
-		if first, ok := nodes[g.Node]; ok {
-			faults = append(faults, g.fault("node", g.Node, fmt.Sprintf("is also %s", first), "give each node a name of its own over all sites"))
+	size := len(gateways)
+	nodes, keys := make(map[string]int, size), make(map[PublicKey]int, size)
+	ips, endpoints := make(map[netip.Addr]int, size), make(map[geored.Endpoint]int, size)
+	for i, g := range gateways {
+		if first, ok := seen(nodes, g.Node, i); ok {
+			faults = append(faults, g.fault("node", g.Node, "is also "+gateways[first].String(), "give each node a name of its own over all sites"))
 		}
-		if first, ok := keys[g.PublicKey]; ok && !g.PublicKey.IsZero() {
-			faults = append(faults, g.fault("publicKey", g.PublicKey.String(), fmt.Sprintf("is that of %s", first), "make each node a key of its own"))
+		if first, ok := seen(keys, g.PublicKey, i); ok {
+			faults = append(faults, g.fault("publicKey", g.PublicKey.String(), "is that of "+gateways[first].String(), "make each node a key of its own"))
 		}
-		if first, ok := ips[g.WireGuardIP]; ok && g.WireGuardIP.IsValid() {
-			faults = append(faults, g.fault("wireguardIP", g.WireGuardIP.String(), fmt.Sprintf("is that of %s", first), "give each node its own"))
+		if first, ok := seen(ips, g.WireGuardIP, i); ok {
+			faults = append(faults, g.fault("wireguardIP", g.WireGuardIP.String(), "is that of "+gateways[first].String(), "give each node its own"))
 		}
-		if first, ok := endpoints[g.Endpoint]; ok && g.Endpoint.IsValid() {
-			faults = append(faults, g.fault("endpoint", g.Endpoint.String(), fmt.Sprintf("is that of %s", first), "give each node its own address or port"))
+		if first, ok := seen(endpoints, g.Endpoint, i); ok {
+			faults = append(faults, g.fault("endpoint", g.Endpoint.String(), "is that of "+gateways[first].String(), "give each node its own address or port"))
 		}
-		nodes[g.Node], keys[g.PublicKey], ips[g.WireGuardIP], endpoints[g.Endpoint] = g, g, g, g
 	}
 	return faults
+}
+
+// seen notes where a value stood first. The zero value stands for nothing and is never doubled.
+func seen[T comparable](first map[T]int, value T, i int) (int, bool) {
+	var none T
+	if j, ok := first[value]; ok || value == none {
+		return j, ok
+	}
+	first[value] = i
+	return i, false
 }

@@ -3,6 +3,7 @@ package mesh
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,9 +24,8 @@ func (n Network) Faults() geored.Faults {
 		faults = append(faults, site.rangeFaults()...)
 		faults = append(faults, site.gatewayFaults()...)
 	}
-	faults = append(faults, n.endpointFaults()...)
 	faults = append(faults, n.nodeNameFaults()...)
-	return append(faults, n.overlapFaults()...)
+	return append(faults, n.addressFaults()...)
 }
 
 const (
@@ -58,9 +58,11 @@ func (n Network) settingFaults() geored.Faults {
 }
 
 func (n Network) hasIPv6() bool {
-	for _, r := range n.tunnelRanges() {
-		if r.Prefix.IsValid() && !r.Prefix.Addr().Unmap().Is4() {
-			return true
+	for _, site := range n.Sites {
+		for _, p := range slices.Concat(site.Pods, site.Services, []netip.Prefix{site.WireGuardCIDR}) {
+			if p.IsValid() && !p.Addr().Unmap().Is4() {
+				return true
+			}
 		}
 	}
 	return false

@@ -15,12 +15,12 @@ import (
 // The error is [geored.Faults], all at once, and there is no layout then: faults of the network, sites without a gateway
 // or with two, doubled keys, addresses and endpoints, each with both parties named.
 func Plan(n Network, gateways []Gateway) (Layout, error) {
+	sites := n.index()
 	faults := append(n.Faults(), onePerSite(n, gateways)...)
-	if err := append(faults, gatewayFaults(n, gateways)...).Err(); err != nil {
+	if err := append(faults, gatewayFaults(n, gateways, sites)...).Err(); err != nil {
 		return Layout{}, err
 	}
 	n = n.withDefaults()
-	sites := n.index()
 	peers := make([]Peer, len(gateways))
 	for i, g := range gateways {
 		site := sites[g.Site]
