@@ -20,8 +20,12 @@ type Network struct {
 	mu       sync.Mutex
 	machines []*machine
 	faults   map[Fault]bool
-	settled  time.Time // until when keepalives were sent
+	settled  time.Time     // until when keepalives were sent
+	crossing time.Duration // what the packets exchanged so far took, on top of the clock
 }
+
+// crossingTime is what a packet and its answer take, so that a sample after it is later than one before.
+const crossingTime = time.Millisecond
 
 var _ Fabric = (*Network)(nil)
 
@@ -97,6 +101,7 @@ func (n *Network) Exchange(ctx context.Context, site geored.SiteName, node strin
 	if p.Bytes == 0 {
 		p.Bytes = 64
 	}
+	n.crossing += crossingTime
 	target, ok := n.send(m, p)
 	if !ok || !target.has(p.To) {
 		return false, nil
@@ -105,13 +110,29 @@ func (n *Network) Exchange(ctx context.Context, site geored.SiteName, node strin
 	return ok, nil
 }
 
-// Probe is [Network.Exchange] as a [mesh.Probe], for [mesh.Sample].
-func (n *Network) Probe(ctx context.Context, site geored.SiteName, node string, p Packet) mesh.Probe {
-	answered, err := n.Exchange(ctx, site, node, p)
-	if err != nil {
-		return mesh.Probe{Sent: true, Detail: err.Error()}
+// Sample answers a question of [mesh.HandshakeTargets] as a program on the machine would: it reads the device, sends
+// through every tunnel to the other site, from WireGuard address to WireGuard address, and reads again.
+func (n *Network) Sample(ctx context.Context, l mesh.Layout, t geored.Target) (mesh.Sample, error) {
+	d, _ := l.Device(t.Site, t.Name)
+	s := mesh.Sample{Probes: map[mesh.PublicKey]mesh.Probe{}}
+	var err error
+	if s.Before, err = n.Read(ctx, t.Site, d.Node); err != nil {
+		return s, err
 	}
-	return mesh.Probe{Sent: true, Answered: answered, Detail: fmt.Sprintf("%s to %s", p.From, p.To)}
+	for _, p := range d.Peers {
+		far, ok := l.Device(p.Site, p.Node)
+		if p.Site != t.To || !ok {
+			continue
+		}
+		packet := Packet{From: d.Address.Addr(), To: far.Address.Addr()}
+		answered, err := n.Exchange(ctx, t.Site, d.Node, packet)
+		if err != nil {
+			return s, err
+		}
+		s.Probes[p.PublicKey] = mesh.Probe{Sent: true, Answered: answered, Detail: fmt.Sprintf("%s to %s", packet.From, packet.To)}
+	}
+	s.After, err = n.Read(ctx, t.Site, d.Node)
+	return s, err
 }
 
 // enter finds the machine and locks the network, with everything done that was due by now. A machine that is frozen
