@@ -50,6 +50,7 @@ type response struct {
 	State     mesh.DeviceState
 	Answered  bool
 	InProcess bool
+	MTU       int
 	Routed    map[netip.Addr][]netip.Prefix
 	Err       string
 	NotExist  bool
@@ -99,6 +100,12 @@ func (m *machine) do(q request, r *response) (err error) {
 		err = device.Route(ctx, q.Prefixes, q.Addrs...)
 	case "routed":
 		r.Routed, err = device.Routed(ctx)
+	case "echo":
+		limited, cancel := context.WithTimeout(ctx, q.Wait)
+		defer cancel()
+		r.Answered, err = device.Echo(limited, q.Packet.From, q.Packet.To, q.Packet.Bytes)
+	case "underlay":
+		r.MTU, err = device.UnderlayMTU(ctx, q.Packet.To)
 	case "hang":
 		return readHanging(ctx, q)
 	case "steal":

@@ -44,5 +44,17 @@ func Route(ctx context.Context, prefixes []netip.Prefix, gateway ...netip.Addr) 
 	return route(ctx, prefixes, gateway)
 }
 
+// Echo sends one ICMP echo request of that many bytes, IP header included, that must not be fragmented, and waits for the
+// answer until the context ends: false, without an error, when none came or the packet is too large to be sent. The
+// kernel of the machine at the other end answers for its WireGuard address, so that a tunnel is probed without anything
+// running there. From may be zero: the kernel chooses.
+func Echo(ctx context.Context, from, to netip.Addr, bytes int) (bool, error) {
+	return echo(ctx, from, to, bytes)
+}
+
+// UnderlayMTU is the MTU, in bytes, of the interface by which packets leave for an address: for that of a peer's endpoint,
+// the one that [mesh.TunnelMTU] starts from.
+func UnderlayMTU(ctx context.Context, to netip.Addr) (int, error) { return underlayMTU(ctx, to) }
+
 // Routed gives the prefixes that [Route] made to be reached through a gateway, sorted, by the gateway's address.
 func Routed(ctx context.Context) (map[netip.Addr][]netip.Prefix, error) { return routed(ctx) }

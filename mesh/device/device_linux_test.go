@@ -1,6 +1,7 @@
 package device_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -79,11 +80,21 @@ func (f *fabric) crosses(t *testing.T, family, bytes int) bool {
 	return answered
 }
 
+// mustCross gives two devices that have just come up the time that handshakes which cross on the way may need.
+func (f *fabric) mustCross(t *testing.T, family, bytes int) {
+	t.Helper()
+	for range 20 {
+		if f.crosses(t, family, bytes) {
+			return
+		}
+	}
+	t.Fatalf("%d bytes do not cross, address family %d", bytes, family)
+}
+
 func TestUpAgainChangesNothing(t *testing.T) {
 	f, layout, keys := pair(t, true)
-	if !f.crosses(t, 0, 0) || !f.crosses(t, 1, 0) {
-		t.Fatal("IPv4 or IPv6 does not cross")
-	}
+	f.mustCross(t, 0, 0)
+	f.mustCross(t, 1, 0)
 	before := f.state(t, 0)
 	must(t, f.Up(t.Context(), layout.Devices[0], keys[0]))
 	after := f.state(t, 0)
@@ -140,9 +151,7 @@ func TestUpStopsAtAForeignRoute(t *testing.T) {
 
 func TestStolenPrefixIsSeenAndTakenBack(t *testing.T) {
 	f, layout, keys := pair(t, true)
-	if !f.crosses(t, 0, 0) {
-		t.Fatal("does not cross")
-	}
+	f.mustCross(t, 0, 0)
 	d := layout.Devices[0]
 	thief, err := mesh.NewPrivateKey(zeros(9))
 	must(t, err)
@@ -158,9 +167,7 @@ func TestStolenPrefixIsSeenAndTakenBack(t *testing.T) {
 	}
 	_, err = f.children[0].ask(request{Op: "configure", Device: d, Key: keys[0].Reveal()})
 	must(t, err)
-	if !f.crosses(t, 0, 0) {
-		t.Error("the prefix was not taken back")
-	}
+	f.mustCross(t, 0, 0)
 }
 
 func TestDown(t *testing.T) {
@@ -198,9 +205,7 @@ func TestCloseEndsAnInProcessInterface(t *testing.T) {
 		t.Errorf("reading a closed interface: %v", err)
 	}
 	must(t, f.Up(t.Context(), layout.Devices[0], keys[0]))
-	if !f.crosses(t, 0, 0) {
-		t.Error("does not cross after it came up again")
-	}
+	f.mustCross(t, 0, 0)
 }
 
 func TestWrongKeyIsRefused(t *testing.T) {
@@ -247,21 +252,116 @@ func TestReadGivesUpOnAProcessThatHangs(t *testing.T) {
 	}
 }
 
-func TestMTUHoleLosesOnlyLargePackets(t *testing.T) {
-	f, _, _ := pair(t, true)
-	if !f.crosses(t, 0, 1420) {
-		t.Fatal("1420 bytes do not cross a network of 1500")
+// mtuSample probes the tunnel from dc1 to dc2 with every size, from WireGuard address to WireGuard address.
+func (f *fabric) mtuSample(t *testing.T, layout mesh.Layout) mesh.MTUSample {
+	t.Helper()
+	state := f.state(t, 0)
+	r, err := f.children[0].ask(request{Op: "underlay", Packet: meshtest.Packet{To: f.machines[1].Underlay}})
+	must(t, err)
+	s := mesh.MTUSample{Tunnel: state.MTU, Far: f.state(t, 1).MTU, Pods: state.MTU, Underlay: r.MTU}
+	for _, size := range mesh.ProbeSizes(state.MTU) {
+		s.Probes = append(s.Probes, mesh.SizeProbe{Bytes: size, Answered: f.echo(t, layout, size)})
 	}
-	for i := range f.children {
-		port, err := f.wan.links.LinkByName([]string{"port0", "port1"}[i])
+	return s
+}
+
+func (f *fabric) echo(t *testing.T, layout mesh.Layout, size int) bool {
+	t.Helper()
+	r, err := f.children[0].ask(request{Op: "echo", Wait: 2 * time.Second,
+		Packet: meshtest.Packet{From: layout.Devices[0].Address.Addr(), To: layout.Devices[1].Address.Addr(), Bytes: size}})
+	must(t, err)
+	return r.Answered
+}
+
+func TestMTUHoleIsFound(t *testing.T) {
+	f, layout, _ := pair(t, true)
+	f.mustCross(t, 0, 0)
+	if s := f.mtuSample(t, layout); s.Judge().Verdict != geored.Pass || s.Underlay != 1500 {
+		t.Fatalf("before the hole: %+v, judged %+v", s, s.Judge())
+	}
+	for _, name := range []string{"port0", "port1"} {
+		port, err := f.wan.links.LinkByName(name)
 		must(t, err)
 		must(t, f.wan.links.LinkSetMTU(port, 1400))
 	}
-	if !f.crosses(t, 0, 0) {
+	if !f.crosses(t, 0, 0) || !f.echo(t, layout, 1320) {
 		t.Error("small packets are lost")
 	}
 	if f.crosses(t, 0, 1420) {
 		t.Error("large packets pass: the hole is none")
+	}
+	if j := f.mtuSample(t, layout).Judge(); j.Verdict != geored.Fail || !strings.Contains(j.Remedy, "MTU to 1320") {
+		t.Errorf("judged %+v", j)
+	}
+}
+
+func TestEcho(t *testing.T) {
+	f, _, _ := pair(t, true)
+	echo := func(from, to string, size int) (bool, error) {
+		q := request{Op: "echo", Wait: 500 * time.Millisecond, Packet: meshtest.Packet{To: netip.MustParseAddr(to), Bytes: size}}
+		if from != "" {
+			q.Packet.From = netip.MustParseAddr(from)
+		}
+		r, err := f.children[0].ask(q)
+		return r.Answered, err
+	}
+	f.mustCross(t, 0, 0)
+	for _, c := range []struct {
+		from, to string
+		size     int
+		want     bool
+	}{
+		{"", "10.120.0.1", 64, true},
+		{"10.90.0.1", "10.120.0.1", 1420, true},
+		{"fd00:90::1", "fd00:120::1", 1420, true},
+		{"", "10.120.0.1", 1421, false}, // larger than the tunnel
+		{"", "10.120.9.9", 64, false},   // nobody is there
+		{"198.18.0.1", "198.18.0.2", 1500, true},
+		{"198.18.0.1", "10.120.0.1", 64, false}, // from an address that dc2 takes from nobody
+	} {
+		got, err := echo(c.from, c.to, c.size)
+		for range 20 { // on a busy machine an answer may take longer
+			if got || !c.want || err != nil {
+				break
+			}
+			got, err = echo(c.from, c.to, c.size)
+		}
+		if err != nil || got != c.want {
+			t.Errorf("%s -> %s, %d bytes: %v, %v", c.from, c.to, c.size, got, err)
+		}
+	}
+	if _, err := echo("", "10.120.0.1", 20); err == nil {
+		t.Error("a packet smaller than its headers was sent")
+	}
+	if _, err := echo("10.77.0.1", "10.120.0.1", 64); err == nil {
+		t.Error("sent from an address that the machine has not")
+	}
+}
+
+// The verdict on real devices: pass, then one-way while one direction is cut, then pass again.
+func TestHandshakeVerdict(t *testing.T) {
+	f, layout, _ := pair(t, true)
+	judge := func() mesh.Judgement {
+		t.Helper()
+		s, err := mesh.TakeSample(t.Context(), layout.Devices[0], "dc2", func(context.Context) (mesh.DeviceState, error) { return f.state(t, 0), nil },
+			func(context.Context, mesh.Peer) mesh.Probe {
+				return mesh.Probe{Sent: true, Answered: f.echo(t, layout, 64)}
+			})
+		must(t, err)
+		c := mesh.Crossing{BeforeAt: s.Before.SampledAt, Before: s.Before.Peers[0], AfterAt: s.After.SampledAt, After: s.After.Peers[0], Probe: s.Probes[layout.Devices[1].PublicKey]}
+		return c.Judge()
+	}
+	f.mustCross(t, 0, 0)
+	if j := judge(); j.Verdict != geored.Pass {
+		t.Fatalf("before: %+v", j)
+	}
+	must(t, f.Drop(t.Context(), "dc2", "dc1", true))
+	if j := judge(); j.Verdict != geored.Fail || j.Handshake != mesh.OneWay {
+		t.Errorf("cut one way: %+v", j)
+	}
+	must(t, f.Drop(t.Context(), "dc2", "dc1", false))
+	if j := judge(); j.Verdict != geored.Pass {
+		t.Errorf("mended: %+v", j)
 	}
 }
 

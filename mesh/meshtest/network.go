@@ -114,25 +114,16 @@ func (n *Network) Exchange(ctx context.Context, site geored.SiteName, node strin
 // through every tunnel to the other site, from WireGuard address to WireGuard address, and reads again.
 func (n *Network) Sample(ctx context.Context, l mesh.Layout, t geored.Target) (mesh.Sample, error) {
 	d, _ := l.Device(t.Site, t.Name)
-	s := mesh.Sample{Probes: map[mesh.PublicKey]mesh.Probe{}}
-	var err error
-	if s.Before, err = n.Read(ctx, t.Site, d.Node); err != nil {
-		return s, err
-	}
-	for _, p := range d.Peers {
-		far, ok := l.Device(p.Site, p.Node)
-		if p.Site != t.To || !ok {
-			continue
-		}
+	read := func(ctx context.Context) (mesh.DeviceState, error) { return n.Read(ctx, t.Site, d.Node) }
+	return mesh.TakeSample(ctx, d, t.To, read, func(ctx context.Context, p mesh.Peer) mesh.Probe {
+		far, _ := l.Device(p.Site, p.Node)
 		packet := Packet{From: d.Address.Addr(), To: far.Address.Addr()}
 		answered, err := n.Exchange(ctx, t.Site, d.Node, packet)
 		if err != nil {
-			return s, err
+			return mesh.Probe{Detail: err.Error()}
 		}
-		s.Probes[p.PublicKey] = mesh.Probe{Sent: true, Answered: answered, Detail: fmt.Sprintf("%s to %s", packet.From, packet.To)}
-	}
-	s.After, err = n.Read(ctx, t.Site, d.Node)
-	return s, err
+		return mesh.Probe{Sent: true, Answered: answered, Detail: fmt.Sprintf("%s to %s", packet.From, packet.To)}
+	})
 }
 
 // enter finds the machine and locks the network, with everything done that was due by now. A machine that is frozen
