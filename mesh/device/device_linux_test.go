@@ -267,7 +267,7 @@ func (f *fabric) mtuSample(t *testing.T, layout mesh.Layout) mesh.MTUSample {
 
 func (f *fabric) echo(t *testing.T, layout mesh.Layout, size int) bool {
 	t.Helper()
-	r, err := f.children[0].ask(request{Op: "echo", Wait: 2 * time.Second,
+	r, err := f.children[0].ask(request{Op: "echo", Wait: time.Second,
 		Packet: meshtest.Packet{From: layout.Devices[0].Address.Addr(), To: layout.Devices[1].Address.Addr(), Bytes: size}})
 	must(t, err)
 	return r.Answered

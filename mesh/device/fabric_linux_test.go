@@ -138,7 +138,7 @@ func (f *fabric) Read(_ context.Context, site geored.SiteName, node string) (mes
 	return r.State, err
 }
 
-// Exchange waits for as long as a handshake may take, but for less where every peer has had one.
+// Exchange waits for as long as a handshake may take, but for less where there was one, or nowhere to send it.
 func (f *fabric) Exchange(ctx context.Context, site geored.SiteName, node string, p meshtest.Packet) (bool, error) {
 	c, _ := f.child(site, node)
 	wait := time.Second
@@ -146,9 +146,15 @@ func (f *fabric) Exchange(ctx context.Context, site geored.SiteName, node string
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return false, err
 	}
+	bits := -1
 	for _, peer := range state.Peers {
-		if peer.LastHandshake.IsZero() {
-			wait = 8 * time.Second // the second try of a handshake is due after 5.3 s
+		for _, prefix := range peer.AllowedIPs {
+			if prefix.Contains(p.To) && prefix.Bits() > bits {
+				bits, wait = prefix.Bits(), time.Second
+				if peer.LastHandshake.IsZero() && peer.Endpoint.IsValid() {
+					wait = 8 * time.Second // the second try of a handshake is due after 5.3 s
+				}
+			}
 		}
 	}
 	r, err := c.ask(request{Op: "exchange", Packet: p, Wait: wait})

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -29,6 +28,12 @@ const crossingTime = time.Millisecond
 
 var _ Fabric = (*Network)(nil)
 
+// tester is the part of testing.TB that the kit needs.
+type tester interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
 type machine struct {
 	Machine
 	device *device // nil: none
@@ -36,7 +41,7 @@ type machine struct {
 
 // New makes a network of machines without devices. The test's clock is usually a geotest.Clock; what the devices do by
 // themselves as time passes is caught up with at the next call.
-func New(t testing.TB, clock geored.Clock, machines ...Machine) *Network {
+func New(t tester, clock geored.Clock, machines ...Machine) *Network {
 	t.Helper()
 	n := &Network{clock: clock, faults: map[Fault]bool{}, settled: clock.Now()}
 	for _, m := range machines {
