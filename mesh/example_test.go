@@ -37,6 +37,18 @@ func gatewaysOfTwoSites() []mesh.Gateway {
 	}
 }
 
+func layoutOfTwoSites() mesh.Layout {
+	network, err := mesh.ParseNetwork([]byte(twoSites))
+	if err != nil {
+		log.Fatal(err)
+	}
+	layout, err := mesh.Plan(network, gatewaysOfTwoSites())
+	if err != nil {
+		log.Fatal(err)
+	}
+	return layout
+}
+
 func ExamplePlan() {
 	network, err := mesh.ParseNetwork([]byte(twoSites))
 	if err != nil {
@@ -70,14 +82,7 @@ sites:
 }
 
 func ExampleDevice_Drift() {
-	network, err := mesh.ParseNetwork([]byte(twoSites))
-	if err != nil {
-		log.Fatal(err)
-	}
-	layout, err := mesh.Plan(network, gatewaysOfTwoSites())
-	if err != nil {
-		log.Fatal(err)
-	}
+	layout := layoutOfTwoSites()
 	d, _ := layout.Device("dc1", "")
 	state := stateOf(d) // a program reads it with mesh/device.Read
 	state.MTU = 1500
@@ -115,14 +120,7 @@ sites:
 }
 
 func ExampleHandshakeFindings() {
-	network, err := mesh.ParseNetwork([]byte(twoSites))
-	if err != nil {
-		log.Fatal(err)
-	}
-	layout, err := mesh.Plan(network, gatewaysOfTwoSites())
-	if err != nil {
-		log.Fatal(err)
-	}
+	layout := layoutOfTwoSites()
 	answers := geored.Ask(context.Background(), mesh.HandshakeTargets(layout), func(_ context.Context, t geored.Target) (mesh.Sample, error) {
 		return mesh.Sample{}, fmt.Errorf("connection refused") // a program asks a pod on the gateway
 	})

@@ -82,12 +82,17 @@ func serve() error {
 	return in.Err()
 }
 
-type machine struct{ tunnel *device.Tunnel }
+type machine struct {
+	tunnel   *device.Tunnel
+	occupied net.PacketConn // kept from the garbage collector
+}
 
 func (m *machine) do(q request, r *response) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	switch q.Op {
+	case "occupy":
+		m.occupied, err = net.ListenUDP("udp", &net.UDPAddr{Port: mesh.DefaultListenPort})
 	case "listen":
 		return listen(q.Addrs)
 	case "exchange":

@@ -27,8 +27,8 @@ func Configure(ctx context.Context, d mesh.Device, key mesh.PrivateKey) error {
 }
 
 // Up creates the interface unless it is there, configures it, sets address and MTU, brings it up and routes what its
-// peers carry into it; addresses and own routes that are no longer wanted go. On an error nothing that was there before
-// is taken away, and an interface that this call created is removed again.
+// peers carry into it; addresses and own routes that are no longer wanted go. After an error an interface
+// that this call created is gone again, and one that was there before is still there.
 func Up(ctx context.Context, d mesh.Device, key mesh.PrivateKey) (*Tunnel, error) {
 	return up(ctx, d, key)
 }

@@ -35,12 +35,17 @@ func (z zeros) Read(p []byte) (int, error) {
 // pair is two sites, dual stack, one machine each; up says whether their devices are.
 func pair(t *testing.T, up bool) (*fabric, mesh.Layout, []mesh.PrivateKey) {
 	t.Helper()
+	return pairOver(t, up, "198.18.0.1", "198.18.0.2")
+}
+
+func pairOver(t *testing.T, up bool, first, second string) (*fabric, mesh.Layout, []mesh.PrivateKey) {
+	t.Helper()
 	var network mesh.Network
 	var gateways []mesh.Gateway
 	var keys []mesh.PrivateKey
 	machines := []meshtest.Machine{
-		{Site: "dc1", Node: "dc1-1", Underlay: netip.MustParseAddr("198.18.0.1"), Pods: []netip.Addr{netip.MustParseAddr("10.90.0.1"), netip.MustParseAddr("fd00:90::1")}},
-		{Site: "dc2", Node: "dc2-1", Underlay: netip.MustParseAddr("198.18.0.2"), Pods: []netip.Addr{netip.MustParseAddr("10.120.0.1"), netip.MustParseAddr("fd00:120::1")}},
+		{Site: "dc1", Node: "dc1-1", Underlay: netip.MustParseAddr(first), Pods: []netip.Addr{netip.MustParseAddr("10.90.0.1"), netip.MustParseAddr("fd00:90::1")}},
+		{Site: "dc2", Node: "dc2-1", Underlay: netip.MustParseAddr(second), Pods: []netip.Addr{netip.MustParseAddr("10.120.0.1"), netip.MustParseAddr("fd00:120::1")}},
 	}
 	for i, m := range machines {
 		key, err := mesh.NewPrivateKey(zeros(i + 1))
@@ -103,6 +108,15 @@ func TestUpAgainChangesNothing(t *testing.T) {
 	}
 	if !after.Peers[0].LastHandshake.Equal(before.Peers[0].LastHandshake) || after.Peers[0].LastHandshake.IsZero() {
 		t.Errorf("the session did not survive: %v, then %v", before.Peers[0].LastHandshake, after.Peers[0].LastHandshake)
+	}
+}
+
+func TestOverIPv6(t *testing.T) {
+	f, layout, _ := pairOver(t, true, "fd00:18::1", "fd00:18::2")
+	f.mustCross(t, 0, 0)
+	f.mustCross(t, 1, 1420)
+	if drift := layout.Devices[0].Drift(f.state(t, 0)); len(drift) > 0 {
+		t.Errorf("drift %v", drift)
 	}
 }
 
@@ -220,6 +234,18 @@ func TestWrongKeyIsRefused(t *testing.T) {
 	d.Peers = append(d.Peers, d.Peers[0])
 	if err := f.Up(t.Context(), d, keys[0]); err == nil || !strings.Contains(err.Error(), "is that of peer dc2/dc2-1") {
 		t.Errorf("a doubled key: %v", err)
+	}
+}
+
+func TestPortThatIsTaken(t *testing.T) {
+	f, layout, keys := pair(t, false)
+	_, err := f.children[0].ask(request{Op: "occupy"})
+	must(t, err)
+	if err := f.Up(t.Context(), layout.Devices[0], keys[0]); err == nil || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("brought up on a port that is taken: %v", err)
+	}
+	if _, err := f.Read(t.Context(), "dc1", "dc1-1"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the half-made interface is still there: %v", err)
 	}
 }
 

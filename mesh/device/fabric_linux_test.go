@@ -98,7 +98,7 @@ func newFabric(t *testing.T, machines []meshtest.Machine) *fabric {
 		port := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: fmt.Sprintf("port%d", i), MasterIndex: bridge.Index}, PeerName: "eth0", PeerNamespace: netlink.NsPid(c.pid)}
 		must(t, wan.links.LinkAdd(port))
 		must(t, wan.links.LinkSetUp(port))
-		c.address(t, "eth0", netip.PrefixFrom(m.Underlay, 24))
+		c.address(t, "eth0", netip.PrefixFrom(m.Underlay, m.Underlay.BitLen()-8))
 		for _, pod := range m.Pods {
 			c.address(t, "lo", netip.PrefixFrom(pod, pod.BitLen()))
 		}

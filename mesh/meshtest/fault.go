@@ -13,12 +13,18 @@ import (
 type Fault struct {
 	kind     string
 	from, to geored.SiteName
+	node     string
 	bytes    int
 	by       time.Duration
 }
 
 // Unreachable loses everything from and to a site.
 func Unreachable(site geored.SiteName) Fault { return Fault{kind: "unreachable", from: site} }
+
+// Lost loses everything from and to one node of a site, as when its machine is off.
+func Lost(site geored.SiteName, node string) Fault {
+	return Fault{kind: "lost", from: site, node: node}
+}
 
 // OneWay loses everything from one site to another.
 func OneWay(from, to geored.SiteName) Fault { return Fault{kind: "one-way", from: from, to: to} }
@@ -85,6 +91,10 @@ func (n *Network) carries(from, to *machine, bytes int) bool {
 		switch f.kind {
 		case "unreachable", "frozen":
 			if f.from == from.Site || f.from == to.Site {
+				return false
+			}
+		case "lost":
+			if f.from == from.Site && f.node == from.Node || f.from == to.Site && f.node == to.Node {
 				return false
 			}
 		case "one-way":
