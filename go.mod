@@ -5,6 +5,7 @@ go 1.24.0
 require (
 	github.com/minio/minio-go/v7 v7.0.97
 	go.yaml.in/yaml/v3 v3.0.4
+	golang.org/x/net v0.38.0
 )
 
 require (
@@ -22,7 +23,6 @@ require (
 	github.com/rs/xid v1.6.0 // indirect
 	github.com/tinylib/msgp v1.3.0 // indirect
 	golang.org/x/crypto v0.36.0 // indirect
-	golang.org/x/net v0.38.0 // indirect
 	golang.org/x/sys v0.34.0 // indirect
 	golang.org/x/text v0.26.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
