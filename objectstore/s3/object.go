@@ -69,9 +69,10 @@ func (c *Client) Open(ctx context.Context, ref objectstore.Ref) (io.ReadCloser, 
 	return body, nil
 }
 
-// Put writes an object with a checksum over all of it, which the server holds it to.
+// Put writes an object with a checksum over all of it, which the server holds it to. The checksum stands in for signed
+// chunks: versitygw 1.8 misreads those when a checksum follows them.
 func (c *Client) Put(ctx context.Context, ref objectstore.Ref, size int64, meta objectstore.Metadata, body io.Reader) error {
-	options := minio.PutObjectOptions{UserMetadata: meta.User, UserTags: meta.Tags, Checksum: minio.ChecksumCRC64NVME,
+	options := minio.PutObjectOptions{UserMetadata: meta.User, UserTags: meta.Tags, Checksum: minio.ChecksumCRC64NVME, DisableContentSha256: true,
 		ContentType: meta.Headers["content-type"], ContentEncoding: meta.Headers["content-encoding"],
 		ContentLanguage: meta.Headers["content-language"], ContentDisposition: meta.Headers["content-disposition"],
 		CacheControl: meta.Headers["cache-control"]}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -21,6 +22,22 @@ type pageReader struct {
 	encoding  string
 	next      [3]string // continuation token, key marker, version marker
 	scratch   []byte
+	// markersApart says that the page holds delete markers, which some servers write behind all versions.
+	markersApart bool
+}
+
+// inListingOrder is by key, and of one key the newest first.
+func inListingOrder(a, b objectstore.Object) int {
+	switch {
+	case a.Key != b.Key:
+		return strings.Compare(a.Key, b.Key)
+	case a.Latest != b.Latest:
+		if a.Latest {
+			return -1
+		}
+		return 1
+	}
+	return b.Modified.Compare(a.Modified)
 }
 
 // parsePage reads one page of ListObjectsV2 or ListObjectVersions to its very end. Anything less is an error that is
@@ -60,6 +77,7 @@ func (p *pageReader) child(name, content []byte) (err error) {
 	case "Version":
 		return p.object(content, objectstore.Object{})
 	case "DeleteMarker":
+		p.markersApart = true
 		return p.object(content, objectstore.Object{DeleteMarker: true})
 	case "CommonPrefixes":
 		return p.prefix(content)
@@ -167,6 +185,9 @@ func (p *pageReader) finish() (objectstore.Page, error) {
 		if err := p.decode(); err != nil {
 			return objectstore.Page{}, err
 		}
+	}
+	if p.markersApart {
+		slices.SortStableFunc(p.page.Objects, inListingOrder)
 	}
 	token := p.next[0]
 	if p.next[1] != "" {
