@@ -182,8 +182,10 @@ func askSites[T any](ctx context.Context, c Comparer, sites []Site, ask func(con
 		return answer[T]{value, c.Clock.Now().Sub(began), err}, nil
 	}, geored.AskBudget(c.Budget), geored.AskClock(c.Clock))
 	answers := make([]answer[T], len(sites))
-	for i := range answers {
-		answers[i].err = geored.ErrBudget
+	for i := range answers { // of those who stay silent
+		if answers[i].err = geored.ErrBudget; ctx.Err() != nil {
+			answers[i].err = context.Cause(ctx)
+		}
 	}
 	for target, a := range asked.All() {
 		answers[slices.Index(targets, target)] = a

@@ -98,10 +98,10 @@ func translate(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", objectstore.ErrCertificate, err)
 	case errors.Is(err, objectstore.ErrIncomplete):
 		return geored.Retriable(err)
+	case errors.As(err, &network): // no answer at all; an [*url.Error] is one
+		return geored.Retriable(fmt.Errorf("%w: %w", objectstore.ErrUnreachable, err))
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return geored.Retriable(fmt.Errorf("%w: %w", objectstore.ErrIncomplete, err))
-	case errors.As(err, &network):
-		return geored.Retriable(fmt.Errorf("%w: %w", objectstore.ErrUnreachable, err))
 	}
 	return err
 }
