@@ -22,7 +22,7 @@ type pageReader struct {
 	encoding  string
 	next      [3]string // continuation token, key marker, version marker
 	scratch   []byte
-	// markersApart says that the page holds delete markers, which some servers write behind all versions.
+	// markersApart says that the page holds delete markers, which some servers write apart from the versions.
 	markersApart bool
 }
 
