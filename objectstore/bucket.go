@@ -90,8 +90,8 @@ func (r *bucketRun) query() Query {
 	return Query{Bucket: r.name, Prefix: r.Prefix, Versions: r.Versions, Metadata: r.Metadata}
 }
 
-// cutsPerWorker is how finely a bucket may be cut, so that workers which are done early can take from others.
-const cutsPerWorker = 16
+// cutsPerWorker is how finely a bucket must be cut at least, so that workers which are done early can take from others.
+const cutsPerWorker = 2
 
 // tasks deals out what can be compared now and leaves the rest with the result.
 func (r *bucketRun) tasks(ctx context.Context, rest []Remainder) []*task {

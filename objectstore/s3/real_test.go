@@ -29,6 +29,7 @@ type store struct {
 	URL         string
 	Credentials string
 	Pid         int
+	Data        string // folder
 }
 
 // start runs real servers for a test.
@@ -44,11 +45,11 @@ func start(t testing.TB, args ...string) stores {
 
 func (s store) keys(t testing.TB) (access, secret string) {
 	t.Helper()
+	var keys struct{ AccessKey, SecretKey string }
 	text, err := os.ReadFile(s.Credentials)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var keys struct{ AccessKey, SecretKey string }
 	if err := json.Unmarshal(text, &keys); err != nil {
 		t.Fatal(err)
 	}
