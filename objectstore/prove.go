@@ -40,7 +40,7 @@ func (v *verdicts) prove(ctx context.Context, d Difference) {
 func (v *verdicts) settle(ctx context.Context, here, there *Object) {
 	j := Judge(*here, *there)
 	if j.State == Unproven && v.Effort == Bytes {
-		if same, err := v.sameBytes(ctx); err != nil {
+		if same, err := sameBytes(ctx, Ref{Bucket: v.name, Key: v.key}, v.stores[v.pair.From], v.stores[v.pair.To]); err != nil {
 			j.Doubt = SiteSilent
 		} else if j = (Judgement{State: Different, Proof: ByBytes}); same {
 			j.State = Equal
@@ -74,10 +74,10 @@ func (v *verdicts) sites() []Site {
 }
 
 // sameBytes reads both objects side by side. There is no budget for it: objects may be large.
-func (v *verdicts) sameBytes(ctx context.Context) (bool, error) {
+func sameBytes(ctx context.Context, ref Ref, a, b Opener) (bool, error) {
 	var bodies [2]io.ReadCloser
-	for i, site := range v.sites() {
-		body, err := site.Store.Open(ctx, Ref{Bucket: v.name, Key: v.key})
+	for i, store := range []Opener{a, b} {
+		body, err := store.Open(ctx, ref)
 		if err != nil {
 			return false, err
 		}

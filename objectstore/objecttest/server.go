@@ -34,7 +34,7 @@ type Server struct {
 // Option changes a new [Server].
 type Option func(*Server)
 
-// WithClock makes the server keep its times by the clock.
+// WithClock makes the server date its objects by the clock. Signatures are judged by the machine's, as clients make them.
 func WithClock(c geored.Clock) Option { return func(s *Server) { s.clock = c } }
 
 // New starts a server with the buckets, which keep no versions until [Server.SetVersioning].
@@ -207,7 +207,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	now := s.clock.Now()
+	now := time.Now()
 	if f := s.bite(clockSkew); f != nil {
 		now = now.Add(f.span)
 	}

@@ -81,6 +81,9 @@ func (b *bucket) find(key, id string) *version {
 }
 
 func newVersion(key string, body []byte, meta objectstore.Metadata, now time.Time, serial int) *version {
+	if meta.Headers["content-type"] == "" {
+		meta.Headers = map[string]string{"content-type": "application/octet-stream"} // as servers do
+	}
 	sum := md5.Sum(body)
 	return &version{body: body, Object: objectstore.Object{
 		Key: key, VersionID: "v" + strconv.Itoa(serial), Size: int64(len(body)), Modified: now,
