@@ -52,8 +52,8 @@ func (r *Relay) SetRoundTrip(d time.Duration) {
 	r.delay = d / 2
 }
 
-// CutAfter breaks all connections once the server has sent n more bytes, and every later one at once, until
-// [Relay.Mend].
+// CutAfter breaks all connections once the server has sent n more bytes. From then on nothing gets through, not even a
+// request, until [Relay.Mend].
 func (r *Relay) CutAfter(n int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,7 +121,7 @@ func (r *Relay) pipe(to, from net.Conn, answers bool) {
 	}()
 	for p := range way {
 		time.Sleep(time.Until(p.due))
-		if answers && r.spend(int64(len(p.data))) {
+		if r.severed(int64(len(p.data)), answers) {
 			break
 		}
 		if _, err := to.Write(p.data); err != nil {
@@ -144,14 +144,16 @@ func (r *Relay) due() time.Time {
 	return time.Now().Add(r.delay)
 }
 
-// spend takes bytes off the budget and says whether it is used up.
-func (r *Relay) spend(n int64) bool {
+// severed takes the bytes of an answer off the budget and says whether it is used up.
+func (r *Relay) severed(n int64, answer bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.budget < 0 {
 		return false
 	}
-	r.budget = max(0, r.budget-n)
+	if answer {
+		r.budget = max(0, r.budget-n)
+	}
 	if r.budget == 0 {
 		r.cuts++
 	}

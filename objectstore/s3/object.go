@@ -11,9 +11,13 @@ import (
 	"github.com/georedkit/georedkit/objectstore"
 )
 
+// notByProxy keeps MinIO from answering out of another site: with bucket replication both ways it fetches an object that
+// it does not have from the site it replicates to, so that what is missing here would look as if it were there.
+var notByProxy = minio.AdvancedGetOptions{ReplicationProxyRequest: "false"}
+
 // Stat asks for one object by HEAD, with its checksums, and for its tags where it has some.
 func (c *Client) Stat(ctx context.Context, ref objectstore.Ref) (objectstore.Object, error) {
-	info, err := c.minio.StatObject(ctx, ref.Bucket, ref.Key, minio.StatObjectOptions{VersionID: ref.VersionID, Checksum: true})
+	info, err := c.minio.StatObject(ctx, ref.Bucket, ref.Key, minio.StatObjectOptions{VersionID: ref.VersionID, Checksum: true, Internal: notByProxy})
 	if err == nil && info.IsDeleteMarker {
 		err = objectstore.ErrNoObject
 	}
@@ -23,7 +27,8 @@ func (c *Client) Stat(ctx context.Context, ref objectstore.Ref) (objectstore.Obj
 	o := objectOf(info)
 	o.Key = ref.Key
 	if info.UserTagCount > 0 {
-		tags, err := c.minio.GetObjectTagging(ctx, ref.Bucket, ref.Key, minio.GetObjectTaggingOptions{VersionID: ref.VersionID})
+		tags, err := c.minio.GetObjectTagging(ctx, ref.Bucket, ref.Key, minio.GetObjectTaggingOptions{VersionID: ref.VersionID,
+			Internal: minio.AdvancedObjectTaggingOptions{ReplicationProxyRequest: notByProxy.ReplicationProxyRequest}})
 		if err != nil {
 			return objectstore.Object{}, translate(ctx, err)
 		}
@@ -62,7 +67,7 @@ func objectOf(info minio.ObjectInfo) objectstore.Object {
 
 // Open reads one object. A body that ends early is an error of Read.
 func (c *Client) Open(ctx context.Context, ref objectstore.Ref) (io.ReadCloser, error) {
-	body, _, _, err := c.minio.GetObject(ctx, ref.Bucket, ref.Key, minio.GetObjectOptions{VersionID: ref.VersionID})
+	body, _, _, err := c.minio.GetObject(ctx, ref.Bucket, ref.Key, minio.GetObjectOptions{VersionID: ref.VersionID, Internal: notByProxy})
 	if err != nil {
 		return nil, translateHead(ctx, err)
 	}
