@@ -160,18 +160,21 @@ func (c Canary) follow(crossings []Crossing, do func(*Crossing)) {
 	wg.Wait()
 }
 
+// lookBudget is what one look may take more than the patience, so that a slow site is told from a mirror that does nothing.
+const lookBudget = 30 * time.Second
+
 // await looks until what is there is right, or patience ends. A site that did not answer the last look is an error.
 func (c Canary) await(ctx context.Context, at geored.SiteName, ref Ref, began time.Time, right func(*Object) bool) (time.Duration, bool, error) {
 	i := slices.IndexFunc(c.Sites, func(s CanarySite) bool { return s.Name == at })
 	for {
-		o, err := within(ctx, Comparer{Clock: c.Clock, Budget: c.Patience}, func(ctx context.Context) (*Object, error) {
+		o, err := within(ctx, Comparer{Clock: c.Clock, Budget: c.Patience + lookBudget}, func(ctx context.Context) (*Object, error) {
 			return lookAt(ctx, c.Sites[i].Store, ref)
 		})
 		took := c.Clock.Now().Sub(began)
 		if err == nil && right(o) {
 			return took, true, nil
 		}
-		if err == nil && took < c.Patience || err != nil && took < c.Patience && ctx.Err() == nil {
+		if took < c.Patience {
 			if c.Clock.Sleep(ctx, c.Interval) == nil {
 				continue
 			}

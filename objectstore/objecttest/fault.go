@@ -25,6 +25,7 @@ const (
 	unsorted     faultKind = "unsorted listing"
 	wrongETag    faultKind = "wrong ETag"
 	lostEvents   faultKind = "lost events"
+	lostDeletes  faultKind = "lost deletes"
 	throttled    faultKind = "throttled"
 	clockSkew    faultKind = "clock skew"
 	denied       faultKind = "denied"
@@ -53,6 +54,9 @@ func WrongETag(key string) Fault { return Fault{fault{kind: wrongETag, key: key}
 
 // LostEvents keeps changes from the mirrors, as a watcher does that was away; see [Server.MirrorTo].
 func LostEvents() Fault { return Fault{fault{kind: lostEvents}} }
+
+// LostDeletes keeps deletions from the mirrors, and nothing else.
+func LostDeletes() Fault { return Fault{fault{kind: lostDeletes}} }
 
 // Throttled answers the next n requests with 503 SlowDown.
 func Throttled(n int) Fault { return Fault{fault{kind: throttled, count: n}} }

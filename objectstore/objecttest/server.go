@@ -188,6 +188,9 @@ func (s *Server) drop(name, key, id string) {
 	s.serial++
 	newID, now := fmt.Sprintf("v%d", s.serial), s.clock.Now()
 	s.bucket(name).remove(key, id, newID, now)
+	if s.bite(lostDeletes) != nil {
+		return
+	}
 	s.tell(func(other *Server) { other.bucket(name).remove(key, "", newID, now) })
 }
 
