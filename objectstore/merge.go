@@ -21,6 +21,9 @@ type merger struct {
 type mergePair struct {
 	Pair
 	a, b int // cursors
+
+	metadata [2]*Metadata // compared last
+	same     bool
 }
 
 func newMerger(r *bucketRun, t *task) *merger {

@@ -17,7 +17,7 @@ type Object struct {
 	Latest       bool
 	DeleteMarker bool
 	Encryption   Encryption
-	Metadata     *Metadata  // nil: it was not asked for, or the server does not tell
+	Metadata     *Metadata  // nil: it was not asked for, or the server does not tell; never written to: objects may share it
 	Checksums    []Checksum // from HEAD only
 }
 

@@ -8,7 +8,7 @@ func (m *merger) compare(ctx context.Context, p *mergePair, key string) {
 	if len(a) == 0 && len(b) == 0 {
 		return
 	}
-	if !m.Versions && !m.Metadata && len(a) == 1 && len(b) == 1 {
+	if len(a) == 1 && len(b) == 1 && !a[0].DeleteMarker && !b[0].DeleteMarker && (!m.Metadata || p.sameMetadata(a[0], b[0])) {
 		if j := Judge(a[0], b[0]); j.State == Equal { // nearly all keys go this way
 			p.EqualBy[j.Proof]++
 			return
@@ -17,6 +17,20 @@ func (m *merger) compare(ctx context.Context, p *mergePair, key string) {
 	v := &verdicts{merger: m, pair: p, key: key}
 	v.judge(ctx, a, b)
 	v.count()
+}
+
+// sameMetadata says whether the metadata of two objects is known and the same. Adapters may share one piece of metadata
+// among many objects: then it is compared once.
+func (p *mergePair) sameMetadata(a, b Object) bool {
+	if a.Metadata == nil || b.Metadata == nil {
+		return false
+	}
+	if p.metadata != [2]*Metadata{a.Metadata, b.Metadata} {
+		p.metadata = [2]*Metadata{a.Metadata, b.Metadata}
+		p.same = sameValues(a.Metadata.User, b.Metadata.User) && sameValues(a.Metadata.Headers, b.Metadata.Headers) &&
+			sameValues(a.Metadata.Tags, b.Metadata.Tags)
+	}
+	return p.same
 }
 
 // verdicts is what is found at one key between two sites.

@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,7 +29,7 @@ import (
 func BenchmarkCompare(b *testing.B) {
 	f := newField(b, setting("OBJECTS", 200_000), setting("FOLDERS", 500), time.Duration(setting("RTT", 0))*time.Millisecond)
 	rounds := map[string][]usage{}
-	for range b.N {
+	for b.Loop() {
 		for _, c := range f.contestants(b) {
 			rounds[c.name] = append(rounds[c.name], f.run(b, c))
 		}
@@ -150,7 +149,7 @@ func (f *field) sow(b *testing.B, folders int) {
 // usage is what one run cost its process.
 type usage struct {
 	wall, cpu time.Duration
-	memory    int64 // peak resident, KiB
+	memory    int64 // peak resident, KiB; Linux only
 }
 
 type contestant struct {
@@ -180,18 +179,44 @@ func (f *field) run(b *testing.B, c contestant) usage {
 		f.drain(b, c.name)
 		return usage{wall: time.Since(began)}
 	}
-	var said bytes.Buffer
-	c.command.Stderr = &said
-	output, err := c.command.Output()
+	var output, said bytes.Buffer
+	c.command.Stdout, c.command.Stderr = &output, &said
+	if err := c.command.Start(); err != nil {
+		b.Fatal(err)
+	}
+	memory := watchMemory(c.command.Process.Pid)
+	err := c.command.Wait()
 	took := time.Since(began)
-	found := c.found(output)
+	found := c.found(output.Bytes())
 	if c.want > 0 && found != c.want || found == 0 {
 		b.Fatalf("%s found %d, want %d: %v\n%.2000s", c.name, found, c.want, err, said.String())
 	}
-	rusage := c.command.ProcessState.SysUsage().(*syscall.Rusage)
+	peak := memory()
 	cpu := c.command.ProcessState.UserTime() + c.command.ProcessState.SystemTime()
-	b.Logf("%-10s %7.2f s wall  %6.2f s cpu  %4d MB  %d found", c.name, took.Seconds(), cpu.Seconds(), rusage.Maxrss/1024, found)
-	return usage{took, cpu, rusage.Maxrss}
+	b.Logf("%-10s %7.2f s wall  %6.2f s cpu  %4d MB  %d found", c.name, took.Seconds(), cpu.Seconds(), peak/1024, found)
+	return usage{took, cpu, peak}
+}
+
+// watchMemory reads the peak of a process's memory until it is gone. What the kernel tells of a dead child counts its
+// parent's memory too, as it was before exec.
+func watchMemory(pid int) (peak func() int64) {
+	result := make(chan int64, 1)
+	go func() {
+		var last int64
+		for {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			_, rest, ok := strings.Cut(string(text), "VmHWM:")
+			if err != nil || !ok { // gone, or a zombie
+				result <- last
+				return
+			}
+			if n, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64); err == nil {
+				last = n
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	return func() int64 { return <-result }
 }
 
 func (f *field) mc(b *testing.B) *exec.Cmd {

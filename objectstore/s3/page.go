@@ -24,6 +24,15 @@ type pageReader struct {
 	scratch   []byte
 	// markersApart says that the page holds delete markers, which some servers write apart from the versions.
 	markersApart bool
+	shared       sharedMetadata
+}
+
+// sharedMetadata is the metadata of the entry before: in most buckets it is the same from one to the next.
+type sharedMetadata struct {
+	text       []byte // of user metadata, then of tags
+	tagsAt     int
+	metadata   *objectstore.Metadata
+	encryption objectstore.Encryption
 }
 
 // inListingOrder is by key, and of one key the newest first.
@@ -113,7 +122,7 @@ func (p *pageReader) prefix(content []byte) error {
 
 // object reads one entry. Key, ETag and version share one piece of memory.
 func (p *pageReader) object(content []byte, o objectstore.Object) error {
-	var key, etag, version, size, modified []byte
+	var key, etag, version, size, modified, metadata, tags []byte
 	for {
 		name, text, rest, err := field(content)
 		if err != nil {
@@ -137,11 +146,13 @@ func (p *pageReader) object(content []byte, o objectstore.Object) error {
 		case "IsLatest":
 			o.Latest = string(text) == "true"
 		case "UserMetadata":
-			err = readMetadata(&o, text)
+			metadata = text
 		case "UserTags":
-			err = readTags(&o, text)
+			tags = text
 		}
-		if err != nil {
+	}
+	if metadata != nil || tags != nil {
+		if err := p.shared.read(&o, metadata, tags); err != nil {
 			return err
 		}
 	}
@@ -225,10 +236,28 @@ func (p *pageReader) decode() (err error) {
 	return nil
 }
 
+func (s *sharedMetadata) read(o *objectstore.Object, metadata, tags []byte) error {
+	if s.metadata == nil || !bytes.Equal(s.text[:s.tagsAt], metadata) || !bytes.Equal(s.text[s.tagsAt:], tags) {
+		if err := readMetadata(o, metadata); err != nil {
+			return err
+		}
+		if err := readTags(o, tags); err != nil {
+			return err
+		}
+		s.text, s.tagsAt = append(append(s.text[:0], metadata...), tags...), len(metadata)
+		s.metadata, s.encryption = o.Metadata, o.Encryption
+	}
+	o.Metadata, o.Encryption = s.metadata, s.encryption
+	return nil
+}
+
 // readMetadata reads what MinIO writes with metadata=true: user metadata, content headers and encryption in one list.
 func readMetadata(o *objectstore.Object, text []byte) error {
-	m := metadataOf(o)
-	o.Encryption = objectstore.Plain
+	m := &objectstore.Metadata{}
+	o.Metadata = m
+	if text != nil { // it would hold the encryption
+		o.Encryption = objectstore.Plain
+	}
 	for {
 		name, content, rest, err := field(text)
 		if err != nil || name == nil {
@@ -241,13 +270,6 @@ func readMetadata(o *objectstore.Object, text []byte) error {
 		}
 		setHeader(o, m, string(bytes.ToLower(name)), string(value))
 	}
-}
-
-func metadataOf(o *objectstore.Object) *objectstore.Metadata {
-	if o.Metadata == nil {
-		o.Metadata = &objectstore.Metadata{}
-	}
-	return o.Metadata
 }
 
 // setHeader sorts a header into what it tells: the encryption, user metadata, or how the content is to be taken.
@@ -283,9 +305,8 @@ func readTags(o *objectstore.Object, content []byte) error {
 	if err != nil {
 		return malformed("tags that cannot be read")
 	}
-	m := metadataOf(o)
 	for name, values := range tags {
-		set(&m.Tags, name, values[len(values)-1])
+		set(&o.Metadata.Tags, name, values[len(values)-1])
 	}
 	return nil
 }
