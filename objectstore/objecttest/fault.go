@@ -152,11 +152,12 @@ func (s *Server) serveFault(w http.ResponseWriter, r *http.Request) bool {
 }
 
 func (s *Server) throttle() bool {
-	f := s.has(throttled)
-	if f == nil || f.count == 0 {
-		return false
+	for _, f := range s.faults {
+		if f.kind == throttled && f.count > 0 {
+			f.count--
+			s.bites++
+			return true
+		}
 	}
-	f.count--
-	s.bites++
-	return true
+	return false
 }
