@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"reflect"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/georedkit/georedkit/geored"
@@ -27,40 +28,60 @@ func (c *Cluster) ApplyTask(step geored.Step, objects ...*Object) geored.Task {
 }
 
 // Apply sends objects to the server, in their order, which takes over the fields they name (server-side apply). It stops
-// at the first error, which names its object; those before it are applied. Conflicts, time-outs and broken connections
-// are geored.Retriable.
+// at the first error, which names its object; those before it are applied. Conflicts, time-outs, broken connections and
+// what waits for something else, such as a namespace that is being deleted, are geored.Retriable.
 func (c *Cluster) Apply(ctx context.Context, objects ...*Object) error {
 	for _, object := range objects {
-		if _, err := c.apply(ctx, object); err != nil {
-			return fmt.Errorf("%s: %w", describe(object), retriable(err))
+		applied, err := c.apply(ctx, object)
+		if err == nil && applied.GetDeletionTimestamp() != nil {
+			err = errLeaving
+		}
+		if err != nil {
+			return fmt.Errorf("apply %s: %w", describe(object), applyError(err))
 		}
 	}
 	return nil
 }
 
-// Delete removes objects, the last one first, and does not wait for them to be gone. One that is not there is no error.
+// errLeaving: the server takes changes of an object that is being deleted, and deletes it all the same.
+var errLeaving = geored.Retriable(errors.New("it is still being deleted"))
+
+// applyError adds to what is retriable: what an object needs may be on its way, or on its way out.
+func applyError(err error) error {
+	if apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		return geored.Retriable(err)
+	}
+	return retriable(err)
+}
+
+// Delete removes objects, the last one first, and does not wait for them to be gone. One that is not there, or whose
+// kind is not, is no error.
 func (c *Cluster) Delete(ctx context.Context, objects ...*Object) error {
 	var errs []error
 	for i := len(objects) - 1; i >= 0; i-- {
-		resource, err := c.resource(objects[i])
+		resource, err := c.resource(ctx, objects[i])
 		if err == nil {
 			background := metav1.DeletePropagationBackground
 			err = resource.Delete(ctx, objects[i].GetName(), metav1.DeleteOptions{PropagationPolicy: &background})
 		}
-		if err != nil && !apierrors.IsNotFound(err) {
-			errs = append(errs, fmt.Errorf("%s: %w", describe(objects[i]), retriable(err)))
+		if err != nil && !apierrors.IsNotFound(err) && !meta.IsNoMatchError(err) {
+			errs = append(errs, fmt.Errorf("delete %s: %w", describe(objects[i]), retriable(err)))
 		}
 	}
 	return errors.Join(errs...)
 }
 
 // State says whether all objects are there, as they are wanted (by a dry run of applying them) and ready. Its detail
-// names the first that is not, and why.
+// names the first that is not, and why. It costs two calls per object, and for one that is not ready up to two more. The
+// error names the object that could not be judged; what the server refuses to make of an object is no error but a state.
 func (c *Cluster) State(ctx context.Context, objects ...*Object) (geored.State, error) {
+	if len(objects) == 0 {
+		return geored.State{}, errors.New("there are no objects to observe")
+	}
 	for _, object := range objects {
 		reason, err := c.missing(ctx, object)
 		if err != nil {
-			return geored.State{}, fmt.Errorf("%s: %w", describe(object), err)
+			return geored.State{}, fmt.Errorf("observe %s: %w", describe(object), retriable(err))
 		}
 		if reason != "" {
 			return geored.State{Detail: describe(object) + " " + reason}, nil
@@ -71,7 +92,7 @@ func (c *Cluster) State(ctx context.Context, objects ...*Object) (geored.State, 
 
 // missing says what an object still lacks; nothing when it is as wanted and ready.
 func (c *Cluster) missing(ctx context.Context, wanted *Object) (string, error) {
-	resource, err := c.resource(wanted)
+	resource, err := c.resource(ctx, wanted)
 	if meta.IsNoMatchError(err) {
 		return "is of a kind that the server does not know yet", nil
 	}
@@ -89,10 +110,12 @@ func (c *Cluster) missing(ctx context.Context, wanted *Object) (string, error) {
 		return "is being deleted", nil
 	}
 	applied, err := c.apply(ctx, wanted, metav1.DryRunAll)
-	if apierrors.IsNotFound(err) {
-		return "is not there", nil // its namespace went meanwhile
-	}
-	if err != nil {
+	switch {
+	case apierrors.IsNotFound(err), apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return "is not there", nil // it went meanwhile
+	case apierrors.IsInvalid(err):
+		return "cannot become as wanted: " + err.Error(), nil
+	case err != nil:
 		return "", err
 	}
 	if !reflect.DeepEqual(comparable(live), comparable(applied)) {
@@ -112,22 +135,16 @@ func comparable(o *Object) map[string]any {
 }
 
 func (c *Cluster) apply(ctx context.Context, object *Object, dryRun ...string) (*Object, error) {
-	resource, err := c.resource(object)
+	resource, err := c.resource(ctx, object)
 	if err != nil {
 		return nil, err
 	}
 	return resource.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: FieldManager, Force: true, DryRun: dryRun})
 }
 
-// resource finds where objects of this kind live. The server is asked again for a kind that was not there: it may be a
-// custom one that came meanwhile.
-func (c *Cluster) resource(object *Object) (dynamic.ResourceInterface, error) {
-	kind := object.GroupVersionKind()
-	mapping, err := c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
-	if meta.IsNoMatchError(err) {
-		c.mapper.Reset()
-		mapping, err = c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
-	}
+// resource finds where objects of this kind live.
+func (c *Cluster) resource(ctx context.Context, object *Object) (dynamic.ResourceInterface, error) {
+	mapping, err := c.mapping(ctx, object.GroupVersionKind())
 	if err != nil {
 		return nil, err
 	}
@@ -140,13 +157,26 @@ func (c *Cluster) resource(object *Object) (dynamic.ResourceInterface, error) {
 	return c.dynamic.Resource(mapping.Resource).Namespace(object.GetNamespace()), nil
 }
 
-// retriable marks what another try may heal.
-func retriable(err error) error {
-	switch {
-	case apierrors.IsConflict(err), apierrors.IsServerTimeout(err), apierrors.IsTimeout(err), apierrors.IsTooManyRequests(err),
-		apierrors.IsServiceUnavailable(err), apierrors.IsInternalError(err), meta.IsNoMatchError(err),
-		utilnet.IsConnectionRefused(err), utilnet.IsConnectionReset(err), utilnet.IsTimeout(err), utilnet.IsHTTP2ConnectionLost(err), utilnet.IsProbableEOF(err):
-		return geored.Retriable(err)
+// mapping asks the server again for a kind that was not there: it may be a custom one that came meanwhile. Discovery
+// takes no context: when the context ends it is left alone to its own time limit.
+func (c *Cluster) mapping(ctx context.Context, kind schema.GroupVersionKind) (*meta.RESTMapping, error) {
+	type reply struct {
+		mapping *meta.RESTMapping
+		err     error
 	}
-	return err
+	came := make(chan reply, 1)
+	go func() {
+		mapping, err := c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		if meta.IsNoMatchError(err) {
+			c.mapper.Reset()
+			mapping, err = c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		}
+		came <- reply{mapping, err}
+	}()
+	select {
+	case r := <-came:
+		return r.mapping, r.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }

@@ -27,9 +27,12 @@ type Cluster struct {
 	mapper  *restmapper.DeferredDiscoveryRESTMapper
 }
 
-// Open reads the kubeconfig of a site. It makes no connection. The error names the site, and the file or the context
-// that is at fault.
+// Open reads the kubeconfig of a site. It makes no connection. The error names the site, the file and what is wrong with
+// it, such as a context that is not in it.
 func Open(site geored.SiteName, ref geored.KubeRef) (*Cluster, error) {
+	if ref.Kubeconfig == "" {
+		return nil, fmt.Errorf("site %s: no kubeconfig is named", site) // client-go would take what it finds on the machine
+	}
 	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: ref.Kubeconfig}
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: ref.Context}
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/httpstream"
@@ -22,8 +23,9 @@ type Command struct {
 	Namespace string
 	Pod       string
 	Container string   // zero: the pod's only one
-	Argv      []string // stands in the audit log of the cluster: no secrets
-	Stdin     []byte   // zero: none
+	Argv      []string // stands in the audit log of the cluster: no secrets; required
+	Stdin     []byte   // empty: the program reads from /dev/null
+	MaxOutput int      // bytes of output, beyond which it is an error; zero: 64 MiB
 }
 
 // Output is what a program printed.
@@ -36,36 +38,51 @@ type ExitError struct {
 }
 
 func (e *ExitError) Error() string {
-	return strings.TrimSpace(fmt.Sprintf("exit code %d: %s", e.Code, e.Stderr))
+	return strings.TrimSuffix(fmt.Sprintf("exit code %d: %s", e.Code, e.Stderr), ": ")
 }
 
-// maxOutput is more than any program we execute prints.
-const maxOutput = 64 << 20
+const defaultMaxOutput = 64 << 20
+
+// ErrOutput says that a program printed more than its [Command] allows.
+var ErrOutput = errors.New("the program printed too much")
 
 // Exec executes a program in a container and gives what it printed, also together with an error: an [ExitError] when the
-// program said no, anything else when it could not be executed.
+// program said no, anything else when it could not be executed or its end was not seen. That is geored.Retriable only
+// when the program was certainly not started. A program that ends without reading all of its input can block the stream
+// until the context ends: give it a time limit.
 func (c *Cluster) Exec(ctx context.Context, command Command) (Output, error) {
+	if len(command.Argv) == 0 {
+		return Output{}, errors.New("execute: no program is named")
+	}
 	request := c.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(command.Namespace).Name(command.Pod).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{
-			Container: command.Container, Command: command.Argv, Stdin: command.Stdin != nil, Stdout: true, Stderr: true,
+			Container: command.Container, Command: command.Argv, Stdin: len(command.Stdin) > 0, Stdout: true, Stderr: true,
 		}, scheme.ParameterCodec)
 	executor, err := c.executor(request.URL())
 	if err != nil {
 		return Output{}, err
 	}
-	var stdout, stderr bytes.Buffer
-	options := remotecommand.StreamOptions{Stdout: &limited{&stdout, maxOutput}, Stderr: &limited{&stderr, maxOutput}}
-	if command.Stdin != nil {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	printed := capture{left: command.MaxOutput, full: func() { cancel(ErrOutput) }}
+	if printed.left <= 0 {
+		printed.left = defaultMaxOutput
+	}
+	options := remotecommand.StreamOptions{Stdout: printed.into(&printed.stdout), Stderr: printed.into(&printed.stderr)}
+	if len(command.Stdin) > 0 { // the end of a stream without a byte does not always arrive
 		options.Stdin = bytes.NewReader(command.Stdin)
 	}
 	err = executor.StreamWithContext(ctx, options)
-	output := Output{stdout.Bytes(), stderr.Bytes()}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	output := printed.output()
 	var exit exec.CodeExitError
 	if errors.As(err, &exit) {
-		return output, &ExitError{exit.Code, tail(stderr.String())}
+		return output, &ExitError{exit.Code, tail(string(output.Stderr))}
 	}
 	if err != nil {
-		return output, fmt.Errorf("execute %s in pod %s/%s: %w", command.Argv[0], command.Namespace, command.Pod, retriable(err))
+		return output, fmt.Errorf("execute %s in pod %s/%s: %w", command.Argv[0], command.Namespace, command.Pod, retriableStart(err))
 	}
 	return output, nil
 }
@@ -85,29 +102,50 @@ func (c *Cluster) executor(target *url.URL) (remotecommand.Executor, error) {
 	})
 }
 
-// Logs follows or reads the log of a container. The caller closes it.
+// Logs follows or reads the log of a container. The caller closes it. The log of a pod that no node was found for yet is
+// empty, and ends.
 func (c *Cluster) Logs(ctx context.Context, namespace, pod string, options corev1.PodLogOptions) (io.ReadCloser, error) {
 	return c.client.CoreV1().Pods(namespace).GetLogs(pod, &options).Stream(ctx)
 }
 
-// limited fails the stream instead of filling the memory.
-type limited struct {
-	buffer *bytes.Buffer
-	left   int
+// capture keeps what is printed, up to a limit. Its streams may still be written to when the call has come back: a
+// cancelled one does not wait for them.
+type capture struct {
+	mu             sync.Mutex
+	stdout, stderr bytes.Buffer
+	left           int
+	full           func() // an error of Write would be logged by client-go, and forgotten
 }
 
-func (l *limited) Write(p []byte) (int, error) {
-	if l.left -= len(p); l.left < 0 {
-		return 0, errors.New("the program printed too much")
-	}
-	return l.buffer.Write(p)
+type captureFunc func([]byte) (int, error)
+
+func (f captureFunc) Write(p []byte) (int, error) { return f(p) }
+
+func (c *capture) into(buffer *bytes.Buffer) io.Writer {
+	return captureFunc(func(p []byte) (int, error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if len(p) > c.left {
+			c.full()
+		}
+		keep := min(len(p), c.left)
+		c.left -= keep
+		buffer.Write(p[:keep])
+		return len(p), nil
+	})
+}
+
+func (c *capture) output() Output {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Output{bytes.Clone(c.stdout.Bytes()), bytes.Clone(c.stderr.Bytes())}
 }
 
 func tail(text string) string {
 	const most = 500
 	text = strings.TrimSpace(text)
 	if len(text) > most {
-		return "…" + text[len(text)-most:]
+		return "…" + strings.ToValidUTF8(text[len(text)-most:], "")
 	}
 	return text
 }

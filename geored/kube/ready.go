@@ -8,44 +8,57 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// notReady says why a live object does not do its work yet; nothing when it does. Kinds without a notion of readiness
-// are ready when they exist.
+// notReady says why a live object does not do its work yet; nothing when it does. Kinds that this package does not know
+// are judged by what most of them have: an observedGeneration and a condition Ready. Those without are ready when they
+// exist.
 func (c *Cluster) notReady(ctx context.Context, live *Object) (string, error) {
-	switch live.GetKind() {
-	case "Deployment":
+	group, kind := live.GroupVersionKind().Group, live.GetKind()
+	switch group + "/" + kind {
+	case "apps/Deployment":
 		return workload(ctx, c, live, deploymentNotReady)
-	case "DaemonSet":
+	case "apps/DaemonSet":
 		return workload(ctx, c, live, daemonSetNotReady)
-	case "StatefulSet":
+	case "apps/StatefulSet":
 		return workload(ctx, c, live, statefulSetNotReady)
-	case "Pod":
-		return typed(live, podNotReady)
-	case "Job":
-		return typed(live, jobNotReady)
-	case "PersistentVolumeClaim":
-		return typed(live, claimNotReady)
-	case "CustomResourceDefinition":
-		return definitionNotReady(live), nil
+	case "batch/Job":
+		return workload(ctx, c, live, jobNotReady)
+	case "/Pod":
+		pod, err := typed[corev1.Pod](live)
+		if err != nil {
+			return "", err
+		}
+		return c.podReason(ctx, pod), nil
+	case "/PersistentVolumeClaim":
+		return judged(live, claimNotReady)
+	case "/Service":
+		return judged(live, serviceNotReady)
+	case "apiextensions.k8s.io/CustomResourceDefinition":
+		return conditionNotTrue(live, "Established", "is not established"), nil
 	}
-	return "", nil
+	return otherNotReady(live), nil
 }
 
-func typed[T any](live *Object, judge func(T) string) (string, error) {
-	var object T
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(live.Object, &object); err != nil {
+func typed[T any](live *Object) (object T, err error) {
+	err = runtime.DefaultUnstructuredConverter.FromUnstructured(live.Object, &object)
+	return object, err
+}
+
+func judged[T any](live *Object, judge func(T) string) (string, error) {
+	object, err := typed[T](live)
+	if err != nil {
 		return "", err
 	}
 	return judge(object), nil
 }
 
-// workload adds to the controller's numbers what its pods say: that is where the reason stands.
+// workload adds to the controller's numbers what its pods say: that is where the reason stands. A controller that cannot
+// make pods says so in its events.
 func workload[T any](ctx context.Context, c *Cluster, live *Object, judge func(T) (string, *metav1.LabelSelector)) (string, error) {
-	var object T
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(live.Object, &object); err != nil {
+	object, err := typed[T](live)
+	if err != nil {
 		return "", err
 	}
 	reason, selector := judge(object)
@@ -56,28 +69,43 @@ func workload[T any](ctx context.Context, c *Cluster, live *Object, judge func(T
 	if err != nil {
 		return "", err
 	}
-	for _, pod := range pods.Items {
-		if why := podNotReady(pod); why != "" {
-			return fmt.Sprintf("%s; pod %s %s", reason, pod.Name, why), nil
+	for _, pod := range newestFirst(pods.Items) {
+		if why := c.podReason(ctx, pod); why != "" {
+			return joinReasons(reason, fmt.Sprintf("pod %s %s", pod.Name, why)), nil
 		}
 	}
-	return reason, nil
+	if len(pods.Items) > 0 {
+		return reason, nil
+	}
+	return joinReasons(reason, c.warning(ctx, live.GetKind(), live.GetNamespace(), live.GetName(), live.GetUID())), nil
+}
+
+func joinReasons(reason, more string) string {
+	if more == "" {
+		return reason
+	}
+	return reason + "; " + more
 }
 
 func deploymentNotReady(d appsv1.Deployment) (string, *metav1.LabelSelector) {
-	wanted := int32(1)
-	if d.Spec.Replicas != nil {
-		wanted = *d.Spec.Replicas
+	s := d.Status
+	reason := replicasNotReady(d.Generation, s.ObservedGeneration, atLeastOne(d.Spec.Replicas), s.Replicas, s.UpdatedReplicas, s.AvailableReplicas)
+	for _, condition := range s.Conditions {
+		if reason != "" && condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue {
+			reason = joinReasons(reason, condition.Message)
+		}
 	}
-	return replicasNotReady(d.Generation, d.Status.ObservedGeneration, wanted, d.Status.Replicas, d.Status.UpdatedReplicas, d.Status.AvailableReplicas), d.Spec.Selector
+	return reason, d.Spec.Selector
 }
 
+// statefulSetNotReady waits for those pods only that the update strategy lets the controller replace.
 func statefulSetNotReady(s appsv1.StatefulSet) (string, *metav1.LabelSelector) {
-	wanted := int32(1)
-	if s.Spec.Replicas != nil {
-		wanted = *s.Spec.Replicas
+	wanted := atLeastOne(s.Spec.Replicas)
+	updated := s.Status.UpdatedReplicas
+	if rolling := s.Spec.UpdateStrategy.RollingUpdate; rolling != nil && rolling.Partition != nil {
+		updated += min(*rolling.Partition, wanted)
 	}
-	return replicasNotReady(s.Generation, s.Status.ObservedGeneration, wanted, s.Status.Replicas, s.Status.UpdatedReplicas, s.Status.ReadyReplicas), s.Spec.Selector
+	return replicasNotReady(s.Generation, s.Status.ObservedGeneration, wanted, s.Status.Replicas, updated, s.Status.AvailableReplicas), s.Spec.Selector
 }
 
 func daemonSetNotReady(d appsv1.DaemonSet) (string, *metav1.LabelSelector) {
@@ -85,7 +113,14 @@ func daemonSetNotReady(d appsv1.DaemonSet) (string, *metav1.LabelSelector) {
 	if s.ObservedGeneration >= d.Generation && s.DesiredNumberScheduled == 0 {
 		return "has no node to run on", d.Spec.Selector
 	}
-	return replicasNotReady(d.Generation, s.ObservedGeneration, s.DesiredNumberScheduled, s.CurrentNumberScheduled, s.UpdatedNumberScheduled, s.NumberAvailable), d.Spec.Selector
+	return replicasNotReady(d.Generation, s.ObservedGeneration, s.DesiredNumberScheduled, s.CurrentNumberScheduled+s.NumberMisscheduled, s.UpdatedNumberScheduled, s.NumberAvailable), d.Spec.Selector
+}
+
+func atLeastOne(replicas *int32) int32 {
+	if replicas == nil {
+		return 1
+	}
+	return *replicas
 }
 
 func replicasNotReady(generation, observed int64, wanted, current, updated, available int32) string {
@@ -102,45 +137,21 @@ func replicasNotReady(generation, observed int64, wanted, current, updated, avai
 	return ""
 }
 
-func podNotReady(pod corev1.Pod) string {
-	if pod.DeletionTimestamp != nil {
-		return "is being deleted"
-	}
-	if pod.Status.Phase == corev1.PodSucceeded {
-		return ""
-	}
-	for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
-		if waiting := status.State.Waiting; waiting != nil && waiting.Reason != "" {
-			return fmt.Sprintf("is waiting: %s %s", waiting.Reason, waiting.Message)
-		}
-		if ended := status.State.Terminated; ended != nil && ended.ExitCode != 0 {
-			return fmt.Sprintf("ended with exit code %d: %s", ended.ExitCode, ended.Reason)
-		}
-	}
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
-			return ""
-		}
-		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
-			return "cannot be scheduled: " + condition.Message
-		}
-	}
-	return "is " + string(pod.Status.Phase) + " and not ready"
-}
-
-func jobNotReady(job batchv1.Job) string {
+func jobNotReady(job batchv1.Job) (string, *metav1.LabelSelector) {
 	for _, condition := range job.Status.Conditions {
 		if condition.Status != corev1.ConditionTrue {
 			continue
 		}
 		switch condition.Type {
 		case batchv1.JobComplete:
-			return ""
+			return "", job.Spec.Selector
 		case batchv1.JobFailed:
-			return "failed: " + condition.Message
+			return "failed: " + sentence(condition.Reason, condition.Message), job.Spec.Selector
+		case batchv1.JobSuspended:
+			return "is suspended", job.Spec.Selector
 		}
 	}
-	return "has not completed"
+	return "has not completed", job.Spec.Selector
 }
 
 func claimNotReady(claim corev1.PersistentVolumeClaim) string {
@@ -150,12 +161,9 @@ func claimNotReady(claim corev1.PersistentVolumeClaim) string {
 	return "is not bound"
 }
 
-func definitionNotReady(live *Object) string {
-	conditions, _, _ := unstructured.NestedSlice(live.Object, "status", "conditions")
-	for _, item := range conditions {
-		if condition, ok := item.(map[string]any); ok && condition["type"] == "Established" && condition["status"] == "True" {
-			return ""
-		}
+func serviceNotReady(service corev1.Service) string {
+	if service.Spec.Type == corev1.ServiceTypeLoadBalancer && len(service.Status.LoadBalancer.Ingress) == 0 {
+		return "has no address from its load balancer yet"
 	}
-	return "is not established"
+	return ""
 }

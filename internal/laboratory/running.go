@@ -40,6 +40,15 @@ type Spec struct {
 	Progress func(Progress)
 }
 
+// Args are the driver's arguments that start it.
+func (s Spec) Args() []string {
+	args := []string{"up", "-name", s.Name, "-sites", strconv.Itoa(s.Sites), "-nodes", strconv.Itoa(max(s.Nodes, 1))}
+	for _, image := range s.Images {
+		args = append(args, "-image", image)
+	}
+	return args
+}
+
 // Progress is a stage that a site reached.
 type Progress struct {
 	Site      string `json:"site"`
@@ -48,11 +57,20 @@ type Progress struct {
 	ElapsedMs int    `json:"elapsedMs"`
 }
 
-// status is what this package reads of the driver's status.
-type status struct {
-	Name  string `json:"name"`
-	Dir   string `json:"dir"`
-	Phase string `json:"phase"`
+// Status is what the driver says of a laboratory.
+type Status struct {
+	Name   string       `json:"name"`
+	Dir    string       `json:"dir"`
+	Phase  string       `json:"phase"` // "ready" when its sites are up
+	WAN    string       `json:"wan"`   // the network namespace between the sites, for nsenter --net
+	Sites  []SiteStatus `json:"sites"`
+	Faults []string     `json:"faults"` // what is applied now, as "cut dc1 -> dc2"
+}
+
+// SiteStatus is a site of a [Status].
+type SiteStatus struct {
+	Name  string         `json:"name"`
+	Nodes map[string]int `json:"nodes"` // the first process of each node, for nsenter -t
 }
 
 // Find gives a laboratory that is running, and false when there is none of that name. One that is just coming up or
@@ -77,21 +95,30 @@ func (l Lab) Find(ctx context.Context, name string) (Running, bool, error) {
 }
 
 // status is zero when there is no laboratory of that name.
-func (l Lab) status(ctx context.Context, name string) (status, error) {
-	output, err := l.output(ctx, "status")
+func (l Lab) status(ctx context.Context, name string) (Status, error) {
+	all, err := l.Status(ctx)
 	if err != nil {
-		return status{}, err
-	}
-	var all []status
-	if err := json.Unmarshal(output, &all); err != nil {
-		return status{}, fmt.Errorf("lab status: %w", err)
+		return Status{}, err
 	}
 	for _, s := range all {
 		if s.Name == name {
 			return s, nil
 		}
 	}
-	return status{}, nil
+	return Status{}, nil
+}
+
+// Status describes all laboratories of this machine.
+func (l Lab) Status(ctx context.Context) ([]Status, error) {
+	output, err := l.output(ctx, "status")
+	if err != nil {
+		return nil, fmt.Errorf("lab status: %w", err)
+	}
+	var all []Status
+	if err := json.Unmarshal(output, &all); err != nil {
+		return nil, fmt.Errorf("lab status: %w", err)
+	}
+	return all, nil
 }
 
 // Up gives the laboratory of that name: the running one, or a new one, which outlives this process.
@@ -99,11 +126,7 @@ func (l Lab) Up(ctx context.Context, spec Spec) (Running, error) {
 	if running, found, err := l.Find(ctx, spec.Name); found || err != nil {
 		return running, err
 	}
-	args := []string{"up", "-detach", "-name", spec.Name, "-sites", strconv.Itoa(spec.Sites), "-nodes", strconv.Itoa(max(spec.Nodes, 1))}
-	for _, image := range spec.Images {
-		args = append(args, "-image", image)
-	}
-	if err := l.follow(ctx, spec.Progress, args...); err != nil {
+	if err := l.follow(ctx, spec.Progress, append(spec.Args(), "-detach")...); err != nil {
 		return Running{}, err
 	}
 	running, found, err := l.Find(ctx, spec.Name)
@@ -126,6 +149,19 @@ func (r Running) Fault(ctx context.Context, kind string, args ...string) (string
 	return string(output), err
 }
 
+// Status is how the laboratory stands now.
+func (r Running) Status(ctx context.Context) (Status, error) {
+	output, err := r.lab.output(ctx, "status", "-name", r.Name)
+	if err != nil {
+		return Status{}, fmt.Errorf("lab status: %w", err)
+	}
+	var s Status
+	if err := json.Unmarshal(output, &s); err != nil {
+		return Status{}, fmt.Errorf("lab status: %w", err)
+	}
+	return s, nil
+}
+
 // Check says what the machine lacks, each with its remedy.
 func (l Lab) Check(ctx context.Context) error {
 	_, err := l.output(ctx, "check")
@@ -138,16 +174,24 @@ func (l Lab) ProbeImage(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cache := filepath.Dir(l.program)
-	program, archive := filepath.Join(cache, "probe"), filepath.Join(cache, "probe-image.tar")
+	archive := filepath.Join(filepath.Dir(l.program), "probe-image.tar")
+	// In a folder of its own: two test programs may pack it at the same time.
+	temporary, err := os.MkdirTemp(filepath.Dir(l.program), "probe-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(temporary)
+	program, unfinished := filepath.Join(temporary, "probe"), filepath.Join(temporary, "image.tar")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./internal/probe")
 	build.Dir = filepath.Dir(filepath.Dir(folder))
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-buildvcs=false")
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the probe: %w\n%s", err, output)
 	}
-	_, err = l.output(ctx, "image", "-o", archive, "-ref", ProbeRef, program)
-	return archive, err
+	if _, err := l.output(ctx, "image", "-o", unfinished, "-ref", ProbeRef, program); err != nil {
+		return "", fmt.Errorf("lab image: %w", err)
+	}
+	return archive, os.Rename(unfinished, archive)
 }
 
 // output runs the driver; what it complained of is in the error.

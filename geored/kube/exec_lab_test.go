@@ -1,0 +1,201 @@
+//go:build lab
+
+package kube_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube"
+)
+
+func shell(namespace, script string) kube.Command {
+	return kube.Command{Namespace: namespace, Pod: "shell", Argv: []string{"sh", "-c", script}}
+}
+
+func TestExecGivesWhatTheProgramGave(t *testing.T) {
+	_, c, namespace := site(t)
+	basePod(t, c, namespace, "shell")
+	for script, want := range map[string]struct {
+		stdout, stderr string
+		code           int
+	}{
+		"echo out; echo err >&2":          {"out\n", "err\n", 0},
+		"echo out; echo why >&2; exit 42": {"out\n", "why\n", 42},
+		"kill -9 $$":                      {"", "", 137},
+		"exit 255":                        {"", "", 255},
+	} {
+		output, err := c.Exec(t.Context(), shell(namespace, script))
+		if string(output.Stdout) != want.stdout || string(output.Stderr) != want.stderr {
+			t.Errorf("%s: %q, %q", script, output.Stdout, output.Stderr)
+		}
+		var exit *kube.ExitError
+		switch {
+		case want.code == 0 && err != nil:
+			t.Errorf("%s: %v", script, err)
+		case want.code != 0 && (!errors.As(err, &exit) || exit.Code != want.code || exit.Stderr != strings.TrimSpace(want.stderr)):
+			t.Errorf("%s: %v, want exit code %d", script, err, want.code)
+		}
+	}
+}
+
+func TestExecGivesStdinToItsEnd(t *testing.T) {
+	_, c, namespace := site(t)
+	basePod(t, c, namespace, "shell")
+	input := make([]byte, 400_000)
+	if _, err := rand.Read(input); err != nil {
+		t.Fatal(err)
+	}
+	command := shell(namespace, "sha256sum")
+	command.Stdin = input
+	output, err := c.Exec(t.Context(), command)
+	if want := fmt.Sprintf("%x  -\n", sha256.Sum256(input)); err != nil || string(output.Stdout) != want {
+		t.Errorf("%q, %v, want %q", output.Stdout, err, want)
+	}
+	command = shell(namespace, "cat")
+	command.Stdin = input
+	if output, err := c.Exec(t.Context(), command); err != nil || !bytes.Equal(output.Stdout, input) {
+		t.Errorf("%d bytes came back, %v", len(output.Stdout), err)
+	}
+	// Who does not read to the end may keep the call, but not for longer than its context.
+	command = shell(namespace, "head -c 10 | wc -c")
+	command.Stdin = input
+	err = within(t, 3*time.Second, func(ctx context.Context) error {
+		output, err = c.Exec(ctx, command)
+		return err
+	})
+	if strings.TrimSpace(string(output.Stdout)) != "10" || err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%q, %v", output.Stdout, err)
+	}
+	command = shell(namespace, "wc -c")
+	command.Stdin = []byte{}
+	if output, err := c.Exec(t.Context(), command); err != nil || strings.TrimSpace(string(output.Stdout)) != "0" {
+		t.Errorf("%q, %v", output.Stdout, err)
+	}
+}
+
+func TestExecWhereThereIsNothingToExecute(t *testing.T) {
+	_, c, namespace := site(t)
+	basePod(t, c, namespace, "shell")
+	for name, x := range map[string]struct {
+		command kube.Command
+		want    string
+	}{
+		"program":   {kube.Command{Namespace: namespace, Pod: "shell", Argv: []string{"/no/such"}}, "no such file"},
+		"container": {kube.Command{Namespace: namespace, Pod: "shell", Container: "other", Argv: []string{"true"}}, "container"},
+		"pod":       {kube.Command{Namespace: namespace, Pod: "other", Argv: []string{"true"}}, `"other" not found`},
+		"nothing":   {kube.Command{Namespace: namespace, Pod: "shell"}, "no program is named"},
+	} {
+		_, err := c.Exec(t.Context(), x.command)
+		if err == nil || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if geored.IsRetriable(err) {
+			t.Errorf("%s: %v is retriable", name, err)
+		}
+	}
+}
+
+func TestExecOfAProgramThatPrintsTooMuch(t *testing.T) {
+	_, c, namespace := site(t)
+	basePod(t, c, namespace, "shell")
+	command := shell(namespace, "yes")
+	command.MaxOutput = 100_000
+	output, err := c.Exec(t.Context(), command)
+	if !errors.Is(err, kube.ErrOutput) || len(output.Stdout) != command.MaxOutput {
+		t.Errorf("%d bytes, %v", len(output.Stdout), err)
+	}
+}
+
+func TestExecThatIsCancelledGivesWhatThereWas(t *testing.T) {
+	_, c, namespace := site(t)
+	basePod(t, c, namespace, "shell")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Second, errors.New("the operator went home"))
+	defer cancel()
+	output, err := c.Exec(ctx, shell(namespace, "echo begun; sleep 100"))
+	if err == nil || !strings.Contains(err.Error(), "the operator went home") || string(output.Stdout) != "begun\n" {
+		t.Errorf("%q, %v", output.Stdout, err)
+	}
+	if geored.IsRetriable(err) {
+		t.Error("what may still run is not to be started again")
+	}
+}
+
+// What was not seen to its end was not done.
+func TestExecInWhatGoesAwayIsAnError(t *testing.T) {
+	l, c, namespace := site(t)
+	pod := basePod(t, c, namespace, "shell")
+	faults := map[string]func(t *testing.T){
+		"pod deleted": func(t *testing.T) {
+			now := int64(0)
+			if err := c.Client().CoreV1().Pods(namespace).Delete(t.Context(), "shell", metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
+				t.Error(err)
+			}
+		},
+		"API server killed": func(t *testing.T) { l.Fault("kill", "dc1", "kube-apiserver") },
+		"kubelet killed":    func(t *testing.T) { l.Fault("kill", "dc1", "kubelet") },
+	}
+	for _, name := range []string{"API server killed", "kubelet killed", "pod deleted"} {
+		t.Run(name, func(t *testing.T) {
+			await(t, state(t, c, pod), "done: true")
+			await(t, func() string { // what was killed before is back
+				_, err := c.Exec(t.Context(), shell(namespace, "true"))
+				return fmt.Sprint(err)
+			}, "<nil>")
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			bitten := make(chan struct{})
+			time.AfterFunc(time.Second, func() {
+				defer close(bitten)
+				faults[name](t)
+			})
+			output, err := c.Exec(ctx, shell(namespace, "echo begun; sleep 20; echo ended"))
+			if err == nil || strings.Contains(string(output.Stdout), "ended") || ctx.Err() != nil {
+				t.Errorf("%q, %v", output.Stdout, err)
+			}
+			if geored.IsRetriable(err) {
+				t.Errorf("%v is retriable: what may have run would run twice", err)
+			}
+			<-bitten
+		})
+	}
+}
+
+func TestLogsAreFollowed(t *testing.T) {
+	_, c, namespace := site(t)
+	pod := read(t, `
+apiVersion: v1
+kind: Pod
+metadata: {namespace: %s, name: it}
+spec:
+  terminationGracePeriodSeconds: 0
+  restartPolicy: Never
+  containers: [{name: main, image: lab/base:1, args: [sh, -c, 'for i in 1 2 3; do echo line $i; sleep 1; done']}]
+`, namespace)
+	apply(t, c, pod)
+	await(t, state(t, c, pod), "done: true") // before, the log is empty or refused
+	var log io.ReadCloser
+	await(t, func() string {
+		var err error
+		log, err = c.Logs(t.Context(), namespace, "it", corev1.PodLogOptions{Follow: true})
+		return fmt.Sprint(err)
+	}, "<nil>")
+	defer log.Close()
+	text, err := io.ReadAll(log)
+	if want := "line 1\nline 2\nline 3\n"; err != nil || string(text) != want {
+		t.Errorf("%q, %v", text, err)
+	}
+	await(t, state(t, c, pod), "done: true")
+}
