@@ -118,7 +118,7 @@ func (t Track) since(p Position, now time.Time) (Incident, bool) {
 		i.Kind = Gap
 		i.Offsets, i.Certain = t.lostByRetention(p)
 		return i, i.Offsets > 0
-	case t.Next >= 0 && p.Next >= 0 && p.Next < t.Next:
+	case p.Next >= 0 && p.Next < t.Next && t.Next <= t.Source.End: // one beyond the end had to go back
 		i.Kind, i.Offsets = CopiedAgain, t.Next-p.Next
 	default:
 		return Incident{}, false

@@ -63,12 +63,12 @@ func transactionMarks(t *testing.T, s *suite) {
 	}
 }
 
-// gap has records removed that were not copied yet, and lets the mirror go on. look is called while it is paused.
+// gap has records removed that were not copied yet, and lets the mirror go on. look is called while it is stopped.
 func gap(s *suite, look func()) {
 	s.source.Create(s.topic, partitions)
 	s.source.Produce(s.topic, partitions, 0, 30)
 	s.copied(10)
-	s.pause()
+	s.stop()
 	s.source.Produce(s.topic, partitions, 30, 600)
 	for n := range int32(partitions) {
 		s.source.Truncate(s.topic, n, 150)
@@ -119,12 +119,12 @@ func (s *suite) lost(kind kafka.IncidentKind, offsets int64) {
 	}
 }
 
-// recreatedLongerWhilePaused: the mirror goes on from its old position and jumps over the beginning of the new topic.
-func recreatedLongerWhilePaused(t *testing.T, s *suite) {
+// recreatedLongerWhileStopped: the mirror goes on from its old position and jumps over the beginning of the new topic.
+func recreatedLongerWhileStopped(t *testing.T, s *suite) {
 	s.source.Create(s.topic, partitions)
 	s.source.Produce(s.topic, partitions, 0, 300)
 	s.copied(100)
-	s.pause()
+	s.stop()
 	s.source.Delete(s.topic)
 	s.source.Create(s.topic, partitions)
 	s.source.Produce(s.topic, partitions, 300, 900)

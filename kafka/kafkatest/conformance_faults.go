@@ -1,6 +1,7 @@
 package kafkatest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,9 +24,10 @@ func taskFailedUnderRunning(t *testing.T, s *suite) {
 		small[k] = v
 	}
 	small["producer.override.max.request.size"] = "20000"
+	s.stop() // so that no task goes on with the old settings
 	s.must(s.worker.PutSettings(s.ctx, s.connector(), small))
-	s.t.Cleanup(func() { _ = s.worker.PutSettings(t.Context(), s.connector(), before) })
-	s.state(connect.Running)
+	s.t.Cleanup(func() { _ = s.worker.PutSettings(context.WithoutCancel(s.ctx), s.connector(), before) })
+	s.resume()
 	s.source.Write(s.topic, []byte("big"), []byte(strings.Repeat("x", 40_000)))
 	var found geored.Finding
 	s.eventually("failed task", func() error {
