@@ -22,7 +22,7 @@ type Keeper interface {
 	Save(History) error
 }
 
-// Checks are the checks that change nothing: status, position and loss. The last one adds what it sees to the history;
+// Checks are the checks that change nothing: status, position, groups and loss. The last one adds what it sees to the history;
 // without a keeper it can only say what it cannot exclude.
 func (r *Replication) Checks(keep Keeper) []geored.Check {
 	if keep == nil {
@@ -31,6 +31,7 @@ func (r *Replication) Checks(keep Keeper) []geored.Check {
 	checks := []geored.Check{
 		{ID: CheckStatus, Title: "MirrorMaker's connectors and tasks run", Run: r.checkStatus},
 		{ID: CheckPosition, Title: "every partition is copied up to its end", Run: func(ctx context.Context) []geored.Finding { return r.checkPosition(ctx, keep) }},
+		{ID: CheckGroups, Title: "consumer groups are translated and not ahead", Run: r.checkGroups},
 		{ID: CheckLoss, Title: "nothing was lost", Run: func(ctx context.Context) []geored.Finding { return r.checkLoss(ctx, keep) }},
 	}
 	for _, s := range r.sites {
@@ -51,8 +52,25 @@ func (r *Replication) checkStatus(ctx context.Context) []geored.Finding {
 		return r.sites[m.To].Worker.Connectors(ctx)
 	})
 	return answers.Each(func(t geored.Target, connectors []connect.Connector) geored.Finding {
-		return StatusFinding(r.mirror(t), connectors)
+		return r.withLoop(StatusFinding(r.mirror(t), connectors), r.mirror(t), connectors)
 	})
+}
+
+// withLoop fails a mirror whose settings keep the names of topics on a circle of mirrors.
+func (r *Replication) withLoop(f geored.Finding, m Mirror, connectors []connect.Connector) geored.Finding {
+	for _, c := range connectors {
+		if c.Name != m.Connector(SourceConnector) {
+			continue
+		}
+		selection, err := m.selection(c.Settings)
+		if err == nil {
+			err = r.refuseLoop(m, selection)
+		}
+		if err != nil {
+			f.Verdict, f.Message = geored.Fail, err.Error()
+		}
+	}
+	return f
 }
 
 func (r *Replication) checkResource(ctx context.Context) []geored.Finding {

@@ -92,6 +92,10 @@ type Brokers interface {
 	// Bounds gives the log of each partition, in the order in which they were asked for. It is complete also with an
 	// error.
 	Bounds(ctx context.Context, partitions []Partition) ([]Bounds, error)
+	// GroupOffsets gives what every consumer group has committed, sorted by group and partition.
+	GroupOffsets(ctx context.Context) ([]GroupOffset, error)
+	// Retention gives what the brokers keep of each named topic, by its name.
+	Retention(ctx context.Context, topics []string) (map[string]Retention, error)
 }
 
 // Tail is what lies between a mirror's position and the end of the log.
@@ -103,10 +107,4 @@ type Tail struct {
 	Oldest   time.Time `json:"oldest,omitzero"` // timestamp of the first record of any kind but control
 	Examined int64     `json:"examined"`        // offsets looked at, holes of compaction included
 	Complete bool      `json:"complete"`        // all of it was looked at; else the counts are of its beginning
-}
-
-// TailReader looks at the records between two offsets of a partition, not more than its own limit. *stream.Reader is
-// one.
-type TailReader interface {
-	Tail(ctx context.Context, p Partition, from, to int64) (Tail, error)
 }

@@ -36,4 +36,6 @@ type RecordReader interface {
 	// included, in batches; it ends when all ranges are read, or with the first error, that of visit too. visit is called
 	// by one goroutine and must not keep the slice. An error tells which partition was not read to its end.
 	Read(ctx context.Context, ranges []Range, visit func(Partition, []Record) error) error
+	// Tail looks at the records between two offsets of a partition, not more than its own limit.
+	Tail(ctx context.Context, p Partition, from, to int64) (Tail, error)
 }

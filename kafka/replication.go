@@ -18,9 +18,13 @@ type Worker interface {
 // Site is one site's brokers, and the worker that mirrors into them.
 type Site struct {
 	Name    geored.SiteName
-	Brokers Brokers    // required
-	Tails   TailReader // zero: what is not copied yet is neither explained nor dated
-	Worker  Worker     // zero: nothing is mirrored into this site
+	Brokers Brokers      // required
+	Records RecordReader // zero: what is not copied yet is neither explained nor dated, and contents cannot be compared
+	Worker  Worker       // zero: nothing is mirrored into this site
+	// Control restarts, stops and resumes the worker's connectors. Zero: that is nobody's business here.
+	Control Control
+	// Messenger writes and reads canaries. Zero: nothing is ever written here.
+	Messenger Messenger
 	// Resource is the KafkaMirrorMaker2 resource behind the worker. Zero: the site is not Strimzi's.
 	Resource ResourceReader
 }
@@ -115,12 +119,16 @@ func (r *Replication) mirror(t geored.Target) Mirror {
 
 // askMirrors puts one question to every mirror within the budget.
 func askMirrors[T any](ctx context.Context, r *Replication, f func(context.Context, Mirror) (T, error)) geored.Answers[T] {
-	targets := make([]geored.Target, len(r.mirrors))
-	for i, m := range r.mirrors {
+	return askOf(ctx, r, r.mirrors, r.budget, f)
+}
+
+func askOf[T any](ctx context.Context, r *Replication, mirrors []Mirror, budget time.Duration, f func(context.Context, Mirror) (T, error)) geored.Answers[T] {
+	targets := make([]geored.Target, len(mirrors))
+	for i, m := range mirrors {
 		targets[i] = m.asked()
 	}
 	return geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (T, error) { return f(ctx, r.mirror(t)) },
-		geored.AskBudget(r.budget), geored.AskClock(r.clock))
+		geored.AskBudget(budget), geored.AskClock(r.clock))
 }
 
 // sourceConnector finds the mirror's source connector and reads what it selects.

@@ -132,7 +132,7 @@ func (r *Replication) bounds(ctx context.Context, m Mirror, positions []Position
 // tails looks at what is not copied yet, in the few partitions where there is something. What cannot be looked at stays
 // unexplained and counts as waiting.
 func (r *Replication) tails(ctx context.Context, m Mirror, positions []Position) {
-	reader := r.sites[m.From].Tails
+	reader := r.sites[m.From].Records
 	if reader == nil {
 		return
 	}

@@ -35,6 +35,13 @@ func Conformance(t *testing.T, d Deployment) {
 		{"BrokerKilled", brokerKilled},
 		{"WorkerPaused", workerPaused},
 		{"WorkerKilled", workerKilled},
+		{"WorkerKilledInMidCopy", workerKilledInMidCopy},
+		{"WorkerStartedDuringCut", workerStartedDuringCut},
+		{"Groups", groups},
+		{"Canaries", canaries},
+		{"CanaryDoesNotArrive", canaryDoesNotArrive},
+		{"Remirror", remirror},
+		{"OutageLimits", outageLimits},
 		{"UnknownAlias", unknownAlias},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newSuite(t, d)) })
@@ -92,7 +99,7 @@ func Open(t tester, d Deployment, limits kafka.Limits) *kafka.Replication {
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
-		c.Sites = append(c.Sites, kafka.Site{Name: name, Brokers: brokers, Tails: records, Worker: worker})
+		c.Sites = append(c.Sites, kafka.Site{Name: name, Brokers: brokers, Records: records, Worker: worker, Messenger: brokers, Control: worker})
 	}
 	r, err := kafka.New(c)
 	if err != nil {
@@ -276,6 +283,28 @@ func (s *suite) green() {
 	if f := kafka.StatusFinding(s.mirror(), connectors); f.Verdict != geored.Pass {
 		s.t.Errorf("Connect is not fooled: %s %s", f.Verdict, f.Message)
 	}
+}
+
+// compare compares the suite's topic; the partitions are added up.
+func (s *suite) compare() kafka.Comparison {
+	s.t.Helper()
+	results, err := s.r.Compare(s.ctx, s.mirror(), s.topic)
+	s.must(err)
+	var sum kafka.Comparison
+	for _, c := range results {
+		if c.Err != nil {
+			s.t.Errorf("compare: %v", c.Err)
+		}
+		sum.Matched += c.Matched
+		sum.Missing += c.Missing
+		sum.Duplicates += c.Duplicates
+		sum.Different += c.Different
+		sum.OutOfOrder += c.OutOfOrder
+		sum.Strays += c.Strays
+		sum.Unproven += c.Unproven
+		sum.Waiting += c.Waiting
+	}
+	return sum
 }
 
 // values are all that the copy holds.

@@ -23,6 +23,13 @@ func copiesUpToTheEnd(t *testing.T, s *suite) {
 	if f := s.loss(); f.Verdict == geored.Fail {
 		t.Errorf("%s %v", f.Message, f.Evidence)
 	}
+	if c := s.compare(); c.Matched != 300 || c.Missing+c.Duplicates+c.Different+c.OutOfOrder+c.Strays+c.Unproven+c.Waiting != 0 {
+		t.Errorf("%s", c)
+	}
+	s.target.Write(s.copy(), []byte("nobody"), []byte("wrote this at the source"))
+	if c := s.compare(); c.Matched != 300 || c.Strays != 1 {
+		t.Errorf("%s", c)
+	}
 }
 
 func pausedConnector(t *testing.T, s *suite) {
@@ -90,6 +97,10 @@ func retentionGap(t *testing.T, s *suite) {
 	})
 	s.green()
 	s.lost(kafka.Gap, 140)
+	// What the source removed it can no longer tell of: the rest is the same.
+	if c := s.compare(); c.Missing != 0 || c.Matched == 0 {
+		t.Errorf("%s", c)
+	}
 }
 
 // retentionGapUnseen: nobody looked while the gap was open, and lag is 0 now.
@@ -135,6 +146,9 @@ func recreatedLongerWhileStopped(t *testing.T, s *suite) {
 	}
 	s.green()
 	s.lost(kafka.Recreated, 100)
+	if c := s.compare(); c.Missing != 300 || c.Matched != 600 || c.Verdict() != geored.Fail {
+		t.Errorf("%s", c)
+	}
 }
 
 // recreatedShorterWhileRunning: all of the new topic arrives, behind the copies of the old one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -16,7 +17,7 @@ import (
 )
 
 // batch is how many records of one partition are copied before their position is committed.
-const batch = 500
+const batch = 2000
 
 // errTooLarge fails the task, as the producer's RecordTooLargeException does.
 var errTooLarge = errors.New("org.apache.kafka.common.errors.RecordTooLargeException: the message is larger than max.request.size")
@@ -108,14 +109,15 @@ func wanted(records []kafka.Record, readCommitted bool) []kafka.Record {
 		case r.Mark != "":
 			fate[r.Producer] = r.Mark
 		case !readCommitted || r.Producer < 0 || fate[r.Producer] == kafka.Committed:
-			kept = append([]kafka.Record{r}, kept...)
+			kept = append(kept, r)
 		}
 	}
+	slices.Reverse(kept)
 	return kept
 }
 
 func (w *worker) write(ctx context.Context, from geored.SiteName, c connector, selection kafka.Selection, p kafka.Partition, records []kafka.Record) error {
-	if len(records) == 0 {
+	if len(records) == 0 || !w.goesOn(c) {
 		return nil
 	}
 	limit, err := strconv.Atoi(c.settings["producer.override.max.request.size"])

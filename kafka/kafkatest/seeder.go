@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -161,8 +162,8 @@ func (s *Seeder) Commit(group, topic string, partition int32, offset int64) {
 	}
 }
 
-// Values gives the values of a partition in their order, those of aborted transactions included.
-func (s *Seeder) Values(topic string, partition int32) []string {
+// End is the end of a partition's log; 0 while there is no such topic.
+func (s *Seeder) End(topic string, partition int32) int64 {
 	s.t.Helper()
 	ends, err := s.admin.ListEndOffsets(s.ctx, topic)
 	if err != nil {
@@ -170,7 +171,33 @@ func (s *Seeder) Values(topic string, partition int32) []string {
 	}
 	end, ok := ends.Lookup(topic, partition)
 	if !ok || end.Err != nil {
-		return nil // there is no such topic yet
+		return 0
+	}
+	return end.Offset
+}
+
+// Topics are the topics with a text in their names.
+func (s *Seeder) Topics(containing string) []string {
+	s.t.Helper()
+	topics, err := s.admin.ListTopics(s.ctx)
+	if err != nil {
+		s.t.Fatalf("site %s: %v", s.access.Site, err)
+	}
+	var found []string
+	for _, name := range topics.Names() {
+		if strings.Contains(name, containing) {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+// Values gives the values of a partition in their order, those of aborted transactions included.
+func (s *Seeder) Values(topic string, partition int32) []string {
+	s.t.Helper()
+	end := s.End(topic, partition)
+	if end == 0 {
+		return nil
 	}
 	starts, err := s.admin.ListStartOffsets(s.ctx, topic)
 	if err != nil {
@@ -184,7 +211,7 @@ func (s *Seeder) Values(topic string, partition int32) []string {
 	}
 	defer client.Close()
 	var values []string
-	for next := start.Offset; next < end.Offset; {
+	for next := start.Offset; next < end; {
 		fetches := client.PollFetches(s.ctx)
 		if err := fetches.Err0(); err != nil {
 			s.t.Fatalf("site %s: read %s/%d: %v", s.access.Site, topic, partition, err)

@@ -188,6 +188,14 @@ func (w *worker) commit(c connector, life int, f func(*connector)) {
 	}
 }
 
+// goesOn says that a connector was not changed since the step began: a stopped one writes nothing any more.
+func (w *worker) goesOn(c connector) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.state.connectors[c.name]
+	return now != nil && now.changed == c.changed
+}
+
 func (w *worker) life() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

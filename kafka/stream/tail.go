@@ -9,7 +9,7 @@ import (
 // tailLimit is how many offsets of a tail are looked at: enough to explain a small constant lag.
 const tailLimit = 10_000
 
-// Tail is [kafka.TailReader]'s: it looks at the first 10,000 offsets from from to to.
+// Tail is [kafka.RecordReader]'s: it looks at the first 10,000 offsets from from to to.
 func (r *Reader) Tail(ctx context.Context, p kafka.Partition, from, to int64) (kafka.Tail, error) {
 	end := min(to, from+tailLimit)
 	tail := kafka.Tail{Examined: end - from, Complete: end == to}
