@@ -53,6 +53,7 @@ func (r *Replication) restartTask(m Mirror, needs []geored.StepID) geored.Task {
 		step.Manual = append(step.Manual, "curl -X POST '$CONNECT/connectors/"+url.PathEscape(m.Connector(class))+"/restart?includeTasks=true&onlyFailed=true'")
 	}
 	var last Sample
+	restarted := false
 	return geored.Task{
 		Step: step,
 		Observe: func(ctx context.Context) (geored.State, error) {
@@ -69,9 +70,13 @@ func (r *Replication) restartTask(m Mirror, needs []geored.StepID) geored.Task {
 			}
 			done, detail := moves(last, now, r.limits)
 			last = now
+			if f := PositionFinding(now, History{}, r.limits); !done && !restarted && f.Verdict == geored.Pass {
+				done, detail = true, "runs; "+f.Message
+			}
 			return geored.State{Done: done, Detail: detail}, nil
 		},
 		Apply: func(ctx context.Context) error {
+			restarted = true // from now on it must be seen to move
 			for _, class := range classes {
 				err := r.sites[m.To].Control.Restart(ctx, m.Connector(class), connect.RestartOptions{IncludeTasks: true, OnlyFailed: true})
 				if err != nil {

@@ -42,6 +42,7 @@ func Conformance(t *testing.T, d Deployment) {
 		{"CanaryDoesNotArrive", canaryDoesNotArrive},
 		{"Remirror", remirror},
 		{"OutageLimits", outageLimits},
+		{"IdentityLoop", identityLoop},
 		{"UnknownAlias", unknownAlias},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newSuite(t, d)) })
@@ -67,7 +68,8 @@ const partitions = 3
 
 func newSuite(t *testing.T, d Deployment) *suite {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	// Faults are mended in cleanups, when the test's own context has ended.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 4*time.Minute)
 	t.Cleanup(cancel)
 	sites := d.Sites()
 	s := &suite{t: t, ctx: ctx, d: d, from: sites[0], to: sites[1]}
@@ -147,7 +149,7 @@ func (s *suite) inject(fault Fault, at geored.Target) (mend func()) {
 	mend = func() {
 		if !mended {
 			mended = true
-			if err := undo(context.WithoutCancel(s.ctx)); err != nil {
+			if err := undo(s.ctx); err != nil {
 				s.t.Errorf("mend %s: %v", fault, err)
 			}
 		}
@@ -209,6 +211,17 @@ func (s *suite) copied(wantNext int64) kafka.Sample {
 	return sample
 }
 
+// copiedEmpty waits until the mirror knows the suite's topic.
+func (s *suite) copiedEmpty() {
+	s.t.Helper()
+	s.eventually("the copy is made", func() error {
+		if len(s.target.Topics(s.copy())) == 0 {
+			return fmt.Errorf("topic %s is not there", s.copy())
+		}
+		return nil
+	})
+}
+
 // incidents are those of the suite's topic.
 func (s *suite) incidents() []kafka.Incident {
 	var found []kafka.Incident
@@ -233,7 +246,7 @@ func (s *suite) pause() {
 	s.t.Helper()
 	s.must(s.worker.Pause(s.ctx, s.connector()))
 	s.state(connect.Paused)
-	s.t.Cleanup(func() { _ = s.worker.Resume(context.WithoutCancel(s.ctx), s.connector()) })
+	s.t.Cleanup(func() { _ = s.worker.Resume(s.ctx, s.connector()) })
 }
 
 // stop ends the tasks: a paused one may hold records that it has fetched already.
@@ -247,7 +260,7 @@ func (s *suite) stop() {
 		}
 		return err
 	})
-	s.t.Cleanup(func() { _ = s.worker.Resume(context.WithoutCancel(s.ctx), s.connector()) })
+	s.t.Cleanup(func() { _ = s.worker.Resume(s.ctx, s.connector()) })
 }
 
 func (s *suite) resume() {

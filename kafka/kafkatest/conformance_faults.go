@@ -1,7 +1,6 @@
 package kafkatest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,7 +25,7 @@ func taskFailedUnderRunning(t *testing.T, s *suite) {
 	small["producer.override.max.request.size"] = "20000"
 	s.stop() // so that no task goes on with the old settings
 	s.must(s.worker.PutSettings(s.ctx, s.connector(), small))
-	s.t.Cleanup(func() { _ = s.worker.PutSettings(context.WithoutCancel(s.ctx), s.connector(), before) })
+	s.t.Cleanup(func() { _ = s.worker.PutSettings(s.ctx, s.connector(), before) })
 	s.resume()
 	s.source.Write(s.topic, []byte("big"), []byte(strings.Repeat("x", 40_000)))
 	var found geored.Finding

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,7 +20,10 @@ import (
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/kafka"
+	"github.com/georedkit/georedkit/kafka/broker"
+	"github.com/georedkit/georedkit/kafka/connect"
 	"github.com/georedkit/georedkit/kafka/kafkatest"
+	"github.com/georedkit/georedkit/kafka/stream"
 )
 
 // servers are real brokers and workers, started by the laboratory.
@@ -160,4 +164,41 @@ func (s *servers) Inject(ctx context.Context, fault kafkatest.Fault, at geored.T
 
 func TestConformanceOfRealServers(t *testing.T) {
 	kafkatest.Conformance(t, start(t))
+}
+
+func TestConformanceOfSecureServers(t *testing.T) {
+	d := start(t, "-secure")
+	if d.secure == nil {
+		t.Skip("GEOREDKIT_KAFKA names servers without TLS")
+	}
+	wrong := d.Access(d.Sites()[0])
+	wrong.SASL = &kafka.SASL{Mechanism: kafka.ScramSHA512, User: d.ready.User, Password: kafka.NewSecret("not " + d.password.Reveal())}
+	brokers, err := broker.Open(wrong)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer brokers.Close()
+	if _, err := brokers.Topics(t.Context()); !errors.Is(err, kafka.ErrBadCredentials) || strings.Contains(err.Error(), d.password.Reveal()) {
+		t.Errorf("brokers with a wrong password: %v", err)
+	}
+	reader, err := stream.Open(wrong)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = reader.Read(t.Context(), []kafka.Range{{Partition: kafka.Partition{Topic: "heartbeats"}, To: 1}}, func(kafka.Partition, []kafka.Record) error { return nil })
+	if !errors.Is(err, kafka.ErrBadCredentials) {
+		t.Errorf("records with a wrong password: %v", err)
+	}
+	worker, err := connect.New(connect.Config{URL: d.ConnectURL("dc2")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	connectors, err := worker.Connectors(t.Context())
+	if err != nil || !strings.Contains(connectors[0].Settings["source.cluster.sasl.jaas.config"], d.password.Reveal()) {
+		t.Fatalf("the settings hold no password to be hidden: %v", err)
+	}
+	if shown := fmt.Sprintf("%+v", connectors); strings.Contains(shown, d.password.Reveal()) {
+		t.Error("settings show the password")
+	}
+	kafkatest.Conformance(t, d)
 }
