@@ -1,0 +1,11 @@
+package kafkatest_test
+
+import (
+	"testing"
+
+	"github.com/georedkit/georedkit/kafka/kafkatest"
+)
+
+func TestConformanceOfTheFake(t *testing.T) {
+	kafkatest.Conformance(t, kafkatest.New(t))
+}

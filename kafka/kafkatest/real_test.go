@@ -1,0 +1,204 @@
+package kafkatest_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/kafka"
+	"github.com/georedkit/georedkit/kafka/broker"
+	"github.com/georedkit/georedkit/kafka/connect"
+	"github.com/georedkit/georedkit/kafka/kafkatest"
+	"github.com/georedkit/georedkit/kafka/stream"
+)
+
+// servers are real brokers and workers, started by the laboratory.
+type servers struct {
+	ready struct {
+		Sites []struct {
+			Name      geored.SiteName
+			Bootstrap []string
+			Connect   string
+		}
+		Control, User, PasswordFile, CA string
+	}
+	secure   *tls.Config
+	password kafka.Secret
+}
+
+// start starts real servers for the test. GEOREDKIT_KAFKA may name a file with the line that `lab servers kafka` printed:
+// then those are used.
+func start(t *testing.T, args ...string) *servers {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: real servers take half a minute to start")
+	}
+	if file := os.Getenv("GEOREDKIT_KAFKA"); file != "" {
+		line, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return read(t, line)
+	}
+	for _, program := range []string{"java", "mvn"} {
+		if _, err := exec.LookPath(program); err != nil && os.Getenv("CI") == "" {
+			t.Skipf("real servers need %s: %v", program, err)
+		}
+	}
+	lab := filepath.Join(t.TempDir(), "lab")
+	if output, err := exec.Command("go", "build", "-C", "../../internal/lab", "-o", lab, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	command := exec.Command(lab, append([]string{"servers", "kafka"}, args...)...)
+	command.Env, command.Stderr = append(os.Environ(), "TMPDIR="+t.TempDir()), os.Stderr
+	input, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = input.Close() // the servers end with it
+		if err := command.Wait(); err != nil {
+			t.Errorf("lab: %v", err)
+		}
+	})
+	line, err := bufio.NewReader(output).ReadBytes('\n')
+	if err != nil {
+		t.Fatalf("the servers did not start: %v", err)
+	}
+	return read(t, line)
+}
+
+func read(t *testing.T, line []byte) *servers {
+	t.Helper()
+	s := &servers{}
+	if err := json.Unmarshal(line, &s.ready); err != nil {
+		t.Fatal(err)
+	}
+	if s.ready.User == "" {
+		return s
+	}
+	password, err := os.ReadFile(s.ready.PasswordFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority, err := os.ReadFile(s.ready.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.password, s.secure = kafka.NewSecret(string(password)), &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
+	s.secure.RootCAs.AppendCertsFromPEM(authority)
+	return s
+}
+
+func (s *servers) Sites() []geored.SiteName {
+	var names []geored.SiteName
+	for _, site := range s.ready.Sites {
+		names = append(names, site.Name)
+	}
+	return names
+}
+
+func (s *servers) Access(name geored.SiteName) kafka.Access {
+	for _, site := range s.ready.Sites {
+		if site.Name == name {
+			access := kafka.Access{Site: name, Bootstrap: site.Bootstrap, TLS: s.secure, Timeout: 5 * time.Second}
+			if s.secure != nil {
+				access.SASL = &kafka.SASL{Mechanism: kafka.ScramSHA512, User: s.ready.User, Password: s.password}
+			}
+			return access
+		}
+	}
+	return kafka.Access{}
+}
+
+func (s *servers) ConnectURL(name geored.SiteName) string {
+	for _, site := range s.ready.Sites {
+		if site.Name == name {
+			return site.Connect
+		}
+	}
+	return ""
+}
+
+func (s *servers) Inject(ctx context.Context, fault kafkatest.Fault, at geored.Target) (func(context.Context) error, error) {
+	query := url.Values{"name": {string(fault)}, "site": {string(at.Site)}, "to": {string(at.To)}}
+	tell := func(ctx context.Context, method string) error {
+		request, err := http.NewRequestWithContext(ctx, method, s.ready.Control+"/fault?"+query.Encode(), nil)
+		if err != nil {
+			return err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = response.Body.Close() }()
+		if response.StatusCode != http.StatusOK {
+			text, _ := io.ReadAll(response.Body)
+			return fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(text)))
+		}
+		return nil
+	}
+	return func(ctx context.Context) error { return tell(ctx, http.MethodDelete) }, tell(ctx, http.MethodPost)
+}
+
+func TestConformanceOfRealServers(t *testing.T) {
+	kafkatest.Conformance(t, start(t))
+}
+
+func TestConformanceOfSecureServers(t *testing.T) {
+	d := start(t, "-secure")
+	if d.secure == nil {
+		t.Skip("GEOREDKIT_KAFKA names servers without TLS")
+	}
+	wrong := d.Access(d.Sites()[0])
+	wrong.SASL = &kafka.SASL{Mechanism: kafka.ScramSHA512, User: d.ready.User, Password: kafka.NewSecret("not " + d.password.Reveal())}
+	brokers, err := broker.Open(wrong)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer brokers.Close()
+	if _, err := brokers.Topics(t.Context()); !errors.Is(err, kafka.ErrBadCredentials) || strings.Contains(err.Error(), d.password.Reveal()) {
+		t.Errorf("brokers with a wrong password: %v", err)
+	}
+	reader, err := stream.Open(wrong)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = reader.Read(t.Context(), []kafka.Range{{Partition: kafka.Partition{Topic: "heartbeats"}, To: 1}}, func(kafka.Partition, []kafka.Record) error { return nil })
+	if !errors.Is(err, kafka.ErrBadCredentials) {
+		t.Errorf("records with a wrong password: %v", err)
+	}
+	worker, err := connect.New(connect.Config{URL: d.ConnectURL("dc2")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	connectors, err := worker.Connectors(t.Context())
+	if err != nil || !strings.Contains(connectors[0].Settings["source.cluster.sasl.jaas.config"], d.password.Reveal()) {
+		t.Fatalf("the settings hold no password to be hidden: %v", err)
+	}
+	if shown := fmt.Sprintf("%+v", connectors); strings.Contains(shown, d.password.Reveal()) {
+		t.Error("settings show the password")
+	}
+	kafkatest.Conformance(t, d)
+}
