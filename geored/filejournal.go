@@ -174,7 +174,7 @@ func lines(file io.Reader) iter.Seq2[journalLine, error] {
 
 func decodeLine(text []byte) (Record, error) {
 	var r Record
-	if len(text) < checksumSize {
+	if len(text) < checksumSize || text[checksumSize-1] != ' ' {
 		return r, ErrJournalCorrupt
 	}
 	want, err := strconv.ParseUint(string(text[:checksumSize-1]), 16, 32)

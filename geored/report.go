@@ -101,11 +101,19 @@ func (r Report) writeMatrix(b *strings.Builder) {
 		fmt.Fprintf(b, "  %-14s", path)
 		for _, area := range areas {
 			if v := verdicts[cell{path, area}]; v != nil {
-				fmt.Fprintf(b, "  %s %s", area, Join(v...))
+				fmt.Fprintf(b, "  %s %s", area, joinCell(v))
 			}
 		}
 		b.WriteString("\n")
 	}
+}
+
+// joinCell says skipped where Join, which judges a whole report, says unknown.
+func joinCell(verdicts []Verdict) Verdict {
+	if !slices.ContainsFunc(verdicts, func(v Verdict) bool { return v != Skipped }) {
+		return Skipped
+	}
+	return Join(verdicts...)
 }
 
 func (f Finding) writeText(b *strings.Builder) {

@@ -54,7 +54,7 @@ func ParseEndpoint(s string) (Endpoint, error) {
 	}
 	host, port, ok := cutPort(s)
 	if !ok {
-		return Endpoint{}, fmt.Errorf("endpoint %q: no port; write host:port", s)
+		return Endpoint{}, fmt.Errorf("endpoint %q: has no port", s)
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {

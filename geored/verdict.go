@@ -23,7 +23,7 @@ func Join(verdicts ...Verdict) Verdict {
 			joined = v
 		}
 	}
-	if joined == Skipped {
+	if joined == Skipped || weight(joined) == weight(Unknown) {
 		return Unknown
 	}
 	return joined

@@ -1,4 +1,5 @@
-// Command kube is every server of a laboratory site in one binary: etcd and the five Kubernetes servers.
+// Command kube is every server of a laboratory site in one binary: etcd, the five Kubernetes servers, and a
+// provisioner of volumes.
 // One binary links once and shares its pages between the processes. The name it is started under (argv[0])
 // selects the server.
 package main
@@ -25,6 +26,7 @@ var servers = map[string]func() *cobra.Command{
 	"kube-controller-manager": controllermanager.NewControllerManagerCommand,
 	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
 	"kube-proxy":              proxy.NewProxyCommand,
+	"local-path-provisioner":  newProvisioner,
 	// The kubelet installs its signal handler itself; a second one panics.
 	"kubelet": func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 }

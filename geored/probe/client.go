@@ -1,0 +1,146 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Client puts questions to one probe.
+type Client interface {
+	// Ask runs the probe's program with the given arguments and input and gives what it printed. An error means that
+	// the probe could not be asked.
+	Ask(ctx context.Context, arguments []string, input []byte) (output []byte, err error)
+}
+
+// Question is something a probe can be asked. Each has a name of its own.
+type Question[A any] interface {
+	question() string
+	answer(context.Context) (A, error)
+}
+
+// reply is what a probe prints.
+type reply struct {
+	Answer json.RawMessage `json:"answer,omitempty"`
+	Error  string          `json:"error,omitempty"`
+}
+
+// RemoteError is what went wrong at the probe: the question was understood, and this is why it has no answer.
+type RemoteError struct{ Message string }
+
+func (e *RemoteError) Error() string { return e.Message }
+
+// Ask puts a question to a probe.
+func Ask[A any](ctx context.Context, client Client, q Question[A]) (A, error) {
+	return AskNamed[A](ctx, client, q.question(), q)
+}
+
+// AskNamed puts a question that the probe knows by name and that has no type in this package.
+func AskNamed[A any](ctx context.Context, client Client, name string, question any) (A, error) {
+	var answer A
+	input, err := json.Marshal(question)
+	if err != nil {
+		return answer, fmt.Errorf("probe %s: %w", name, err)
+	}
+	output, err := client.Ask(ctx, []string{"ask", name}, input)
+	if err != nil {
+		return answer, fmt.Errorf("probe %s: %w", name, err)
+	}
+	var r reply
+	if err := json.Unmarshal(output, &r); err != nil {
+		return answer, fmt.Errorf("probe %s: the reply is not what a probe prints: %w", name, err)
+	}
+	if r.Error != "" {
+		return answer, fmt.Errorf("probe %s: %w", name, &RemoteError{r.Error})
+	}
+	if len(r.Answer) == 0 {
+		return answer, fmt.Errorf("probe %s: the reply holds no answer", name)
+	}
+	if err := json.Unmarshal(r.Answer, &answer); err != nil {
+		return answer, fmt.Errorf("probe %s: %w", name, err)
+	}
+	return answer, nil
+}
+
+// Handler answers one question, given as JSON.
+type Handler func(ctx context.Context, question []byte) (answer any, err error)
+
+// HandlerOf makes a handler of a question's type.
+func HandlerOf[Q Question[A], A any]() (name string, h Handler) {
+	var zero Q
+	return zero.question(), HandlerFunc(func(ctx context.Context, q Q) (A, error) { return q.answer(ctx) })
+}
+
+// HandlerFunc makes a handler of a function from a question to its answer.
+func HandlerFunc[Q, A any](f func(context.Context, Q) (A, error)) Handler {
+	return func(ctx context.Context, text []byte) (any, error) {
+		var q Q
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&q); err != nil {
+			return nil, fmt.Errorf("question: %w", err)
+		}
+		return f(ctx, q)
+	}
+}
+
+// Questions are the handlers of all questions of this package.
+func Questions() map[string]Handler {
+	handlers := map[string]Handler{}
+	add := func(name string, h Handler) { handlers[name] = h }
+	add(HandlerOf[Clock]())
+	add(HandlerOf[TCP]())
+	add(HandlerOf[HTTP]())
+	add(HandlerOf[DNS]())
+	add(HandlerOf[PathMTU]())
+	add(HandlerOf[Bulk]())
+	return handlers
+}
+
+// maxQuestion is more than any question needs.
+const maxQuestion = 1 << 20
+
+// Serve answers the one question that stands on input, by its name, and writes the reply to output. The error says only
+// that the reply could not be written.
+func Serve(ctx context.Context, handlers map[string]Handler, name string, input io.Reader, output io.Writer) error {
+	var r reply
+	answer, err := handle(ctx, handlers, name, input)
+	if err == nil {
+		r.Answer, err = json.Marshal(answer)
+	}
+	if err != nil {
+		r = reply{Error: err.Error()}
+	}
+	return json.NewEncoder(output).Encode(r)
+}
+
+func handle(ctx context.Context, handlers map[string]Handler, name string, input io.Reader) (any, error) {
+	handler, ok := handlers[name]
+	if !ok {
+		return nil, fmt.Errorf("no question is called %q", name)
+	}
+	text, err := io.ReadAll(io.LimitReader(input, maxQuestion+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxQuestion {
+		return nil, errors.New("the question is too long")
+	}
+	return handler(ctx, text)
+}
+
+// Local is a client that answers on the spot, in this process: for tests, and for programs that run inside a site.
+type Local map[string]Handler
+
+// Ask answers with the handlers of the map.
+func (l Local) Ask(ctx context.Context, arguments []string, input []byte) ([]byte, error) {
+	if len(arguments) != 2 || arguments[0] != "ask" {
+		return nil, fmt.Errorf("probe: arguments %q", arguments)
+	}
+	var output bytes.Buffer
+	err := Serve(ctx, l, arguments[1], bytes.NewReader(input), &output)
+	return output.Bytes(), err
+}

@@ -1,0 +1,254 @@
+// Package supervisor runs a laboratory: it starts the sites, does faults to them, and takes everything down.
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/georedkit/georedkit/internal/lab/address"
+	"github.com/georedkit/georedkit/internal/lab/cgroup"
+	"github.com/georedkit/georedkit/internal/lab/config"
+	"github.com/georedkit/georedkit/internal/lab/images"
+	"github.com/georedkit/georedkit/internal/lab/network"
+	"github.com/georedkit/georedkit/internal/lab/pki"
+	"github.com/georedkit/georedkit/internal/lab/prereq"
+)
+
+// Options say what laboratory to run.
+type Options struct {
+	Name     string
+	Folder   string // absolute; "": the default one
+	Sites    []string
+	Nodes    int      // of each site
+	Images   []string // archives to import beside the built-in ones
+	Bin      string   // the programs
+	Timeout  time.Duration
+	Progress io.Writer
+}
+
+// Laboratory is a running one.
+type Laboratory struct {
+	name        string
+	folder      folder
+	bin         string
+	runc        string
+	snapshotter string
+	images      []string
+	tree        cgroup.Tree
+	fabric      *network.Fabric
+	sites       []*site
+	progress    *Progress
+	timeout     time.Duration // of a start
+	down        context.CancelFunc
+
+	mutex  sync.Mutex
+	faults map[string]bool // what is applied now
+	phase  phase
+
+	cutting sync.Mutex
+}
+
+// phase is the part of its life a laboratory is in.
+type phase string
+
+const (
+	phaseStarting  phase = "starting"
+	phaseReady     phase = "ready"
+	phaseGoingDown phase = "going down"
+)
+
+// Run runs a laboratory until the context ends or somebody asks it to go down. Nothing but its folder is left.
+func Run(ctx context.Context, o Options) error {
+	ctx, down := context.WithCancel(ctx)
+	defer down()
+	lab, err := prepare(o)
+	if err != nil {
+		return err
+	}
+	lab.down = down
+	control, err := lab.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer control.Close()
+	lock, err := lab.folder.open()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	err = lab.up(ctx, o)
+	if err == nil {
+		lab.setPhase(phaseReady)
+		lab.progress.report("", "", "ready", lab.folder.ready())
+		<-ctx.Done()
+	} else if ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
+	lab.setPhase(phaseGoingDown)
+	return errors.Join(err, lab.teardown())
+}
+
+func prepare(o Options) (*Laboratory, error) {
+	if !address.ValidLabel(o.Name) {
+		return nil, fmt.Errorf("name %q: not a DNS label", o.Name)
+	}
+	if o.Folder == "" {
+		var err error
+		if o.Folder, err = DefaultFolder(o.Name); err != nil {
+			return nil, err
+		}
+	}
+	tree, err := cgroup.Detect()
+	if err != nil {
+		return nil, err
+	}
+	return &Laboratory{
+		name: o.Name, folder: folder(o.Folder), bin: o.Bin, tree: tree,
+		progress: NewProgress(o.Progress), timeout: o.Timeout, faults: map[string]bool{}, phase: phaseStarting,
+	}, nil
+}
+
+func (l *Laboratory) up(ctx context.Context, o Options) error {
+	ctx, cancel := context.WithTimeout(ctx, l.timeout)
+	defer cancel()
+	plan, err := address.Plan(o.Sites, o.Nodes)
+	if err != nil {
+		return err
+	}
+	// What a dead supervisor of the same name left.
+	if err := l.destroy(l.group()); err != nil {
+		return err
+	}
+	if err := os.Remove(l.folder.ready()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	remembered, err := l.folder.recall(o.Sites, o.Nodes)
+	if err != nil {
+		return err
+	}
+	if err := l.prepareMachines(o); err != nil {
+		return err
+	}
+	if l.fabric, err = network.NewFabric(plan); err != nil {
+		return err
+	}
+	for _, p := range plan {
+		if err := l.addSite(p, &remembered); err != nil {
+			return fmt.Errorf("site %s: %w", p.Name, err)
+		}
+	}
+	if err := l.folder.remember(remembered); err != nil {
+		return err
+	}
+	// The first failure ends the other starts.
+	group, ctx := errgroup.WithContext(ctx)
+	for _, s := range l.sites {
+		group.Go(func() error {
+			s.changing.Lock()
+			defer s.changing.Unlock()
+			return s.start(ctx)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return l.writeReady()
+}
+
+// prepareMachines finds and makes what all nodes share.
+func (l *Laboratory) prepareMachines(o Options) error {
+	var err error
+	if l.runc, err = prereq.LookUp("runc"); err != nil {
+		return err
+	}
+	l.snapshotter = prereq.Snapshotter(string(l.folder))
+	file, err := os.Create(l.folder.images())
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := images.Write(file, images.BuiltIn(l.bin)); err != nil {
+		return err
+	}
+	l.images = []string{l.folder.images()}
+	for i, archive := range o.Images {
+		// Copied: the original may be anywhere, the folder is seen by all nodes.
+		target := l.folder.path(fmt.Sprintf("image-%d.tar", i+1))
+		if err := copyFile(archive, target); err != nil {
+			return fmt.Errorf("image archive: %w", err)
+		}
+		l.images = append(l.images, target)
+	}
+	return file.Close()
+}
+
+func copyFile(source, target string) error {
+	content, err := os.ReadFile(source)
+	if err != nil {
+		return err
+	}
+	return replaceFile(target, content)
+}
+
+func (l *Laboratory) addSite(plan address.Site, remembered *memory) error {
+	authority, err := pki.Open(l.folder.certificates(plan.Name))
+	if err != nil {
+		return err
+	}
+	tunnel, err := listen(remembered.Ports[plan.Name], netip.AddrPortFrom(plan.Nodes[0].LAN, config.APIPort).String())
+	if err != nil {
+		return err
+	}
+	remembered.Ports[plan.Name] = tunnel.port()
+	s := &site{lab: l, plan: plan, authority: authority, tunnel: tunnel}
+	l.sites = append(l.sites, s)
+	return s.writeKubeconfig()
+}
+
+// teardown removes everything but the folder.
+func (l *Laboratory) teardown() error {
+	var errs []error
+	for _, s := range l.sites {
+		s.tunnel.listener.Close()
+	}
+	// Everything at once: machines that are killed one by one would start to miss each other.
+	errs = append(errs, l.destroy(l.group()))
+	for _, s := range l.sites {
+		s.changing.Lock()
+		errs = append(errs, s.stop())
+		s.changing.Unlock()
+	}
+	if l.fabric != nil {
+		errs = append(errs, l.fabric.Close())
+	}
+	if err := os.Remove(l.folder.ready()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// groupPrefix begins the name of every laboratory's cgroup.
+const groupPrefix = "georedkit-"
+
+func (l *Laboratory) group() string                      { return groupPrefix + l.name }
+func (l *Laboratory) siteGroup(site address.Site) string { return filepath.Join(l.group(), site.Name) }
+func (l *Laboratory) nodeGroup(site address.Site, node address.Node) string {
+	return filepath.Join(l.siteGroup(site), node.Name)
+}
+
+func (l *Laboratory) destroy(group string) error { return cgroup.Destroy(l.tree, group) }
+
+func (l *Laboratory) setPhase(p phase) {
+	l.mutex.Lock()
+	l.phase = p
+	l.mutex.Unlock()
+}
