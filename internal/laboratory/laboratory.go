@@ -5,6 +5,7 @@ package laboratory
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -65,7 +66,9 @@ func Driver(ctx context.Context) (Lab, error) {
 	if err != nil {
 		return Lab{}, err
 	}
-	lab := Lab{program: filepath.Join(cache, "georedkit", "lab", "lab")}
+	// Two checkouts must not take each other's driver.
+	home := filepath.Join(cache, "georedkit", "lab", fmt.Sprintf("driver-%x", sha256.Sum256([]byte(folder)))[:23])
+	lab := Lab{program: filepath.Join(home, "lab")}
 	temporary := fmt.Sprintf("%s.%d", lab.program, os.Getpid())
 	build := exec.CommandContext(ctx, "go", "build", "-o", temporary, ".")
 	build.Dir = folder
