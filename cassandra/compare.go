@@ -73,6 +73,9 @@ type Read struct {
 	Source
 	Digest
 	Err string `json:"error,omitempty"` // why it was not read; the digest then holds what was read before
+	// Shown says that the node itself answered, and no other for it: it is the site's only replica, or nobody else in
+	// its site read the table meanwhile.
+	Shown bool `json:"shown"`
 }
 
 // Rows is how many rows were read in a site: those of one replica per range.

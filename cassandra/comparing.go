@@ -45,7 +45,7 @@ func (x *comparing) prepare() {
 		var sources []Node
 		for s, site := range x.plan.sites {
 			for _, n := range x.choose(placed.replicas[s], i) {
-				read := Read{Source: sourceOf(n)}
+				read := Read{Source: sourceOf(n), Shown: len(placed.replicas[s]) == 1}
 				if !x.plan.answered[n.HostID] {
 					read.Err = fmt.Sprintf("node %s does not answer", n.Address)
 				}
@@ -76,24 +76,19 @@ func (x *comparing) choose(replicas []Node, i int) []Node {
 
 // resume takes over the ranges that an earlier comparison of the same ranges found equal.
 func (x *comparing) resume() {
-	if x.Resume == nil || x.Resume.TableID != x.result.TableID || x.EveryReplica && !x.Resume.wasCovered(x.plan.sites) {
+	if x.Resume == nil || x.Resume.TableID != x.result.TableID {
 		return
 	}
 	for i, r := range x.result.Ranges {
 		for _, old := range x.Resume.Ranges {
 			same := slices.EqualFunc(old.Reads, r.Reads, func(a, b Read) bool { return a.Source == b.Source })
-			if old.Range == r.Range && old.Equality == Equal && same {
+			shown := !x.EveryReplica || !slices.ContainsFunc(old.Reads, func(r Read) bool { return !r.Shown })
+			if old.Range == r.Range && old.Equality == Equal && same && shown {
 				old.Reason = "read by an earlier comparison"
 				x.result.Ranges[i] = old
 			}
 		}
 	}
-}
-
-// wasCovered says whether all that was read is shown to have come from the replica that was asked.
-func (c *Comparison) wasCovered(sites []Site) bool {
-	gap := slices.ContainsFunc(c.Coverage, func(c Coverage) bool { return len(c.Gaps) > 0 })
-	return len(c.Coverage) == len(sites) && !gap
 }
 
 // readAll digests every range.
@@ -114,15 +109,11 @@ func (x *comparing) readAll(ctx context.Context) {
 		}
 	}
 	x.work(ctx, x.plan, jobs, x.EveryReplica, func(n Node, read func()) {
-		others := neighbours(x.ring, n)
-		if !x.EveryReplica || x.plan.keyspace.factor(n.DataCenter) == 1 || len(others) == 0 {
+		if x.EveryReplica && x.plan.keyspace.factor(n.DataCenter) > 1 && len(neighbours(x.ring, n)) > 0 {
+			x.showAll(ctx, n, read)
+		} else {
 			read()
-			return
 		}
-		gaps := x.watch(ctx, x.plan, n, others, read)
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		x.gaps[n.Site] = append(x.gaps[n.Site], gaps...)
 	})
 }
 
@@ -208,7 +199,7 @@ func (x *comparing) coverage() []Coverage {
 		for i, placed := range x.plan.ranges {
 			read := 0
 			for _, r := range x.result.Ranges[i].Reads {
-				if r.Site == site.Name && r.Err == "" {
+				if r.Site == site.Name && r.Err == "" && (r.Shown || !x.EveryReplica) {
 					read++
 				}
 			}

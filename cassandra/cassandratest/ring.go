@@ -98,7 +98,7 @@ func (r *Ring) stop() {
 
 // Config is how the ring is reached: each site by its first node.
 func (r *Ring) Config() cassandra.Config {
-	c := cassandra.Config{User: User, Password: Secret, ConnectTimeout: 2 * time.Second, Timeout: 2 * time.Second}
+	c := cassandra.Config{User: User, Password: Secret, ConnectTimeout: 5 * time.Second, Timeout: 10 * time.Second}
 	for _, site := range r.sites {
 		c.Sites = append(c.Sites, cassandra.Site{Name: site, Nodes: []string{r.Node(site, 0).Address()}})
 	}
