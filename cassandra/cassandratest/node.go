@@ -35,6 +35,7 @@ type Node struct {
 	scans      map[string]int64 // by table
 	prepared   map[string]string
 	refuses    bool
+	repairs    []*repair
 	queries    int
 }
 

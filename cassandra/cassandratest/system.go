@@ -43,6 +43,8 @@ func systemTables() (map[string]systemTable, error) {
 		{"system_views", "pending_hints", []string{"host_id uuid", "files int", "oldest timestamp", "newest timestamp"}, hints},
 		{"system_views", "settings", []string{"name text", "value text"}, settings},
 		{"system_views", "local_scan_latency", []string{"keyspace_name text", "table_name text", "count bigint"}, scans},
+		{"system_views", "repairs", []string{"id timeuuid", "keyspace_name text", "options_incremental boolean", "options_preview_kind text",
+			"options_primary_range boolean", "completed boolean", "failure_cause text"}, repairs},
 		{"system_schema", "keyspaces", []string{"keyspace_name text", "replication frozen<map<text, text>>"}, keyspaces},
 		{"system_schema", "tables", []string{"keyspace_name text", "table_name text", "id uuid", "flags frozen<set<text>>", "gc_grace_seconds int"}, schemaTables},
 		{"system_schema", "views", []string{"keyspace_name text", "view_name text", "id uuid"}, schemaViews},
