@@ -41,7 +41,7 @@ func (c *Cluster) Checks() []geored.Check {
 		check(CheckSchema, "all nodes have one schema", judgeSchema),
 		check(CheckVersions, "all nodes run one version", judgeVersions),
 		check(CheckReplication, "every keyspace has replicas in every site", judgeReplication),
-		check(CheckHints, "hints are kept, and none are waiting", judgeHints),
+		check(CheckHints, "hints are kept, and no finished file of them waits", judgeHints),
 	}
 }
 

@@ -23,9 +23,9 @@ type Limits struct {
 // SiteLimits are those of one site's nodes, which keep hints for the others.
 type SiteLimits struct {
 	Site       geored.SiteName `json:"site"`
-	HintWindow time.Duration   `json:"hintWindowNs"` // the shortest of its nodes; zero: unknown, or hints are off
-	Handoff    bool            `json:"handoff"`      // all its nodes keep hints
-	Waiting    []Hints         `json:"waiting,omitempty"`
+	HintWindow time.Duration   `json:"hintWindowNs"`      // the shortest of its nodes; zero: unknown, or hints are off
+	Handoff    bool            `json:"handoff"`           // all its nodes keep hints
+	Waiting    []Hints         `json:"waiting,omitempty"` // finished files only; none is no proof that all have arrived
 }
 
 // TableLimits is how long a table remembers deletions.

@@ -64,7 +64,8 @@ type Gossip struct {
 	Status     string     `json:"status"`
 }
 
-// Hints are the writes that a node keeps for another one which was away.
+// Hints are the finished files of writes that a node keeps for another one which was away. The file that it is writing
+// is not among them: it is finished when the other is back.
 type Hints struct {
 	HostID string    `json:"hostID"` // of the node they are for
 	Files  int64     `json:"files"`

@@ -74,7 +74,7 @@ func judgeSchema(ctx context.Context, r Ring) []geored.Finding {
 		f.Verdict, f.Message = geored.Pass, "all nodes have schema "+gs[0].key
 	default:
 		f.Message = fmt.Sprintf("the nodes have %d versions of the schema", len(gs))
-		f.Remedy = "wait half a minute; then drain and restart the nodes of the smaller groups, one at a time, each back before the next"
+		f.Remedy = "wait two minutes, for nodes ask each other again only after one; then drain and restart the nodes of the smaller groups, one at a time, each back before the next"
 	}
 	return []geored.Finding{r.answers(ctx).Conclude(f)}
 }

@@ -2,6 +2,7 @@ package cassandratest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,6 +45,7 @@ func Conform(t *testing.T, s Subject) {
 		{"an earlier comparison is gone on with", (*conformance).resume},
 		{"what does not exist is named", (*conformance).unknown},
 		{"a wrong password is said and not shown", (*conformance).credentials},
+		{"TLS where none is spoken is said", (*conformance).tls},
 		{"a data center that does not exist is named", (*conformance).misspelt},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(c, t) })
@@ -356,6 +358,18 @@ func (c *conformance) credentials(t *testing.T) {
 		if !strings.Contains(s.Reason, "check user and password") || strings.Contains(s.Reason, "swordfish") {
 			t.Errorf("%s: %s", s.Target, s.Reason)
 		}
+	}
+}
+
+func (c *conformance) tls(t *testing.T) {
+	config := c.Config()
+	if config.TLS != nil {
+		t.Skip("the ring speaks TLS")
+	}
+	config.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	ring, err := c.open(t, config).Ring(t.Context())
+	if err != nil || len(ring.Silent) == 0 || !strings.Contains(ring.Silent[0].Reason, "does not speak TLS") {
+		t.Errorf("%+v: %v", ring.Silent, err)
 	}
 }
 

@@ -49,6 +49,9 @@ func readFrame(from io.Reader) (frame, error) {
 	if _, err := io.ReadFull(from, head[:]); err != nil {
 		return frame{}, err
 	}
+	if head[0] != protocolVersion { // another version, or no CQL at all: nothing can be said of the rest
+		return frame{version: head[0], stream: [2]byte(head[2:4])}, nil
+	}
 	size := binary.BigEndian.Uint32(head[5:])
 	if size > maxBody {
 		return frame{}, errors.New("frame too large")

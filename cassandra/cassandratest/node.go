@@ -108,9 +108,10 @@ func (n *Node) serve(conn net.Conn) {
 		n.linger()
 		if f.version != protocolVersion {
 			f.op, f.body = opError, failure(errProtocol, "Invalid or unsupported protocol version; the only supported version is 4")
-		} else {
-			f.op, f.body, authenticated = n.reply(f, authenticated)
+			_ = f.write(conn) // it is closed either way
+			return
 		}
+		f.op, f.body, authenticated = n.reply(f, authenticated)
 		if err := f.write(conn); err != nil {
 			return
 		}
