@@ -80,6 +80,23 @@ func TestReadsPassedOnAreFoundOut(t *testing.T) {
 	}
 }
 
+// A second look that is passed on to the replica with fewer rows must not make the first one undone.
+func TestSecondLookPassedOn(t *testing.T) {
+	r := seeded(t, two, cassandratest.NodesPerSite(2))
+	r.InsertOn(r.Node("dc2", 1), "dev.changeset", 1000, "on one replica only")
+	how := quickly()
+	how.EveryReplica, how.Ranges = true, 1
+	bitten := false
+	how.Observe = func(seen cassandra.RangeResult) {
+		bitten = seen.Reads[3].Rows == 101
+		r.Node("dc2", 1).PassReadsTo(r.Node("dc2", 0))
+	}
+	x := compare(t, r, how)
+	if !bitten || x.Equality == cassandra.Equal {
+		t.Errorf("%s; %+v", x, x.Ranges)
+	}
+}
+
 func TestRangesAreSplitOnTimeOut(t *testing.T) {
 	r := seeded(t, two)
 	r.Node("dc2", 0).TimeOut(1 << 59)

@@ -41,27 +41,38 @@ const (
 // answered are read again one by one: the snitch changes its mind every tenth of a second.
 func (x *comparing) showAll(ctx context.Context, n Node, all func()) {
 	others := neighbours(x.ring, n)
-	gap := x.watch(ctx, n, others, all)
-	failed := 0
+	bulk := x.watch(ctx, n, others, all)
+	failed, last := 0, ""
 	for _, at := range x.readsOf(n) {
-		shown := gap == ""
-		for attempt := 0; !shown && attempt < attempts && failed < stubborn && ctx.Err() == nil; attempt++ {
-			again := x.watch(ctx, n, others, func() { x.readAgain(ctx, at) })
-			if shown = again == ""; !shown {
-				gap = again
-				_ = x.Clock.Sleep(ctx, 150*time.Millisecond) // ended early, the loop ends too
-			}
+		gap := bulk
+		if gap != "" && failed < stubborn {
+			gap = x.showOne(ctx, n, others, at)
 		}
-		if !shown {
-			failed++
+		if gap != "" {
+			failed, last = failed+1, gap
 		}
-		x.locked(func() { x.result.Ranges[at.i].Reads[at.j].Shown = shown })
+		x.locked(func() { x.result.Ranges[at.i].Reads[at.j].Shown = gap == "" })
 	}
 	if failed > 0 {
-		x.locked(func() {
-			x.gaps[n.Site] = append(x.gaps[n.Site], fmt.Sprintf("node %s is not shown to have answered itself: %s", n.Address, gap))
-		})
+		x.noteGap(n, last)
 	}
+}
+
+// showOne reads one range again until its node is shown to have answered, and says why not.
+func (x *comparing) showOne(ctx context.Context, n Node, others []Node, at readAt) (gap string) {
+	for range attempts {
+		if gap = x.watch(ctx, n, others, func() { x.readAgain(ctx, at) }); gap == "" || ctx.Err() != nil {
+			break
+		}
+		_ = x.Clock.Sleep(ctx, 150*time.Millisecond) // ended early, the next look ends too
+	}
+	return gap
+}
+
+func (x *comparing) noteGap(n Node, gap string) {
+	x.locked(func() {
+		x.gaps[n.Site] = append(x.gaps[n.Site], fmt.Sprintf("node %s is not shown to have answered itself: %s", n.Address, gap))
+	})
 }
 
 func (x *comparing) locked(do func()) {

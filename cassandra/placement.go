@@ -93,6 +93,8 @@ func replicas(owners []owner, from int, dataCenter string, factor int) []Node {
 		}
 		found, taken[n.HostID], used[n.Rack] = append(found, n), true, true
 	}
+	// Which of them owns the token does not matter here, and ranges with the same replicas can be read as one.
+	slices.SortFunc(found, func(a, b Node) int { return cmp.Compare(a.HostID, b.HostID) })
 	return found
 }
 

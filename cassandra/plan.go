@@ -60,8 +60,8 @@ func (c *Cluster) plan(ctx context.Context, ring Ring, r Reading, counters bool)
 		v, _ := ring.first(site.Name)
 		i := slices.IndexFunc(v.Keyspaces, func(k Keyspace) bool { return k.Name == r.Keyspace })
 		if wrong := v.misplaced(r.Keyspace, c.Sites); i < 0 || len(wrong) > 0 {
-			return p, geored.Fault{Site: site.Name, Field: "keyspace", Value: r.Keyspace, Problem: strings.Join(wrong, "; "),
-				Remedy: "replicate it by NetworkTopologyStrategy to every site"}
+			return p, geored.Faults{{Site: site.Name, Field: "keyspace", Value: r.Keyspace, Problem: strings.Join(wrong, "; "),
+				Remedy: "replicate it by NetworkTopologyStrategy to every site"}}
 		}
 		p.keyspace = v.Keyspaces[i]
 	}
@@ -131,7 +131,8 @@ func (p *plan) readSchema(ctx context.Context, c *Cluster, ring Ring, counters b
 		v, _ := ring.first(site.Name)
 		s, ok, err := c.tableSchema(ctx, v.Node, p.Table)
 		if err != nil {
-			return fmt.Errorf("site %s: node %s: read the schema of %s: %w", site.Name, v.Node.Address, p.Table, err)
+			faults = append(faults, geored.Fault{Site: site.Name, Field: "table", Value: p.Table.String(), Problem: fmt.Sprintf("its schema cannot be read from node %s: %v", v.Node.Address, err)})
+			continue
 		}
 		if f := s.fault(site.Name, ok, counters); f != nil {
 			faults = append(faults, *f)

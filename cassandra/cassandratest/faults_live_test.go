@@ -36,6 +36,7 @@ func TestFaultsLive(t *testing.T) {
 		name string
 		run  func(*subject)
 	}{
+		{"a count reads in its own site alone", (*subject).ownSite},
 		{"node paused", (*subject).paused},
 		{"node left gossip and clients", (*subject).left},
 		{"schema split while all answer", (*subject).schemaSplit},
@@ -154,6 +155,25 @@ func (s *subject) eventually(what string, is func() bool) {
 		if time.Since(began) > 40*time.Second {
 			s.t.Fatalf("not so after 40 s: %s", what)
 		}
+	}
+}
+
+// A count of one site is answered there, whereas at ONE, which cqlsh takes, the coordinator may ask the other site.
+func (s *subject) ownSite() {
+	table := s.table("own", 0)
+	s.write(table, 10)
+	scans := func(site int) int {
+		return ask[int](s, site, "SELECT count FROM system_views.local_scan_latency WHERE keyspace_name = 'dev' AND table_name = 'own'")
+	}
+	here, there := scans(0), scans(1)
+	config := s.ring.config(s.t)
+	config.Sites = config.Sites[:1]
+	count, err := open(s.t, config).Count(s.t.Context(), cassandra.Reading{Table: table})
+	if err != nil || count.Sites[0].Rows != 10 {
+		s.t.Fatal(count, err)
+	}
+	if scans(0)-here < 64 || scans(1) != there {
+		s.t.Errorf("64 ranges were read %d times here and %d times in the other site", scans(0)-here, scans(1)-there)
 	}
 }
 
