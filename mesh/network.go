@@ -66,3 +66,21 @@ func (n Network) Site(name geored.SiteName) (Site, bool) {
 	}
 	return Site{}, false
 }
+
+// indexedSite is a site whose nodes are found by name.
+type indexedSite struct {
+	Site
+	byName map[string]geored.Node
+}
+
+func (n Network) index() map[geored.SiteName]indexedSite {
+	sites := make(map[geored.SiteName]indexedSite, len(n.Sites))
+	for _, site := range n.Sites {
+		byName := make(map[string]geored.Node, len(site.Nodes))
+		for _, node := range site.Nodes {
+			byName[node.Name] = node
+		}
+		sites[site.Name] = indexedSite{site, byName}
+	}
+	return sites
+}

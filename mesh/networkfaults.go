@@ -3,6 +3,7 @@ package mesh
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,10 +23,9 @@ func (n Network) Faults() geored.Faults {
 	for _, site := range n.Sites {
 		faults = append(faults, site.rangeFaults()...)
 		faults = append(faults, site.gatewayFaults()...)
-		faults = append(faults, n.endpointFaults(site)...)
 	}
 	faults = append(faults, n.nodeNameFaults()...)
-	return append(faults, n.overlapFaults()...)
+	return append(faults, n.addressFaults()...)
 }
 
 const (
@@ -58,9 +58,11 @@ func (n Network) settingFaults() geored.Faults {
 }
 
 func (n Network) hasIPv6() bool {
-	for _, r := range n.tunnelRanges() {
-		if r.Prefix.IsValid() && !r.Prefix.Addr().Unmap().Is4() {
-			return true
+	for _, site := range n.Sites {
+		for _, p := range slices.Concat(site.Pods, site.Services, []netip.Prefix{site.WireGuardCIDR}) {
+			if p.IsValid() && !p.Addr().Unmap().Is4() {
+				return true
+			}
 		}
 	}
 	return false
@@ -133,4 +135,4 @@ func (n Network) nodeNameFaults() geored.Faults {
 	return faults
 }
 
-func nodeField(node, field string) string { return fmt.Sprintf("nodes[%s].%s", node, field) }
+func nodeField(node, field string) string { return "nodes[" + node + "]." + field }

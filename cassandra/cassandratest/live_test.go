@@ -1,3 +1,5 @@
+//go:build lab
+
 package cassandratest_test
 
 import (
@@ -28,17 +30,6 @@ type ring struct {
 // start starts a real ring for a test.
 func start(t testing.TB, args ...string) ring {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("-short: real servers take a while")
-	}
-	for _, program := range []string{"java", "mvn"} {
-		if _, err := exec.LookPath(program); err != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatal(err)
-			}
-			t.Skipf("no %s on this machine: make setup installs it", program)
-		}
-	}
 	var r ring
 	labtest.Servers(t, &r, "cassandra", args...)
 	return r

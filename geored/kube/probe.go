@@ -34,7 +34,7 @@ func (p Probe) Ask(ctx context.Context, arguments []string, input []byte) ([]byt
 // ProbeSpec describes a probe pod, and a Service with the same name that leads to it. The pod is a listener for the
 // questions of other sites.
 type ProbeSpec struct {
-	Namespace  string // is made too
+	Namespace  string // must be there
 	Name       string
 	Site       string // stands in the pod's answers
 	Image      string
@@ -42,7 +42,7 @@ type ProbeSpec struct {
 	Node       string // zero: any
 }
 
-// Objects are the namespace, the pod and the service.
+// Objects are the pod and the service.
 func (s ProbeSpec) Objects() ([]*Object, error) {
 	if s.Image == "" {
 		return nil, errors.New("probe image: none is named; give one with -probe-image (make image writes it)")
@@ -70,8 +70,7 @@ func (s ProbeSpec) Objects() ([]*Object, error) {
 	}}
 	service := &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{
 		Selector: labels, Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("http")}}}}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace}}
-	return Objects(namespace, pod, service)
+	return Objects(pod, service)
 }
 
 // Probe is the way to the pod of the spec.

@@ -34,3 +34,7 @@ func down(context.Context, string) error { return ErrUnsupported }
 func route(context.Context, []netip.Prefix, []netip.Addr) error { return ErrUnsupported }
 
 func routed(context.Context) (map[netip.Addr][]netip.Prefix, error) { return nil, ErrUnsupported }
+
+func echo(context.Context, netip.Addr, netip.Addr, int) (bool, error) { return false, ErrUnsupported }
+
+func underlayMTU(context.Context, netip.Addr) (int, error) { return 0, ErrUnsupported }
