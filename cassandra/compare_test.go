@@ -234,6 +234,40 @@ func TestNodeDiesInTheMiddle(t *testing.T) {
 	}
 }
 
+// A connection that breaks between two pages is no end of the rows.
+func TestNodeDiesBetweenPages(t *testing.T) {
+	r := seeded(t, two)
+	for i := range 900 {
+		r.Insert("dev.changeset", 1000+i, "x")
+	}
+	config := r.Config()
+	var once sync.Once
+	config.Clock = pausing{geored.SystemClock(), func() { once.Do(r.Node("dc2", 0).Stop) }}
+	how := quickly()
+	how.Ranges, how.PageSize, how.Concurrency, how.RowsPerSecond = 1, 50, 1, 1000
+	x, err := open(t, config).Compare(t.Context(), how)
+	if err != nil || x.Equality != cassandra.Unproven {
+		t.Fatal(x, err)
+	}
+	if read := x.Ranges[0].Reads[1]; read.Err == "" || read.Rows == 0 || read.Rows >= 1000 {
+		t.Errorf("%+v", read)
+	}
+}
+
+// pausing is a clock that does something instead of short pauses.
+type pausing struct {
+	geored.Clock
+	instead func()
+}
+
+func (p pausing) Sleep(ctx context.Context, d time.Duration) error {
+	if d > 10*time.Second {
+		return p.Clock.Sleep(ctx, d)
+	}
+	p.instead()
+	return nil
+}
+
 func TestTableDroppedInTheMiddle(t *testing.T) {
 	r := seeded(t, two)
 	how := quickly()

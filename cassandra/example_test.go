@@ -6,6 +6,7 @@ import (
 	"log"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/georedkit/georedkit/cassandra"
 	"github.com/georedkit/georedkit/cassandra/cassandratest"
@@ -87,9 +88,16 @@ func ExampleCluster_Checks() {
 }
 
 func ExampleLimits_Cure() {
-	limits := cassandra.Limits{}
-	cure, _ := limits.Cure(0)
-	fmt.Println("of nothing that was read:", cure)
+	limits := cassandra.Limits{ // as Cluster.Limits reads them
+		Sites:  []cassandra.SiteLimits{{Site: "dc1", HintWindow: 3 * time.Hour, Handoff: true}},
+		Tables: []cassandra.TableLimits{{Table: cassandra.Table{Keyspace: "dev", Name: "changeset"}, GCGrace: 240 * time.Hour}},
+	}
+	for _, outage := range []time.Duration{time.Hour, 4 * time.Hour, 300 * time.Hour} {
+		cure, reasons := limits.Cure(outage)
+		fmt.Println(outage, cure, reasons)
+	}
 	// Output:
-	// of nothing that was read: unknown
+	// 1h0m0s await-hints []
+	// 4h0m0s repair [site dc1 keeps hints for 3h0m0s]
+	// 300h0m0s rebuild [table dev.changeset forgets deletions after 240h0m0s]
 }
