@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"os"
@@ -68,10 +70,12 @@ func startCassandra(ctx context.Context, dir string, args []string) (*Set, any, 
 	if c.jars, err = jars(ctx, c.build); err != nil {
 		return nil, nil, err
 	}
-	if c.network, err = freeNetwork(); err != nil {
+	var claim io.Closer
+	if c.network, claim, err = claimNetwork(); err != nil {
 		return nil, nil, err
 	}
 	set := NewSet(dir)
+	set.Keep(claim)
 	ring, err := c.start(ctx, set)
 	if err != nil {
 		set.Stop()
@@ -80,15 +84,16 @@ func startCassandra(ctx context.Context, dir string, args []string) (*Set, any, 
 	return set, ring, nil
 }
 
-// freeNetwork finds a second number of loopback addresses on which no ring listens.
-func freeNetwork() (int, error) {
+// claimNetwork finds a second number of loopback addresses that no ring has, and keeps others from it until the claim is
+// closed.
+func claimNetwork() (number int, claim io.Closer, err error) {
 	for n := 41; n < 250; n++ {
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.%d.1.1:7000", n))
+		claim, err := net.Listen("tcp", fmt.Sprintf("127.%d.255.254:7000", n))
 		if err == nil {
-			return n, listener.Close()
+			return n, claim, nil
 		}
 	}
-	return 0, fmt.Errorf("no loopback network is free")
+	return 0, nil, errors.New("no loopback network is free")
 }
 
 // start runs the seeds, one of each site, then the others, and waits until all serve CQL.

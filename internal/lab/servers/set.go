@@ -3,6 +3,7 @@ package servers
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -21,6 +22,7 @@ type Set struct {
 	mu      sync.Mutex
 	stopped bool
 	running []*exec.Cmd
+	kept    []io.Closer
 	waits   sync.WaitGroup
 }
 
@@ -60,6 +62,13 @@ func (s *Set) Run(name string, environment []string, program string, args ...str
 	return command.Process, nil
 }
 
+// Keep holds something that belongs to the servers, an address say, until they are stopped.
+func (s *Set) Keep(c io.Closer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = append(s.kept, c)
+}
+
 func (s *Set) ended(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,8 +87,13 @@ func (s *Set) Stop() {
 	for _, command := range s.running {
 		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL) // already gone is fine
 	}
+	kept := s.kept
+	s.kept = nil
 	s.mu.Unlock()
 	s.waits.Wait()
+	for _, c := range kept {
+		_ = c.Close() // nobody can do anything about it
+	}
 }
 
 // AwaitPort returns when somebody listens at the address.
