@@ -97,9 +97,11 @@ func (s *Set) Stop() {
 	for _, command := range s.running {
 		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL) // already gone is fine
 	}
+	after := s.after
+	s.after = nil
 	s.mu.Unlock()
 	s.waits.Wait()
-	for _, f := range s.after {
+	for _, f := range after {
 		f()
 	}
 }
