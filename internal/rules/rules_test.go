@@ -73,7 +73,7 @@ func isLibrary(p pkg) bool { return slices.Contains(domains, area(p.ImportPath))
 
 // isRim says whether a package may know Kubernetes and Helm: its last folder says that it is made for them.
 func isRim(path string) bool {
-	return slices.Contains([]string{"kube", "helm", "kilo", "coredns", "strimzi"}, filepath.Base(path))
+	return slices.Contains([]string{"kube", "helm", "coredns"}, filepath.Base(path))
 }
 
 func TestDomainsDoNotImportEachOther(t *testing.T) {
