@@ -37,6 +37,12 @@ var Packages = []Package{
 	{"nftables", "nft"}, // kube-proxy calls it too
 }
 
+// StorePackages are what the stores written in Java need besides. A laboratory runs without them.
+var StorePackages = []Package{
+	{"default-jre-headless", "java"},
+	{"maven", "mvn"},
+}
+
 // Needs of one laboratory of a few sites.
 const (
 	minimumDisk    = 3 << 30
