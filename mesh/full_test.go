@@ -144,7 +144,7 @@ func TestHandOver(t *testing.T) {
 			t.Errorf("something else moved: %v", got)
 		}
 	}
-	for _, c := range [][3]string{{"dc2", "dc2-1", "dc2-1"}, {"dc2", "dc2-1", "dc1-1"}, {"dc2", "dc2-2", "dc2-3"}, {"dc9", "a", "b"}} {
+	for _, c := range [][3]string{{"dc2", "dc2-1", "dc2-1"}, {"dc2", "dc2-1", "dc1-1"}, {"dc2", "dc2-2", "dc2-3"}, {"dc2", "dc1-1", "dc2-3"}, {"dc9", "a", "b"}} {
 		if _, err := full.HandOver(geored.SiteName(c[0]), c[1], c[2]); err == nil {
 			t.Errorf("hand over %v was planned", c)
 		}
