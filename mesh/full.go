@@ -33,7 +33,7 @@ func PlanFull(n Network, nodes []Gateway, sharing Sharing) (Full, error) {
 	f := Full{network: n, nodes: slices.Clone(nodes)}
 	slices.SortFunc(f.nodes, func(a, b Gateway) int { return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Node, b.Node)) })
 	for _, g := range f.nodes {
-		f.own = append(f.own, n.peer(g, sites[g.Site].byName[g.Node].PodCIDRs))
+		f.own = append(f.own, n.peer(g, sites[g.Site].node(g.Node).PodCIDRs))
 	}
 	for site, members := range f.bySite() {
 		f.owners = append(f.owners, share(sites[site].Site, members, sharing)...)
@@ -51,7 +51,7 @@ func fullFaults(n Network, nodes []Gateway, sites map[geored.SiteName]indexedSit
 		if g.Node == site.Gateway {
 			gateways[g.Site] = true
 		}
-		if len(site.byName[g.Node].PodCIDRs) == 0 && len(site.Pods) > 0 {
+		if len(site.node(g.Node).PodCIDRs) == 0 && len(site.Pods) > 0 {
 			faults = append(faults, geored.Fault{Site: g.Site, Field: nodeField(g.Node, "podCIDRs"), Problem: "is missing",
 				Remedy: "read it from the node's spec.podCIDRs"})
 		}
