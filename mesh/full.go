@@ -130,7 +130,8 @@ func (f Full) Peers(site geored.SiteName) []Peer {
 	return peers
 }
 
-// Layout makes every device at once. That is nodes times peers: for hundreds of nodes ask for single devices.
+// Layout makes every device at once. That is nodes times peers: for hundreds of nodes ask for single devices. The devices
+// of a site share their list of peers: copy it before changing it.
 func (f Full) Layout() Layout {
 	var l Layout
 	for site, members := range f.bySite() {

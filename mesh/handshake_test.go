@@ -30,12 +30,15 @@ func TestJudge(t *testing.T) {
 		verdict geored.Verdict
 		says    string
 	}{
-		"healthy":             {func(*mesh.Crossing) {}, mesh.Fresh, geored.Pass, "answered through the tunnel"},
-		"180 s are fresh":     {func(c *mesh.Crossing) { c.After.LastHandshake = c.AfterAt.Add(-180 * time.Second) }, mesh.Fresh, geored.Pass, ""},
-		"one second more":     {func(c *mesh.Crossing) { c.After.LastHandshake = c.AfterAt.Add(-181 * time.Second) }, mesh.Stale, geored.Fail, "not through this tunnel"},
-		"answered past it":    {received, mesh.Fresh, geored.Fail, "not through this tunnel"},
-		"answered, never met": {func(c *mesh.Crossing) { c.After.LastHandshake = time.Time{} }, mesh.Never, geored.Fail, "not through this tunnel"},
-		"cut link":            {func(c *mesh.Crossing) { c.Probe = silent; received(c) }, mesh.OneWay, geored.Fail, "none comes back"},
+		"healthy":                            {func(*mesh.Crossing) {}, mesh.Fresh, geored.Pass, "answered through the tunnel"},
+		"180 s are fresh":                    {func(c *mesh.Crossing) { c.After.LastHandshake = c.AfterAt.Add(-180 * time.Second) }, mesh.Fresh, geored.Pass, ""},
+		"one second more":                    {func(c *mesh.Crossing) { c.After.LastHandshake = c.AfterAt.Add(-181 * time.Second) }, mesh.Stale, geored.Fail, "not through this tunnel"},
+		"answered past it, a keepalive came": {func(c *mesh.Crossing) { c.Probe.Bytes = mesh.ProbeBytes }, mesh.Fresh, geored.Fail, "not through this tunnel"},
+		"answered with all its bytes":        {func(c *mesh.Crossing) { c.Probe.Bytes = 96 }, mesh.Fresh, geored.Pass, ""},
+		"answered with a byte less":          {func(c *mesh.Crossing) { c.Probe.Bytes = 97 }, mesh.Fresh, geored.Fail, "not through this tunnel"},
+		"answered past it":                   {received, mesh.Fresh, geored.Fail, "not through this tunnel"},
+		"answered, never met":                {func(c *mesh.Crossing) { c.After.LastHandshake = time.Time{} }, mesh.Never, geored.Fail, "not through this tunnel"},
+		"cut link":                           {func(c *mesh.Crossing) { c.Probe = silent; received(c) }, mesh.OneWay, geored.Fail, "none comes back"},
 		"never": {func(c *mesh.Crossing) { c.Probe = silent; c.After.LastHandshake = time.Time{}; received(c) },
 			mesh.Never, geored.Fail, "no handshake"},
 		"stale": {func(c *mesh.Crossing) { c.Probe = silent; c.After.LastHandshake = sampled.Add(-time.Hour) },
