@@ -30,8 +30,7 @@ func PlanFull(n Network, nodes []Gateway, sharing Sharing) (Full, error) {
 		return Full{}, err
 	}
 	n = n.withDefaults()
-	f := Full{network: n, nodes: slices.Clone(nodes)}
-	slices.SortFunc(f.nodes, func(a, b Gateway) int { return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Node, b.Node)) })
+	f := Full{network: n, nodes: sorted(nodes), own: make([]Peer, 0, len(nodes))}
 	for _, g := range f.nodes {
 		f.own = append(f.own, n.peer(g, sites[g.Site].node(g.Node).PodCIDRs))
 	}
@@ -39,6 +38,28 @@ func PlanFull(n Network, nodes []Gateway, sharing Sharing) (Full, error) {
 		f.owners = append(f.owners, share(sites[site].Site, members, sharing)...)
 	}
 	return f, nil
+}
+
+// sorted moves pointers, which are smaller than what they point to.
+func sorted(nodes []Gateway) []Gateway {
+	order := make([]*Gateway, len(nodes))
+	for i := range nodes {
+		order[i] = &nodes[i]
+	}
+	slices.SortFunc(order, func(a, b *Gateway) int { return a.compare(b) })
+	out := make([]Gateway, len(nodes))
+	for i, g := range order {
+		out[i] = *g
+	}
+	return out
+}
+
+// compare orders by site, then node.
+func (g *Gateway) compare(other *Gateway) int {
+	if c := cmp.Compare(g.Site, other.Site); c != 0 {
+		return c
+	}
+	return cmp.Compare(g.Node, other.Node)
 }
 
 // fullFaults are sites without nodes and nodes without a slice of the pods.
@@ -98,9 +119,7 @@ func (f Full) Owner(site geored.SiteName, prefix netip.Prefix) string {
 
 // Device is what one node must be configured to.
 func (f Full) Device(site geored.SiteName, node string) (Device, bool) {
-	i, ok := slices.BinarySearchFunc(f.nodes, Gateway{Site: site, Node: node}, func(a, b Gateway) int {
-		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Node, b.Node))
-	})
+	i, ok := slices.BinarySearchFunc(f.nodes, Gateway{Site: site, Node: node}, func(a, b Gateway) int { return a.compare(&b) })
 	if !ok {
 		return Device{}, false
 	}
