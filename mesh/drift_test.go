@@ -113,3 +113,14 @@ func TestDriftFindings(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// What WireGuard would mask and merge is no drift.
+func TestDriftComparesWhatIsMeant(t *testing.T) {
+	d := testDevice(t)
+	state := stateOf(d)
+	first := d.Peers[0].AllowedIPs[0]
+	d.Peers[0].AllowedIPs = append([]netip.Prefix{netip.PrefixFrom(first.Addr().Next(), first.Bits()), first}, d.Peers[0].AllowedIPs...)
+	if drift := d.Drift(state); len(drift) > 0 {
+		t.Errorf("drift %v", drift)
+	}
+}

@@ -30,15 +30,36 @@ func PlanFull(n Network, nodes []Gateway, sharing Sharing) (Full, error) {
 		return Full{}, err
 	}
 	n = n.withDefaults()
-	f := Full{network: n, nodes: slices.Clone(nodes)}
-	slices.SortFunc(f.nodes, func(a, b Gateway) int { return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Node, b.Node)) })
+	f := Full{network: n, nodes: sorted(nodes), own: make([]Peer, 0, len(nodes))}
 	for _, g := range f.nodes {
-		f.own = append(f.own, n.peer(g, sites[g.Site].byName[g.Node].PodCIDRs))
+		f.own = append(f.own, n.peer(g, sites[g.Site].node(g.Node).PodCIDRs))
 	}
 	for site, members := range f.bySite() {
 		f.owners = append(f.owners, share(sites[site].Site, members, sharing)...)
 	}
 	return f, nil
+}
+
+// sorted moves pointers, which are smaller than what they point to.
+func sorted(nodes []Gateway) []Gateway {
+	order := make([]*Gateway, len(nodes))
+	for i := range nodes {
+		order[i] = &nodes[i]
+	}
+	slices.SortFunc(order, func(a, b *Gateway) int { return a.compare(b) })
+	out := make([]Gateway, len(nodes))
+	for i, g := range order {
+		out[i] = *g
+	}
+	return out
+}
+
+// compare orders by site, then node.
+func (g *Gateway) compare(other *Gateway) int {
+	if c := cmp.Compare(g.Site, other.Site); c != 0 {
+		return c
+	}
+	return cmp.Compare(g.Node, other.Node)
 }
 
 // fullFaults are sites without nodes and nodes without a slice of the pods.
@@ -51,7 +72,7 @@ func fullFaults(n Network, nodes []Gateway, sites map[geored.SiteName]indexedSit
 		if g.Node == site.Gateway {
 			gateways[g.Site] = true
 		}
-		if len(site.byName[g.Node].PodCIDRs) == 0 && len(site.Pods) > 0 {
+		if len(site.node(g.Node).PodCIDRs) == 0 && len(site.Pods) > 0 {
 			faults = append(faults, geored.Fault{Site: g.Site, Field: nodeField(g.Node, "podCIDRs"), Problem: "is missing",
 				Remedy: "read it from the node's spec.podCIDRs"})
 		}
@@ -98,9 +119,7 @@ func (f Full) Owner(site geored.SiteName, prefix netip.Prefix) string {
 
 // Device is what one node must be configured to.
 func (f Full) Device(site geored.SiteName, node string) (Device, bool) {
-	i, ok := slices.BinarySearchFunc(f.nodes, Gateway{Site: site, Node: node}, func(a, b Gateway) int {
-		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Node, b.Node))
-	})
+	i, ok := slices.BinarySearchFunc(f.nodes, Gateway{Site: site, Node: node}, func(a, b Gateway) int { return a.compare(&b) })
 	if !ok {
 		return Device{}, false
 	}
@@ -130,7 +149,8 @@ func (f Full) Peers(site geored.SiteName) []Peer {
 	return peers
 }
 
-// Layout makes every device at once. That is nodes times peers: for hundreds of nodes ask for single devices.
+// Layout makes every device at once. That is nodes times peers: for hundreds of nodes ask for single devices. The devices
+// of a site share their list of peers: copy it before changing it.
 func (f Full) Layout() Layout {
 	var l Layout
 	for site, members := range f.bySite() {

@@ -144,7 +144,7 @@ func TestHandOver(t *testing.T) {
 			t.Errorf("something else moved: %v", got)
 		}
 	}
-	for _, c := range [][3]string{{"dc2", "dc2-1", "dc2-1"}, {"dc2", "dc2-1", "dc1-1"}, {"dc2", "dc2-2", "dc2-3"}, {"dc9", "a", "b"}} {
+	for _, c := range [][3]string{{"dc2", "dc2-1", "dc2-1"}, {"dc2", "dc2-1", "dc1-1"}, {"dc2", "dc2-2", "dc2-3"}, {"dc2", "dc1-1", "dc2-3"}, {"dc9", "a", "b"}} {
 		if _, err := full.HandOver(geored.SiteName(c[0]), c[1], c[2]); err == nil {
 			t.Errorf("hand over %v was planned", c)
 		}
@@ -191,6 +191,10 @@ func TestPlanFullFaults(t *testing.T) {
 			g[3].LocationIPs = []netip.Prefix{netip.MustParsePrefix("10.7.0.0/24")}
 			return g
 		}, "", []string{"gateway[dc1-1].locationIPs 10.7.0.0/24: is the same as gateway[dc2-2].locationIPs"}},
+		"location over an endpoint": {func(_ *mesh.Network, g []mesh.Gateway) []mesh.Gateway {
+			g[0].LocationIPs = []netip.Prefix{netip.MustParsePrefix("198.18.1.0/24")}
+			return g
+		}, "", []string{"site dc2: gateway[dc2-1].endpoint 198.18.1.1:51820: lies inside gateway[dc1-1].locationIPs 198.18.1.0/24 of site dc1"}},
 		"location with host bits": {func(_ *mesh.Network, g []mesh.Gateway) []mesh.Gateway {
 			g[0].LocationIPs = []netip.Prefix{netip.MustParsePrefix("10.7.0.1/24")}
 			return g

@@ -70,15 +70,23 @@ func (n Network) Site(name geored.SiteName) (Site, bool) {
 // indexedSite is a site whose nodes are found by name.
 type indexedSite struct {
 	Site
-	byName map[string]geored.Node
+	byName map[string]int
+}
+
+// node is the zero node when there is none of that name.
+func (s indexedSite) node(name string) geored.Node {
+	if i, ok := s.byName[name]; ok {
+		return s.Nodes[i]
+	}
+	return geored.Node{}
 }
 
 func (n Network) index() map[geored.SiteName]indexedSite {
 	sites := make(map[geored.SiteName]indexedSite, len(n.Sites))
 	for _, site := range n.Sites {
-		byName := make(map[string]geored.Node, len(site.Nodes))
-		for _, node := range site.Nodes {
-			byName[node.Name] = node
+		byName := make(map[string]int, len(site.Nodes))
+		for i, node := range site.Nodes {
+			byName[node.Name] = i
 		}
 		sites[site.Name] = indexedSite{site, byName}
 	}

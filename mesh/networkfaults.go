@@ -121,7 +121,11 @@ func (s Site) gatewayFaults() geored.Faults {
 // nodeNameFaults finds nodes of different sites with one name: it is the name of their peers.
 func (n Network) nodeNameFaults() geored.Faults {
 	var faults geored.Faults
-	first := map[string]geored.SiteName{}
+	size := 0
+	for _, site := range n.Sites {
+		size += len(site.Nodes)
+	}
+	first := make(map[string]geored.SiteName, size)
 	for _, site := range n.Sites {
 		for _, node := range site.Nodes {
 			if owner, ok := first[node.Name]; !ok {

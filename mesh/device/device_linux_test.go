@@ -371,7 +371,7 @@ func TestHandshakeVerdict(t *testing.T) {
 		t.Helper()
 		s, err := mesh.TakeSample(t.Context(), layout.Devices[0], "dc2", func(context.Context) (mesh.DeviceState, error) { return f.state(t, 0), nil },
 			func(context.Context, mesh.Peer) mesh.Probe {
-				return mesh.Probe{Sent: true, Answered: f.echo(t, layout, 64)}
+				return mesh.Probe{Sent: true, Answered: f.echo(t, layout, mesh.ProbeBytes), Bytes: mesh.ProbeBytes}
 			})
 		must(t, err)
 		c := mesh.Crossing{BeforeAt: s.Before.SampledAt, Before: s.Before.Peers[0], AfterAt: s.After.SampledAt, After: s.After.Peers[0], Probe: s.Probes[layout.Devices[1].PublicKey]}

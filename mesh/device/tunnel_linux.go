@@ -16,14 +16,14 @@ import (
 	"github.com/georedkit/georedkit/mesh"
 )
 
-// Tunnel is an interface that is up.
+// Tunnel is an interface that is up. It owns the interface only where [Up] made it inside this process.
 type Tunnel struct {
 	name   string
 	device *device.Device // nil: in the kernel, or in another process
 	uapi   net.Listener
 }
 
-// InProcess says whether the interface lives inside this process and ends with it.
+// InProcess says whether [Up] made the interface inside this process, so that it ends with it.
 func (t *Tunnel) InProcess() bool { return t.device != nil }
 
 // Done is closed when an interface inside this process ended, for instance because somebody removed it. It is nil, and
@@ -35,7 +35,7 @@ func (t *Tunnel) Done() <-chan struct{} {
 	return t.device.Wait()
 }
 
-// Close ends an interface that lives inside this process, and leaves any other as it is.
+// Close ends an interface that [Up] made inside this process, and leaves any other as it is.
 func (t *Tunnel) Close() error {
 	if t.device == nil {
 		return nil

@@ -102,6 +102,22 @@ func TestParseNode(t *testing.T) {
 	}
 }
 
+func TestUnready(t *testing.T) {
+	for why, spoil := range map[string]func(*kilo.Node){
+		"":            func(*kilo.Node) {},
+		"no endpoint": func(n *kilo.Node) { n.Endpoint = geored.Endpoint{} },
+		"public key":  func(n *kilo.Node) { n.Key = mesh.PublicKey{} },
+		"podCIDR":     func(n *kilo.Node) { n.PodCIDRs = nil },
+		"not checked": func(n *kilo.Node) { n.LastSeen = time.Time{} },
+	} {
+		n, _ := kilo.ParseNode(source(sampleKey))
+		spoil(&n)
+		if got := n.Unready(now); (why == "") != (got == "") || !strings.Contains(got, why) {
+			t.Errorf("%q, want %q", got, why)
+		}
+	}
+}
+
 func TestAnnotationsReadBack(t *testing.T) {
 	e, err := geored.ParseEndpoint("[2001:db8::5]:51821")
 	must(t, e, err)

@@ -121,7 +121,7 @@ func (l *linter) checkCIDR(f file, text string) {
 		return
 	}
 	l.faults = append(l.faults, geored.RangeFaults(f.site, f.field(field), []netip.Prefix{p})...)
-	if first, ok := l.parsed[file{f.site, 1}]; ok && f.part == 2 && first.Config.Multidatacenter.WGCIDR != text {
+	if first, ok := l.parsed[file{f.site, 1}]; ok && first.Config.Multidatacenter.WGCIDR != text {
 		l.fault(f, field, text, "is not that of part 1, "+first.Config.Multidatacenter.WGCIDR+": applying it gives every node another WireGuard address", "write that of part 1")
 	}
 	site, ok := l.facts.Network.Site(f.site)

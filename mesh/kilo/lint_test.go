@@ -212,6 +212,11 @@ func TestLint(t *testing.T) {
 		}, []string{"lacks the node's internal address 192.168.1.106", "force-internal-ip"}},
 		"a site that is none": {func(v map[string]*kilo.Values, _ *kilo.Facts) { v["kilo_dcl_part1.json"] = v["kilo_dc1_part1.json"] },
 			[]string{"site dcl: kilo_dcl_part1.json: name dcl: is none of the network's sites"}},
+		"the range of another site": {func(v map[string]*kilo.Values, _ *kilo.Facts) {
+			v["kilo_dc1_part1.json"].Config.Multidatacenter.WGCIDR = "10.110.0.0/16"
+		}, []string{"kilo_dc1_part1.json: config.multidatacenter.wgCIDR 10.110.0.0/16: shares addresses with wireguardCIDR 10.110.0.0/16 of site dc2"}},
+		"a node that nobody read": {func(v map[string]*kilo.Values, _ *kilo.Facts) { v["kilo_dc1_part2.json"].Config.Peers[0].Name = "dc2" },
+			[]string{"config.peers[dc2]: is none of the nodes that were read"}},
 		"range with host bits": {func(v map[string]*kilo.Values, _ *kilo.Facts) {
 			v["kilo_dc1_part1.json"].Config.Multidatacenter.WGCIDR = "10.80.0.1/16"
 		}, []string{"kilo_dc1_part1.json: config.multidatacenter.wgCIDR 10.80.0.1/16: has host bits"}},
@@ -238,6 +243,28 @@ func TestLint(t *testing.T) {
 			}
 			wantFault(t, kilo.Lint(files, facts), c.words...)
 		})
+	}
+}
+
+// Faults that show without knowing the network.
+func TestLintOfFilesAlone(t *testing.T) {
+	files, _ := rendered(t)
+	v, _ := kilo.ParseValues(files["kilo_dc1_part2.json"])
+	v.Config.Peers[0].AllowedIPs = append(v.Config.Peers[0].AllowedIPs, "10.80.0.0/16")
+	data, err := v.JSON()
+	files["kilo_dc1_part2.json"] = must(t, data, err)
+	faults := kilo.Lint(files, kilo.Facts{})
+	wantFault(t, faults, "kilo_dc1_part2.json: config.multidatacenter.wgCIDR 10.80.0.0/16: is one of the allowedIPs of the site's own peer dc2-1")
+	if len(faults) != 2 { // in both parts
+		t.Errorf("%d faults:\n%v", len(faults), faults)
+	}
+}
+
+func TestKeepaliveIsAskedOfTheOwnNodesOnly(t *testing.T) {
+	files, facts := rendered(t)
+	facts.Nodes[0].PersistentKeepalive = 0
+	if faults := kilo.Lint(files, facts); len(faults) != 1 || faults[0].Site != "dc1" {
+		t.Errorf("%v", faults)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/georedkit/georedkit/mesh"
 )
@@ -53,8 +52,8 @@ func (l *linter) checkNode(f file, p ValuesPeer) {
 	if p.PublicKey != node.Key.String() && !placeholder.MatchString(p.PublicKey) {
 		l.fault(f, field+".publicKey", p.PublicKey, "is not the node's, "+node.Key.String(), "write that")
 	}
-	if got := fmt.Sprintf("%s:%d", p.Endpoint.IP, p.Endpoint.Port); got != node.Endpoint.String() && !strings.Contains(p.Endpoint.IP, ":") {
-		l.fault(f, field+".endpoint", got, "is not the node's, "+node.Endpoint.String(), "write that")
+	if got, err := p.peer().endpoint(); err == nil && got != node.Endpoint {
+		l.fault(f, field+".endpoint", got.String(), "is not the node's, "+node.Endpoint.String(), "write that")
 	}
 	own := netip.PrefixFrom(node.WireGuardIP.Addr(), node.WireGuardIP.Addr().BitLen())
 	if !covers(p.AllowedIPs, own) {

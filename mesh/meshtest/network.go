@@ -122,12 +122,12 @@ func (n *Network) Sample(ctx context.Context, l mesh.Layout, t geored.Target) (m
 	read := func(ctx context.Context) (mesh.DeviceState, error) { return n.Read(ctx, t.Site, d.Node) }
 	return mesh.TakeSample(ctx, d, t.To, read, func(ctx context.Context, p mesh.Peer) mesh.Probe {
 		far, _ := l.Device(p.Site, p.Node)
-		packet := Packet{From: d.Address.Addr(), To: far.Address.Addr()}
+		packet := Packet{From: d.Address.Addr(), To: far.Address.Addr(), Bytes: mesh.ProbeBytes}
 		answered, err := n.Exchange(ctx, t.Site, d.Node, packet)
 		if err != nil {
 			return mesh.Probe{Detail: err.Error()}
 		}
-		return mesh.Probe{Sent: true, Answered: answered, Detail: fmt.Sprintf("%s to %s", packet.From, packet.To)}
+		return mesh.Probe{Sent: true, Answered: answered, Bytes: packet.Bytes, Detail: fmt.Sprintf("%s to %s", packet.From, packet.To)}
 	})
 }
 

@@ -208,12 +208,53 @@ func TestMTUHoleIsFoundBySize(t *testing.T) {
 	if j := judge(); j.Verdict != geored.Pass {
 		t.Fatalf("before: %+v", j)
 	}
+	if w.crosses(t, 1421) {
+		t.Error("a packet larger than the tunnel's MTU crosses")
+	}
 	w.Break(meshtest.MTUHole("dc2", "dc1", 1400))
 	if j := judge(); j.Verdict != geored.Fail || !strings.Contains(j.Remedy, "MTU to 1320") {
 		t.Errorf("judged %+v", j)
 	}
-	if w.crosses(t, 1421) {
-		t.Error("a packet larger than the tunnel's MTU crosses")
+}
+
+func TestClockSkewShowsInTheSample(t *testing.T) {
+	w := newWorld(t, 2)
+	if !w.crosses(t, 0) || w.age(t) < 0 {
+		t.Fatal("no handshake")
+	}
+	w.Break(meshtest.ClockSkew("dc1", -time.Hour))
+	s, err := w.Read(t.Context(), "dc1", "dc1-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.age(t) != -1 || s.SampledAt.After(start.Add(-59*time.Minute)) {
+		t.Errorf("sampled at %s, the handshake %s ago", s.SampledAt, w.age(t))
+	}
+}
+
+// A wrong endpoint is put right by the next packet that the peer sends.
+func TestEndpointIsLearnedFromEveryPacket(t *testing.T) {
+	w := newWorld(t, 2)
+	if !w.crosses(t, 0) {
+		t.Fatal("does not cross")
+	}
+	key, err := mesh.NewPrivateKey(repeated(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := w.layout.Device("dc1", "")
+	if d.Peers[0].Endpoint, err = geored.ParseEndpoint("192.0.2.99:51820"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Up(t.Context(), d, key); err != nil {
+		t.Fatal(err)
+	}
+	if w.crosses(t, 0) {
+		t.Fatal("crosses to nowhere")
+	}
+	w.clock.Advance(11 * time.Second)
+	if !w.crosses(t, 0) {
+		t.Error("the endpoint was not learned")
 	}
 }
 
