@@ -29,7 +29,7 @@ func PlanFull(n Network, nodes []Gateway, sharing Sharing) (Full, error) {
 	if err := append(faults, fullFaults(n, nodes, sites)...).Err(); err != nil {
 		return Full{}, err
 	}
-	n = n.withDefaults()
+	n = n.WithDefaults()
 	f := Full{network: n, nodes: sorted(nodes), own: make([]Peer, 0, len(nodes))}
 	for _, g := range f.nodes {
 		f.own = append(f.own, n.peer(g, sites[g.Site].node(g.Node).PodCIDRs))

@@ -31,8 +31,8 @@ const (
 	DefaultPersistentKeepalive = 10 * time.Second
 )
 
-// withDefaults fills in what was left at zero.
-func (n Network) withDefaults() Network {
+// WithDefaults is the network with what was left at zero filled in, as [Plan] takes it.
+func (n Network) WithDefaults() Network {
 	if n.Interface == "" {
 		n.Interface = DefaultInterface
 	}

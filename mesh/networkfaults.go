@@ -17,7 +17,7 @@ func (n Network) Validate() error { return n.Faults().Err() }
 // Faults is [Network.Validate] for callers that add faults of their own: those of the topology, those of the devices'
 // common settings, and everything that would make the tunnels fight over an address.
 func (n Network) Faults() geored.Faults {
-	n = n.withDefaults()
+	n = n.WithDefaults()
 	faults := n.Topology().Faults()
 	faults = append(faults, n.settingFaults()...)
 	for _, site := range n.Sites {

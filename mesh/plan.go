@@ -20,7 +20,7 @@ func Plan(n Network, gateways []Gateway) (Layout, error) {
 	if err := append(faults, gatewayFaults(n, gateways, sites)...).Err(); err != nil {
 		return Layout{}, err
 	}
-	n = n.withDefaults()
+	n = n.WithDefaults()
 	peers := make([]Peer, len(gateways))
 	for i, g := range gateways {
 		site := sites[g.Site]
