@@ -115,40 +115,62 @@ func (c *Cluster) Await(ctx context.Context, topic string, key []byte, from int6
 
 var errNotThere = errors.New("the record is not there")
 
-// find reads on until the record comes or the context ends.
+// find reads on until the record comes or the context ends. It fetches by itself: sarama's consumer lets a new reader wait
+// for a tenth of a second.
 func (c *Cluster) find(ctx context.Context, topic string, key []byte, from int64) (int64, error) {
+	if from <= 0 {
+		bounds, err := c.Bounds(ctx, []kafka.Partition{{Topic: topic}})
+		if err == nil {
+			err = bounds[0].Err
+		}
+		if err != nil {
+			return 0, err
+		}
+		from = bounds[0].Start
+	}
 	client, err := c.connected(ctx)
 	if err != nil {
 		return 0, err
 	}
-	part, err := within(ctx, c.timeout, func() (sarama.PartitionConsumer, error) {
-		if err := client.RefreshMetadata(topic); err != nil {
-			return nil, err
+	for ctx.Err() == nil {
+		records, err := within(ctx, c.timeout, func() ([]*sarama.Records, error) { return fetch(client, topic, from) })
+		if err != nil && ctx.Err() == nil {
+			return 0, c.failed("read "+topic, client, err)
 		}
-		consumer, err := sarama.NewConsumerFromClient(client)
-		if err != nil {
-			return nil, err
+		for _, set := range records {
+			if set.RecordBatch == nil {
+				continue
+			}
+			for _, record := range set.RecordBatch.Records {
+				offset := set.RecordBatch.FirstOffset + record.OffsetDelta
+				if offset >= from && bytes.Equal(record.Key, key) {
+					return offset, nil
+				}
+			}
+			from = max(from, set.RecordBatch.LastOffset()+1)
 		}
-		if from <= 0 {
-			from = sarama.OffsetOldest
-		}
-		return consumer.ConsumePartition(topic, 0, from)
-	})
+	}
+	return 0, errNotThere
+}
+
+// fetch waits for records of partition 0 for a moment.
+func fetch(client sarama.Client, topic string, from int64) ([]*sarama.Records, error) {
+	leader, err := client.Leader(topic, 0)
 	if err != nil {
-		return 0, c.failed("read "+topic, client, err)
+		return nil, err
 	}
-	defer part.AsyncClose()
-	for {
-		select {
-		case message, ok := <-part.Messages():
-			if !ok {
-				return 0, errNotThere
-			}
-			if bytes.Equal(message.Key, key) {
-				return message.Offset, nil
-			}
-		case <-ctx.Done():
-			return 0, errNotThere
-		}
+	request := &sarama.FetchRequest{Version: 4, MinBytes: 1, MaxBytes: 1 << 20, MaxWaitTime: 100}
+	request.AddBlock(topic, 0, from, 1<<20, -1)
+	response, err := leader.Fetch(request)
+	if err != nil {
+		return nil, err
 	}
+	block := response.GetBlock(topic, 0)
+	switch {
+	case block == nil:
+		return nil, sarama.ErrIncompleteResponse
+	case block.Err != sarama.ErrNoError:
+		return nil, block.Err
+	}
+	return block.RecordsSet, nil
 }

@@ -42,7 +42,7 @@ type servers struct {
 
 // start starts real servers for the test. GEOREDKIT_KAFKA may name a file with the line that `lab servers kafka` printed:
 // then those are used.
-func start(t *testing.T, args ...string) *servers {
+func start(t testing.TB, args ...string) *servers {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("-short: real servers take half a minute to start")
@@ -89,7 +89,7 @@ func start(t *testing.T, args ...string) *servers {
 	return read(t, line)
 }
 
-func read(t *testing.T, line []byte) *servers {
+func read(t testing.TB, line []byte) *servers {
 	t.Helper()
 	s := &servers{}
 	if err := json.Unmarshal(line, &s.ready); err != nil {

@@ -39,7 +39,7 @@ func Seed(ctx context.Context, t tester, access kafka.Access) *Seeder {
 
 func clientOptions(access kafka.Access) []kgo.Opt {
 	options := []kgo.Opt{kgo.SeedBrokers(access.Bootstrap...), kgo.ProducerLinger(0), kgo.RecordDeliveryTimeout(30 * time.Second),
-		kgo.RetryTimeout(20 * time.Second), kgo.MetadataMinAge(10 * time.Millisecond)}
+		kgo.RetryTimeout(20 * time.Second), kgo.MetadataMinAge(10 * time.Millisecond), kgo.UnknownTopicRetries(-1)}
 	if access.TLS != nil {
 		options = append(options, kgo.Dialer((&tls.Dialer{Config: access.TLS}).DialContext))
 	}

@@ -41,9 +41,29 @@ func (k *kafkaLab) mirror(ctx context.Context, s *kafkaSite) error {
 			if err := k.rest(ctx, s, http.MethodPut, "connectors/"+url.PathEscape(name)+"/config", k.connector(from, s, class)); err != nil {
 				return fmt.Errorf("connector %s: %w", name, err)
 			}
+			if err := k.awaitConnector(ctx, s, name); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// awaitConnector waits until the worker knows the connector: it answers a PUT before it does.
+func (k *kafkaLab) awaitConnector(ctx context.Context, s *kafkaSite, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		err := k.rest(ctx, s, http.MethodGet, "connectors/"+url.PathEscape(name)+"/status", nil)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("connector %s: %w", name, err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // connector are the settings of a connector: everything is looked at again every second, and nothing waits for more.
