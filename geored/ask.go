@@ -156,3 +156,6 @@ func (a Answers[T]) Each(judge func(Target, T) Finding) []Finding {
 	}
 	return findings
 }
+
+// Error lets a silence be returned where an error is wanted.
+func (s Silence) Error() string { return s.Target.String() + " did not answer: " + s.Reason }

@@ -1,9 +1,25 @@
 // Command lab runs data centres on one machine: real Kubernetes sites, joined by a network that can be cut.
+// It is a module of its own; from the root of the checkout:
+//
+//	go -C internal/lab run . setup
+//	go -C internal/lab run . up -name demo -sites dc1,dc2 -detach
+//	go -C internal/lab run . fault -name demo cut dc1 dc2
+//	go -C internal/lab run . down -name demo -purge
+//
+// A laboratory keeps everything in one folder:
+//
+//	ready.json, topology.yaml   what there is, once all sites are ready
+//	SITE.kubeconfig             for use on this machine, as long as the laboratory runs
+//	SITE/audit.log              what was changed through the site's API server, and by whom
+//	SITE/NODE/log/SERVER.log    what the servers say
+//	SITE/NODE/volumes           the data of persistent volumes
+//	events.jsonl                the faults, when, and what was seen then
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -37,8 +53,16 @@ const (
 )
 
 var commands = map[string]func(ctx context.Context, args []string) error{
-	"build":   build,
-	"up":      up,
+	"setup":  setup,
+	"check":  check,
+	"build":  build,
+	"image":  image,
+	"up":     up,
+	"status": status,
+	"fault":  fault,
+	"down":   down,
+	"sweep":  sweep,
+
 	"servers": servers.Command,
 }
 
@@ -60,8 +84,21 @@ func main() {
 	switch {
 	case errors.Is(err, errUsage):
 		os.Exit(exitUsage)
+	case errors.Is(err, errMissing):
+		os.Exit(exitMissing)
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "lab %s: %v\n", os.Args[1], err)
 		os.Exit(exitFailed)
 	}
+}
+
+// parse accepts flags only; the flag package has explained a mistake itself.
+func parse(flags *flag.FlagSet, args []string) error {
+	if err := flags.Parse(args); err != nil {
+		return errUsage
+	}
+	if flags.NArg() > 0 {
+		return usageError(flags, fmt.Sprintf("unexpected argument %q", flags.Arg(0)))
+	}
+	return nil
 }

@@ -5,12 +5,15 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/georedkit/georedkit/internal/lab/compile"
+	"github.com/georedkit/georedkit/internal/lab/prereq"
 	"github.com/georedkit/georedkit/internal/lab/supervisor"
 )
 
@@ -27,30 +30,37 @@ func (p *paths) Set(value string) error {
 
 func up(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("lab up", flag.ContinueOnError)
-	var options supervisor.Options
-	var archives paths
-	flags.StringVar(&options.Name, "name", "", "name of the laboratory, a DNS label")
+	o := supervisor.Options{Progress: os.Stdout}
+	flags.StringVar(&o.Name, "name", "", "name of the laboratory, a DNS label")
 	dir := flags.String("dir", "", "folder of its files (default: one in the user's cache)")
 	sites := flags.String("sites", "dc1,dc2", "names of the sites, or how many")
-	flags.IntVar(&options.Nodes, "nodes", 1, "nodes of each site")
-	flags.Var(&archives, "image", "image archive to import; may be repeated")
-	flags.DurationVar(&options.Timeout, "timeout", 3*time.Minute, "how long the start may take")
+	flags.IntVar(&o.Nodes, "nodes", 1, "nodes of each site")
+	flags.Var((*paths)(&o.Images), "image", "image archive to import; may be repeated")
+	flags.DurationVar(&o.Timeout, "timeout", 3*time.Minute, "how long the start may take")
+	detach := flags.Bool("detach", false, "return when the laboratory is ready and leave it running")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
-	options.Images, options.Sites, options.Progress = archives, siteNames(*sites), os.Stdout
-	if *dir != "" {
-		absolute, err := filepath.Abs(*dir)
-		if err != nil {
-			return err
-		}
-		options.Folder = absolute
+	if o.Name == "" {
+		return usageError(flags, "-name is needed")
 	}
 	var err error
-	if options.Bin, err = compile.Ensure(ctx, compile.Site, os.Stderr); err != nil {
+	if o.Folder, err = folderOf(o.Name, *dir); err != nil {
 		return err
 	}
-	return supervisor.Run(ctx, options)
+	o.Sites = siteNames(*sites)
+	if err := explain(prereq.Observe(), len(o.Sites)*o.Nodes); err != nil {
+		return err
+	}
+	if o.Bin, err = compile.Ensure(ctx, compile.Site, os.Stderr); err != nil {
+		return err
+	}
+	if *detach {
+		return upDetached(ctx, o.Name, o.Folder, args)
+	}
+	// Who reads our progress may go away; the laboratory stays.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	return supervisor.Run(ctx, o)
 }
 
 // siteNames reads "dc1,dc2", or "2" for the same.
@@ -64,29 +74,4 @@ func siteNames(text string) []string {
 		names = append(names, fmt.Sprintf("dc%d", i))
 	}
 	return names
-}
-
-func build(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("lab build", flag.ContinueOnError)
-	quiet := flags.Bool("q", false, "do not print the folder of the programs")
-	if err := parse(flags, args); err != nil {
-		return err
-	}
-	bin, err := compile.Ensure(ctx, compile.Site, os.Stderr)
-	if err == nil && !*quiet {
-		fmt.Println(bin)
-	}
-	return err
-}
-
-// parse accepts flags only; the flag package has explained a mistake itself.
-func parse(flags *flag.FlagSet, args []string) error {
-	if err := flags.Parse(args); err != nil {
-		return errUsage
-	}
-	if flags.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "%s: unexpected argument %q\n", flags.Name(), flags.Arg(0))
-		return errUsage
-	}
-	return nil
 }

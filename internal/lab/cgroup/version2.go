@@ -49,7 +49,7 @@ func delegate(folder string) error {
 	if os.WriteFile(control, enable, 0o644) == nil {
 		return nil
 	}
-	leaf := filepath.Join(folder, "georedkit-host")
+	leaf := filepath.Join(folder, "host-georedkit")
 	if err := os.MkdirAll(leaf, 0o755); err != nil {
 		return err
 	}
@@ -84,13 +84,17 @@ func (version2) Freeze(path string, frozen bool) error {
 	})
 }
 
+func (version2) ThawAll(path string) error {
+	return writeAll(filepath.Join(mountpoint, path), "cgroup.freeze", "0")
+}
+
 func (version2) Processes(path string) ([]int, error) {
 	return processes(filepath.Join(mountpoint, path))
 }
 
 func (version2) Names(prefix string) ([]string, error) {
 	found, err := names(mountpoint, prefix)
-	return slices.DeleteFunc(found, func(name string) bool { return name == "georedkit-host" }), err
+	return slices.DeleteFunc(found, func(name string) bool { return name == "host-georedkit" }), err
 }
 
 func (version2) Remove(path string) error { return removeAll(filepath.Join(mountpoint, path)) }

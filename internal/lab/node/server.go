@@ -104,7 +104,10 @@ func (s *server) signal(signal syscall.Signal) (pid int, evidence string, err er
 		case signal == syscall.SIGSTOP && stopped,
 			signal == syscall.SIGCONT && state != "" && !stopped,
 			signal == syscall.SIGKILL && s.currentPID() != pid:
-			return pid, fmt.Sprintf("process %d: state %q", pid, state), nil
+			if state == "" {
+				state = "gone"
+			}
+			return pid, fmt.Sprintf("process %d: %s", pid, state), nil
 		case time.Now().After(deadline):
 			return pid, "", fmt.Errorf("%s: state %q after %v", s.command.Name, state, signal)
 		}

@@ -106,7 +106,7 @@ func (s *site) dnsAnswers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return s.machines[0].namespace.Dial(ctx, network, net.JoinHostPort(s.plan.DNS.String(), "53"))
+		return s.running()[0].namespace.Dial(ctx, network, net.JoinHostPort(s.plan.DNS.String(), "53"))
 	}}
 	const name = "kubernetes.default.svc.cluster.local."
 	addresses, err := resolver.LookupHost(ctx, name)

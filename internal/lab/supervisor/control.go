@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,7 +24,7 @@ type Status struct {
 	Name   string       `json:"name"`
 	PID    int          `json:"pid"`
 	Dir    string       `json:"dir"`
-	Phase  string       `json:"phase"`
+	Phase  phase        `json:"phase"`
 	WAN    string       `json:"wan,omitempty"` // the namespace of the bridges, for nsenter --net
 	Sites  []SiteStatus `json:"sites"`
 	Faults []string     `json:"faults"`
@@ -47,7 +49,7 @@ type Response struct {
 }
 
 // listen takes the laboratory's name.
-func (l *Laboratory) listen() (*http.Server, error) {
+func (l *Laboratory) listen(ctx context.Context) (*http.Server, error) {
 	listener, err := net.Listen("unix", socketName(l.name))
 	if errors.Is(err, unix.EADDRINUSE) {
 		return nil, fmt.Errorf("laboratory %s: runs already", l.name)
@@ -67,7 +69,7 @@ func (l *Laboratory) listen() (*http.Server, error) {
 			answer(w, Response{Error: err.Error()})
 			return
 		}
-		evidence, err := l.fault(r.Context(), request)
+		evidence, err := l.fault(ctx, request) // not the asker's context: who goes away does not undo half a fault
 		response := Response{Evidence: evidence}
 		if err != nil {
 			response.Error = err.Error()
@@ -115,15 +117,24 @@ func peerIsRoot(connection *net.UnixConn) bool {
 }
 
 func (l *Laboratory) status() Status {
+	status := Status{Name: l.name, PID: os.Getpid(), Dir: string(l.folder), Sites: []SiteStatus{}}
 	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	status := Status{Name: l.name, PID: os.Getpid(), Dir: string(l.folder), Phase: l.phase, Faults: []string{}}
-	for fault := range l.faults {
-		status.Faults = append(status.Faults, fault)
+	status.Phase = l.phase
+	status.Faults = slices.AppendSeq([]string{}, maps.Keys(l.faults))
+	l.mutex.Unlock()
+	slices.Sort(status.Faults)
+	if status.Phase != phaseReady {
+		return status // its parts are still being made, or taken apart
+	}
+	status.WAN = l.fabric.Namespace.Path()
+	for _, s := range l.sites {
+		nodes := map[string]int{}
+		for i, m := range s.running() {
+			if m != nil { // a start that failed half way
+				nodes[s.plan.Nodes[i].Name] = m.process.Pid
+			}
+		}
+		status.Sites = append(status.Sites, SiteStatus{s.plan.Name, nodes})
 	}
 	return status
-}
-
-func (l *Laboratory) fault(_ context.Context, _ Request) ([]string, error) {
-	return nil, errors.New("todo")
 }

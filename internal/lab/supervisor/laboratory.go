@@ -11,13 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/georedkit/georedkit/internal/lab/address"
 	"github.com/georedkit/georedkit/internal/lab/cgroup"
-	"github.com/georedkit/georedkit/internal/lab/images"
 	"github.com/georedkit/georedkit/internal/lab/network"
-	"github.com/georedkit/georedkit/internal/lab/pki"
 )
 
 // Options say what laboratory to run.
@@ -44,12 +40,24 @@ type Laboratory struct {
 	fabric      *network.Fabric
 	sites       []*site
 	progress    *Progress
+	timeout     time.Duration // of a start
 	down        context.CancelFunc
 
 	mutex  sync.Mutex
-	faults map[string]string // what is applied now, by its inverse's key
-	phase  string
+	faults map[string]bool // what is applied now
+	phase  phase
+
+	cutting sync.Mutex
 }
+
+// phase is the part of its life a laboratory is in.
+type phase string
+
+const (
+	phaseStarting  phase = "starting"
+	phaseReady     phase = "ready"
+	phaseGoingDown phase = "going down"
+)
 
 // Run runs a laboratory until the context ends or somebody asks it to go down. Nothing but its folder is left.
 func Run(ctx context.Context, o Options) error {
@@ -60,7 +68,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	lab.down = down
-	control, err := lab.listen()
+	control, err := lab.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -72,13 +80,13 @@ func Run(ctx context.Context, o Options) error {
 	defer lock.Close()
 	err = lab.up(ctx, o)
 	if err == nil {
-		lab.setPhase("ready")
+		lab.setPhase(phaseReady)
 		lab.progress.report("", "", "ready", lab.folder.ready())
 		<-ctx.Done()
 	} else if ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
-	lab.setPhase("going down")
+	lab.setPhase(phaseGoingDown)
 	return errors.Join(err, lab.teardown())
 }
 
@@ -98,110 +106,8 @@ func prepare(o Options) (*Laboratory, error) {
 	}
 	return &Laboratory{
 		name: o.Name, folder: folder(o.Folder), bin: o.Bin, tree: tree,
-		progress: NewProgress(o.Progress), faults: map[string]string{}, phase: "starting",
+		progress: NewProgress(o.Progress), timeout: o.Timeout, faults: map[string]bool{}, phase: phaseStarting,
 	}, nil
-}
-
-func (l *Laboratory) up(ctx context.Context, o Options) error {
-	if o.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
-		defer cancel()
-	}
-	plan, err := address.Plan(o.Sites, o.Nodes)
-	if err != nil {
-		return err
-	}
-	// What a dead supervisor of the same name left.
-	if err := l.destroy(l.group()); err != nil {
-		return err
-	}
-	if err := os.Remove(l.folder.ready()); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	remembered, err := l.folder.recall(o.Sites, o.Nodes)
-	if err != nil {
-		return err
-	}
-	if err := l.prepareMachines(o); err != nil {
-		return err
-	}
-	if l.fabric, err = network.NewFabric(plan); err != nil {
-		return err
-	}
-	for _, p := range plan {
-		if err := l.addSite(p, &remembered); err != nil {
-			return fmt.Errorf("site %s: %w", p.Name, err)
-		}
-	}
-	if err := l.folder.remember(remembered); err != nil {
-		return err
-	}
-	// The first failure ends the other starts.
-	group, ctx := errgroup.WithContext(ctx)
-	for _, s := range l.sites {
-		group.Go(func() error {
-			s.changing.Lock()
-			defer s.changing.Unlock()
-			return s.start(ctx)
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return l.writeReady()
-}
-
-// prepareMachines finds and makes what all nodes share.
-func (l *Laboratory) prepareMachines(o Options) error {
-	var err error
-	if l.runc, err = lookUp("runc"); err != nil {
-		return err
-	}
-	if l.snapshotter, err = snapshotter(string(l.folder)); err != nil {
-		return err
-	}
-	file, err := os.Create(l.folder.images())
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if err := images.Write(file, images.BuiltIn(l.bin)); err != nil {
-		return err
-	}
-	l.images = []string{l.folder.images()}
-	for i, archive := range o.Images {
-		// Copied: the original may be anywhere, the folder is seen by all nodes.
-		target := l.folder.path(fmt.Sprintf("image-%d.tar", i+1))
-		if err := copyFile(archive, target); err != nil {
-			return fmt.Errorf("image archive: %w", err)
-		}
-		l.images = append(l.images, target)
-	}
-	return file.Close()
-}
-
-func copyFile(source, target string) error {
-	content, err := os.ReadFile(source)
-	if err != nil {
-		return err
-	}
-	return replaceFile(target, content)
-}
-
-func (l *Laboratory) addSite(plan address.Site, remembered *memory) error {
-	authority, err := pki.Open(l.folder.certificates(plan.Name))
-	if err != nil {
-		return err
-	}
-	tunnel, err := listen(remembered.Ports[plan.Name], apiAddress(plan))
-	if err != nil {
-		return err
-	}
-	remembered.Ports[plan.Name] = tunnel.port()
-	s := &site{lab: l, plan: plan, authority: authority, tunnel: tunnel}
-	l.sites = append(l.sites, s)
-	return s.writeKubeconfig()
 }
 
 // teardown removes everything but the folder.
@@ -237,8 +143,8 @@ func (l *Laboratory) nodeGroup(site address.Site, node address.Node) string {
 
 func (l *Laboratory) destroy(group string) error { return cgroup.Destroy(l.tree, group) }
 
-func (l *Laboratory) setPhase(phase string) {
+func (l *Laboratory) setPhase(p phase) {
 	l.mutex.Lock()
-	l.phase = phase
+	l.phase = p
 	l.mutex.Unlock()
 }

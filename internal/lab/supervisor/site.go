@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,8 +24,16 @@ type site struct {
 	authority *pki.Authority
 	tunnel    *tunnel
 
-	changing sync.Mutex // one start, stop or fault at a time
-	machines []*machine // by node, nil while the site is stopped
+	changing sync.Mutex                 // one start, stop or fault at a time
+	machines atomic.Pointer[[]*machine] // by node, nil while the site is stopped
+}
+
+// running are the site's machines by node, nil while it is stopped.
+func (s *site) running() []*machine {
+	if machines := s.machines.Load(); machines != nil {
+		return *machines
+	}
+	return nil
 }
 
 // tooOften is how many times a server may die while its site starts. One or two are normal under load.
@@ -39,13 +46,17 @@ func (s *site) start(ctx context.Context) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	group := new(errgroup.Group)
-	s.machines = make([]*machine, len(s.plan.Nodes))
+	machines := make([]*machine, len(s.plan.Nodes))
 	for i, n := range s.plan.Nodes {
-		group.Go(func() error { return s.startNode(i, n, fail) })
+		group.Go(func() (err error) {
+			machines[i], err = s.startNode(n, fail)
+			return err
+		})
 	}
 	err := group.Wait()
+	s.machines.Store(&machines)
 	if err == nil {
-		s.tunnel.inside.Store(s.machines[0].namespace)
+		s.tunnel.inside.Store(machines[0].namespace)
 		err = s.awaitReady(ctx, started)
 	}
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
@@ -70,22 +81,21 @@ func (s *site) describe(n address.Node) config.Machine {
 	}
 }
 
-func (s *site) startNode(i int, n address.Node, fail context.CancelCauseFunc) error {
+func (s *site) startNode(n address.Node, fail context.CancelCauseFunc) (*machine, error) {
 	described := s.describe(n)
 	if err := s.writeFiles(described); err != nil {
-		return fmt.Errorf("node %s: %w", n.Name, err)
+		return nil, fmt.Errorf("node %s: %w", n.Name, err)
 	}
 	m, err := startMachine(s.lab.tree, described.Cgroup+"/sys", node.LogFile(described, "init"))
-	s.machines[i] = m
 	if err != nil {
-		return fmt.Errorf("node %s: %w", n.Name, err)
+		return m, fmt.Errorf("node %s: %w", n.Name, err)
 	}
 	if err := s.lab.fabric.Plug(s.plan, n, m.namespace); err != nil {
-		return err
+		return m, err
 	}
 	deaths := map[string]int{}
 	spec := node.Spec{Machine: described, Images: s.lab.images, Keep: []string{string(s.lab.folder), s.lab.bin}}
-	return m.run(spec, func(r node.Report) {
+	return m, m.run(spec, func(r node.Report) {
 		switch {
 		case r.Failed != "":
 			fail(fmt.Errorf("node %s: %s%s", n.Name, r.Failed, logTail(described, r.Server)))
@@ -100,90 +110,28 @@ func (s *site) startNode(i int, n address.Node, fail context.CancelCauseFunc) er
 	})
 }
 
-// writeFiles renders the node's configuration. Keys that others hold a copy of stay, all else is made anew.
-func (s *site) writeFiles(m config.Machine) error {
-	files, err := m.Files()
-	if err != nil {
-		return err
-	}
-	for name, content := range files {
-		path := filepath.Join(m.Folder, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			return err
-		}
-	}
-	if err := os.MkdirAll(filepath.Join(m.Folder, "log"), 0o755); err != nil {
-		return err
-	}
-	return s.writeIdentities(m)
-}
-
-func (s *site) writeIdentities(m config.Machine) error {
-	folder := filepath.Join(m.Folder, "config")
-	if err := os.WriteFile(filepath.Join(folder, "ca.crt"), s.authority.Certificate, 0o644); err != nil {
-		return err
-	}
-	if m.ControlPlane() {
-		key, err := pki.KeepKey(s.lab.folder.certificates(s.plan.Name), "service-accounts")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(folder, "service-accounts.key"), key, 0o600); err != nil {
-			return err
-		}
-	}
-	for name, subject := range m.Identities() {
-		pair, err := s.authority.Issue(subject)
-		if err != nil {
-			return err
-		}
-		if err := pair.Write(folder, name); err != nil {
-			return err
-		}
-		if !config.WithKubeconfig(name) {
-			continue
-		}
-		text := pki.Kubeconfig(config.Server(m.Site), m.Site.Name, s.authority.Certificate, pair)
-		if err := os.WriteFile(filepath.Join(folder, name+".kubeconfig"), text, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeKubeconfig writes the file for people, which goes through the tunnel.
-func (s *site) writeKubeconfig() error {
-	pair, err := s.authority.Issue(pki.Subject{Name: config.Admin, Groups: []string{"system:masters"}})
-	if err != nil {
-		return err
-	}
-	server := fmt.Sprintf("https://127.0.0.1:%d", s.tunnel.port())
-	return replaceFile(s.lab.folder.kubeconfig(s.plan.Name), pki.Kubeconfig(server, s.plan.Name, s.authority.Certificate, pair))
-}
-
 // api is a client with the laboratory's identity, which dials inside the site.
 func (s *site) api() (*kubeapi.Client, error) {
 	pair, err := s.authority.Issue(pki.Subject{Name: config.Laboratory, Groups: []string{"system:masters"}})
 	if err != nil {
 		return nil, err
 	}
-	return kubeapi.New(config.Server(s.plan), s.authority.Certificate, pair, s.machines[0].namespace.Dial)
+	return kubeapi.New(config.Server(s.plan), s.authority.Certificate, pair, s.running()[0].namespace.Dial)
 }
 
 // stop is the power cut of the whole site.
 func (s *site) stop() error {
 	s.tunnel.inside.Store(nil)
-	var errs []error
-	for i, m := range s.machines {
+	machines := s.running()
+	// First, because what is frozen does not die before it is thawed.
+	errs := []error{s.lab.destroy(s.lab.siteGroup(s.plan))}
+	for i, m := range machines {
 		if m == nil {
 			continue
 		}
 		m.kill()
 		errs = append(errs, s.lab.fabric.Unplug(s.plan, s.plan.Nodes[i]))
 	}
-	s.machines = nil
-	return errors.Join(append(errs, s.lab.destroy(s.lab.siteGroup(s.plan)))...)
+	s.machines.Store(nil)
+	return errors.Join(errs...)
 }

@@ -1,0 +1,19 @@
+// Package georedkit is the map of the SDK; it holds no code.
+//
+// georedkit makes a vendor's software survive the loss of a data centre, and proves that it did. Vendors describe that
+// in guides: forty pages of kubectl, helm, wg and nodetool by hand, in an exact order, over two clusters. The SDK turns
+// such guides into building blocks for Go programs.
+//
+//   - Package geored is the core: sites, runbooks whose steps end when their effect is observed, checks whose verdict is
+//     never pass while somebody has not answered, reports. Package geored/probe asks questions from inside a site,
+//     geored/kube reaches clusters, geored/geotest lets programs be tested without any.
+//   - Package mesh plans WireGuard tunnels between sites and judges them; mesh/device reads and sets up interfaces,
+//     mesh/gateway and mesh/kube run a gateway in each cluster, mesh/meshtest pretends the devices.
+//
+// geored imports no other package of the SDK, the domain packages import geored and not each other, and Kubernetes is
+// known only to packages that are named after it. So a program compiles what it uses: mesh and geored need one YAML
+// reader beyond the standard library.
+//
+// The programs below examples carry out documented deployments with these packages, on sites of one's own or on a
+// laboratory of real Kubernetes clusters on one machine. Begin with examples/ice-install.
+package georedkit

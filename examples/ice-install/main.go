@@ -1,0 +1,38 @@
+// Command ice-install joins the data centres of Instant Connect Enterprise, as chapters 3 to 4.2 of its geo-redundancy
+// guide do by hand, and proves that they are joined.
+package main
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/georedkit/georedkit/examples/internal/ice"
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/internal/cli"
+)
+
+func main() {
+	cli.Program{Name: "ice-install", Open: open}.Main()
+}
+
+func open(text []byte, o cli.Options) (cli.Deployment, error) {
+	topology, err := ice.ParseTopology(text)
+	if err != nil {
+		return nil, err
+	}
+	d, err := ice.Open(topology.In(filepath.Dir(o.Topology)), ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret})
+	return deployment{d}, err
+}
+
+type deployment struct{ *ice.Deployment }
+
+func (d deployment) Connect(ctx context.Context) error { return d.Complete(ctx) }
+func (d deployment) Runbook() geored.Runbook           { return d.Install() }
+
+func (d deployment) Sites() []geored.SiteName {
+	var names []geored.SiteName
+	for _, site := range d.Topology.Sites {
+		names = append(names, site.Name)
+	}
+	return names
+}

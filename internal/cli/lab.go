@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/internal/laboratory"
+)
+
+// labSession is the laboratory that one call of a program works in.
+type labSession struct {
+	running    laboratory.Running
+	probeImage string
+}
+
+// startLab gives the running laboratory, or builds and starts one.
+func (s *session) startLab(ctx context.Context) (*labSession, error) {
+	began := time.Now()
+	s.screen.label("laboratory")
+	lab, err := laboratory.Driver(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := lab.Check(ctx); err != nil {
+		return nil, err // what is missing is told before anything is built
+	}
+	if err := lab.Build(ctx, s.screen); err != nil {
+		return nil, err
+	}
+	running, found, err := lab.Find(ctx, s.Lab)
+	if err != nil {
+		return nil, err
+	}
+	if !found && s.Check {
+		return nil, errors.New("-check: no laboratory is running; run without -check and with -keep first")
+	}
+	if !found {
+		if running, err = s.bootLab(ctx, lab); err != nil {
+			return nil, err
+		}
+		s.screen.printf("  %-12s %d sites ready in %s, in %s\n", "laboratory", s.Sites, geored.RoundDuration(time.Since(began)), running.Dir)
+	} else {
+		s.screen.printf("  %-12s found running, in %s\n", "laboratory", running.Dir)
+	}
+	session := &labSession{running: running, probeImage: laboratory.ProbeRef}
+	if s.Keep {
+		err = os.WriteFile(session.kept(), nil, 0o600)
+	}
+	return session, err
+}
+
+func (s *session) bootLab(ctx context.Context, lab laboratory.Lab) (laboratory.Running, error) {
+	image, err := lab.ProbeImage(ctx)
+	if err != nil {
+		return laboratory.Running{}, err
+	}
+	return lab.Up(ctx, laboratory.Spec{Name: s.Lab, Sites: s.Sites, Images: []string{image}, Progress: func(p laboratory.Progress) {
+		s.screen.mu.Lock()
+		defer s.screen.mu.Unlock()
+		s.screen.draw("  %-12s %s %s", "laboratory", p.Site, p.Stage)
+	}})
+}
+
+// kept marks a laboratory that somebody wanted to keep: no later call takes it away.
+func (l *labSession) kept() string { return filepath.Join(l.running.Dir, "kept") }
+
+// leave takes the laboratory down, unless it was to be kept.
+func (l *labSession) leave(ctx context.Context, s *session) error {
+	if _, err := os.Stat(l.kept()); err == nil {
+		s.screen.printf("the laboratory goes on: KUBECONFIG=%s\nend it with: go run -C internal/lab . down -name %s -purge\n",
+			filepath.Join(l.running.Dir, "dc1.kubeconfig"), s.Lab)
+		return nil
+	}
+	if err := l.running.Down(ctx); err != nil {
+		return fmt.Errorf("take the laboratory down: %w", err)
+	}
+	return nil
+}

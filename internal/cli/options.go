@@ -1,0 +1,115 @@
+// Package cli is what the example programs share: flags, the laboratory as the default deployment, progress, reports and
+// exit codes. Programs print; the SDK does not.
+package cli
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// Exit codes of every program. `go run` turns each failure into 1.
+const (
+	ExitPass        = 0
+	ExitFail        = 1
+	ExitUsage       = 2 // usage or faulty input
+	ExitWarn        = 3 // warnings under -strict
+	ExitUnknown     = 4 // unknown or incomplete
+	ExitInterrupted = 130
+)
+
+// Options are the flags of every program.
+type Options struct {
+	Topology   string
+	Lab        string
+	Sites      int // of the laboratory
+	Check      bool
+	Output     string
+	Events     string
+	Reports    []string
+	Journal    string
+	ProbeImage string
+	PullSecret string
+	Keep       bool
+	Yes        bool
+	Timeout    time.Duration
+	Strict     bool
+	Verbose    bool
+}
+
+// parse reads the command line and reports all its faults at once.
+func parse(program string, args []string, stderr io.Writer) (Options, error) {
+	var o Options
+	flags := flag.NewFlagSet(program, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.Topology, "topology", "", "`FILE` with the sites; without it: the laboratory on this machine")
+	flags.StringVar(&o.Lab, "lab", "georedkit", "`NAME` of the laboratory, for several side by side")
+	flags.IntVar(&o.Sites, "sites", 2, "`NUMBER` of sites in the laboratory")
+	flags.BoolVar(&o.Check, "check", false, "only prove, change nothing")
+	flags.StringVar(&o.Output, "output", "text", "`FORMAT` of the result on standard output: text or json")
+	flags.StringVar(&o.Events, "events", "", "`FILE` for one JSON event per line while it runs; - is standard error")
+	flags.Func("report", "`FILE` for the report, by its extension: .json or .txt; may be repeated", func(path string) error {
+		o.Reports = append(o.Reports, path)
+		return nil
+	})
+	flags.StringVar(&o.Journal, "journal", "", "`DIR` of the journal (default .georedkit in the working directory; the laboratory's own folder there)")
+	flags.StringVar(&o.ProbeImage, "probe-image", "", "`REF` of the probe image in your registry (make image writes it)")
+	flags.StringVar(&o.PullSecret, "probe-pull-secret", "", "`NAME` of the pull secret for it in the namespace georedkit of each site")
+	flags.BoolVar(&o.Keep, "keep", false, "leave the laboratory running")
+	flags.BoolVar(&o.Yes, "yes", false, "do not ask before changing clusters that are not the laboratory")
+	flags.DurationVar(&o.Timeout, "timeout", 5*time.Minute, "`TIME` that each step may take")
+	flags.BoolVar(&o.Strict, "strict", false, "exit with 3 when there are warnings")
+	flags.BoolVar(&o.Verbose, "v", false, "tell every step")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	return o, o.faults(flags.Args()).Err()
+}
+
+func (o Options) faults(rest []string) geored.Faults {
+	var faults geored.Faults
+	add := func(field, value, problem, remedy string) {
+		faults = append(faults, geored.Fault{Field: field, Value: value, Problem: problem, Remedy: remedy})
+	}
+	if len(rest) > 0 {
+		add("argument", rest[0], "is not expected", "see -h")
+	}
+	if o.Output != "text" && o.Output != "json" {
+		add("-output", o.Output, "is no format", "write text or json")
+	}
+	for _, path := range o.Reports {
+		if _, ok := writers[filepath.Ext(path)]; !ok {
+			add("-report", path, "has no extension that says its format", "write "+extensions())
+		}
+	}
+	if o.Timeout <= 0 {
+		add("-timeout", o.Timeout.String(), "is no time", "write something like 5m")
+	}
+	switch {
+	case o.Topology != "" && o.ProbeImage == "":
+		add("-probe-image", "", "is missing", "push what make image writes to a registry that the clusters can pull from, and name it here")
+	case o.Topology == "" && o.ProbeImage != "":
+		add("-probe-image", o.ProbeImage, "is for sites of your own", "leave it out; the laboratory has its own")
+	}
+	if !geored.SiteName(o.Lab).IsValid() {
+		add("-lab", o.Lab, "is not a DNS-1123 label", "use lower-case letters, digits and dashes")
+	}
+	if o.Topology == "" && (o.Sites < 2 || o.Sites > 22) {
+		add("-sites", fmt.Sprint(o.Sites), "is not in 2 to 22", "two are enough to begin with")
+	}
+	return faults
+}
+
+// lines writes faults under a heading, one a line.
+func lines(heading string, err error) string {
+	faults, ok := geored.AsFaults(err)
+	if !ok || len(faults) < 2 {
+		return heading + ": " + err.Error() + "\n"
+	}
+	return fmt.Sprintf("%s: %d faults\n  %s\n", heading, len(faults), strings.ReplaceAll(faults.Error(), "\n", "\n  "))
+}

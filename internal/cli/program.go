@@ -1,0 +1,273 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// Program is what one program adds to this package.
+type Program struct {
+	Name string // "ice-install"
+	// Open reads a topology. It makes no connection; what is wrong is geored.Faults.
+	Open func(topology []byte, o Options) (Deployment, error)
+}
+
+// Deployment is the sites that a program works on.
+type Deployment interface {
+	Sites() []geored.SiteName
+	// Connect holds the topology against the clusters and changes nothing; what is wrong is geored.Faults.
+	Connect(ctx context.Context) error
+	Runbook() geored.Runbook
+	Checks() []geored.Check
+}
+
+// Main runs a program and exits with its code.
+func (p Program) Main() {
+	ctx, stop := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		<-signals
+		stop(errInterrupted)
+		<-signals // the second one does not wait
+		os.Exit(ExitInterrupted)
+	}()
+	os.Exit(p.Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// Run is [Program.Main] for tests: it gives the exit code.
+func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	options, err := parse(p.Name, args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return ExitPass
+	case err != nil:
+		fmt.Fprint(stderr, lines(p.Name, err))
+		return ExitUsage
+	}
+	s := &session{Program: p, Options: options, stdin: stdin, stdout: stdout, screen: newScreen(stderr, options.Verbose)}
+	code, err := s.run(ctx)
+	if errors.Is(err, errInterrupted) {
+		s.screen.printf("\ninterrupted; nothing is lost. Go on with: %s\n", s.again(args))
+		return ExitInterrupted
+	}
+	if err != nil {
+		s.screen.printf("%s", lines(p.Name, err))
+	}
+	return code
+}
+
+// session is one call of a program.
+type session struct {
+	Program
+	Options
+	stdin  io.Reader
+	stdout io.Writer
+	screen *screen
+	lab    *labSession // nil: sites of one's own
+}
+
+// again is the command that goes on with an interrupted run.
+func (s *session) again(args []string) string {
+	command := "go run ./examples/" + s.Name
+	if len(args) > 0 {
+		command += " " + strings.Join(args, " ")
+	}
+	if s.lab != nil {
+		command += "\nor take the laboratory away with: go run -C internal/lab . down -purge -name " + s.Lab
+	}
+	return command
+}
+
+func (s *session) run(ctx context.Context) (int, error) {
+	text, err := s.topology(ctx)
+	if err != nil {
+		return ExitUsage, err
+	}
+	deployment, err := s.Open(text, s.Options)
+	if err != nil {
+		return ExitUsage, err
+	}
+	s.heading(deployment)
+	if err := deployment.Connect(ctx); err != nil {
+		return ExitUsage, interruptedOr(ctx, err)
+	}
+	if err := s.permitted(deployment); err != nil {
+		return ExitUsage, err
+	}
+	code, err := s.carryOut(ctx, deployment)
+	if s.lab != nil && !errors.Is(err, errInterrupted) {
+		err = errors.Join(err, s.lab.leave(ctx, s))
+	}
+	return code, err
+}
+
+func interruptedOr(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func (s *session) topology(ctx context.Context) ([]byte, error) {
+	if s.Topology != "" {
+		return os.ReadFile(s.Topology)
+	}
+	lab, err := s.startLab(ctx)
+	if err != nil {
+		return nil, interruptedOr(ctx, err)
+	}
+	s.lab, s.ProbeImage = lab, lab.probeImage
+	return os.ReadFile(lab.running.Topology())
+}
+
+func (s *session) heading(d Deployment) {
+	var names []string
+	for _, name := range d.Sites() {
+		names = append(names, string(name))
+	}
+	where := "with the sites of " + s.Topology
+	if s.lab != nil {
+		where = "in the laboratory (use -topology FILE for your own sites)"
+	}
+	s.screen.printf("%s over %s, %s\n", s.Name, strings.Join(names, ", "), where)
+}
+
+// permitted asks before clusters that are not the laboratory are changed.
+func (s *session) permitted(d Deployment) error {
+	if s.lab != nil || s.Yes || s.Check {
+		return nil
+	}
+	s.screen.printf("change the clusters of %v? Type yes: ", d.Sites())
+	var answer string
+	if _, err := fmt.Fscanln(s.stdin, &answer); err != nil || answer != "yes" {
+		return errors.New("nothing was changed; answer yes, or give -yes")
+	}
+	return nil
+}
+
+func (s *session) carryOut(ctx context.Context, d Deployment) (int, error) {
+	events, err := s.openEvents()
+	if err != nil {
+		return ExitUsage, err
+	}
+	defer events.close()
+	if !s.Check {
+		if code, err := s.install(ctx, d, events); err != nil {
+			return code, err
+		}
+	}
+	report, err := geored.Prove(ctx, geored.CheckConfig{Title: s.Name, Observer: func(f geored.Finding) {
+		events.write(f)
+		s.screen.finding(f)
+	}}, d.Checks()...)
+	if err != nil {
+		return ExitUnknown, err
+	}
+	if ctx.Err() != nil {
+		return ExitInterrupted, context.Cause(ctx)
+	}
+	return s.exitCode(report), s.writeReports(report)
+}
+
+func (s *session) install(ctx context.Context, d Deployment, events *events) (int, error) {
+	journal, runID, err := s.openJournal(ctx)
+	if err != nil {
+		return ExitUsage, err
+	}
+	defer journal.Close()
+	result, err := d.Runbook().Run(ctx, geored.RunConfig{
+		RunID: runID, Journal: journal, StepTimeout: s.Timeout,
+		Observer: func(e geored.Event) {
+			events.write(e)
+			s.screen.event(e)
+		},
+	})
+	switch {
+	case err == nil:
+		return ExitPass, nil
+	case ctx.Err() != nil:
+		return ExitInterrupted, context.Cause(ctx)
+	case result.Count(geored.Failed) > 0:
+		return ExitFail, err
+	}
+	return ExitUnknown, err
+}
+
+// openJournal also says how to call the run: as the last one, when that was interrupted.
+func (s *session) openJournal(ctx context.Context) (*geored.FileJournal, string, error) {
+	dir := s.Journal
+	if dir == "" && s.lab != nil {
+		dir = filepath.Join(s.lab.running.Dir, "journal")
+	} else if dir == "" {
+		dir = ".georedkit"
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, "", err
+	}
+	journal, err := geored.OpenFileJournal(filepath.Join(dir, s.Name+".journal"))
+	if err != nil {
+		return nil, "", err
+	}
+	last, err := geored.LastRun(ctx, journal)
+	if err != nil {
+		return nil, "", errors.Join(err, journal.Close())
+	}
+	if !last.Interrupted() {
+		return journal, "", nil
+	}
+	s.screen.printf("  going on with the run of %s: %d steps were proven before it was interrupted\n", last.Begun.Local().Format(time.DateTime), len(last.Proven))
+	return journal, last.Run, nil
+}
+
+func (s *session) exitCode(r geored.Report) int {
+	switch r.Verdict() {
+	case geored.Pass:
+		return ExitPass
+	case geored.Warn:
+		if s.Strict {
+			return ExitWarn
+		}
+		return ExitPass
+	case geored.Fail:
+		return ExitFail
+	}
+	return ExitUnknown
+}
+
+// events is the stream of -events; nil writes nothing.
+type events struct {
+	out   io.Writer
+	close func() error
+}
+
+func (s *session) openEvents() (*events, error) {
+	switch s.Events {
+	case "":
+		return &events{io.Discard, func() error { return nil }}, nil
+	case "-":
+		return &events{s.screen.out, func() error { return nil }}, nil
+	}
+	file, err := os.OpenFile(s.Events, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &events{file, file.Close}, nil
+}
+
+// write adds a line. A reader that went away does not stop the run.
+func (e *events) write(event any) { _ = json.NewEncoder(e.out).Encode(event) }

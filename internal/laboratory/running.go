@@ -1,0 +1,192 @@
+package laboratory
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ProbeRef is the name of the probe image in every laboratory.
+const ProbeRef = "localhost/georedkit/probe:lab"
+
+// Running is a laboratory whose sites are up.
+type Running struct {
+	Name  string
+	Dir   string
+	Found bool // it was running before
+	lab   Lab
+}
+
+// Topology is the file that describes its sites.
+func (r Running) Topology() string { return filepath.Join(r.Dir, "topology.yaml") }
+
+// Spec says what laboratory is wanted.
+type Spec struct {
+	Name   string
+	Sites  int
+	Nodes  int      // of each site; zero: one
+	Images []string // archives
+	// Progress is told of each stage a site reached. Zero: nobody.
+	Progress func(Progress)
+}
+
+// Progress is a stage that a site reached.
+type Progress struct {
+	Site      string `json:"site"`
+	Node      string `json:"node"`
+	Stage     string `json:"stage"`
+	ElapsedMs int    `json:"elapsedMs"`
+}
+
+// status is what this package reads of the driver's status.
+type status struct {
+	Name  string `json:"name"`
+	Dir   string `json:"dir"`
+	Phase string `json:"phase"`
+}
+
+// Find gives a laboratory that is running, and false when there is none of that name. One that is just coming up or
+// going down is waited for.
+func (l Lab) Find(ctx context.Context, name string) (Running, bool, error) {
+	for {
+		s, err := l.status(ctx, name)
+		switch {
+		case err != nil:
+			return Running{}, false, err
+		case s.Phase == "ready":
+			return Running{Name: name, Dir: s.Dir, Found: true, lab: l}, true, nil
+		case s.Phase != "starting" && s.Phase != "going down":
+			return Running{}, false, nil
+		}
+		select {
+		case <-ctx.Done():
+			return Running{}, false, context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// status is zero when there is no laboratory of that name.
+func (l Lab) status(ctx context.Context, name string) (status, error) {
+	output, err := l.output(ctx, "status")
+	if err != nil {
+		return status{}, err
+	}
+	var all []status
+	if err := json.Unmarshal(output, &all); err != nil {
+		return status{}, fmt.Errorf("lab status: %w", err)
+	}
+	for _, s := range all {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	return status{}, nil
+}
+
+// Up gives the laboratory of that name: the running one, or a new one, which outlives this process.
+func (l Lab) Up(ctx context.Context, spec Spec) (Running, error) {
+	if running, found, err := l.Find(ctx, spec.Name); found || err != nil {
+		return running, err
+	}
+	args := []string{"up", "-detach", "-name", spec.Name, "-sites", strconv.Itoa(spec.Sites), "-nodes", strconv.Itoa(max(spec.Nodes, 1))}
+	for _, image := range spec.Images {
+		args = append(args, "-image", image)
+	}
+	if err := l.follow(ctx, spec.Progress, args...); err != nil {
+		return Running{}, err
+	}
+	running, found, err := l.Find(ctx, spec.Name)
+	if err == nil && !found {
+		err = fmt.Errorf("laboratory %s came up and is gone", spec.Name)
+	}
+	running.Found = false
+	return running, err
+}
+
+// Down ends the laboratory and removes its files.
+func (r Running) Down(ctx context.Context) error {
+	_, err := r.lab.output(ctx, "down", "-name", r.Name, "-purge")
+	return err
+}
+
+// Fault does something to the laboratory, or mends it, and gives what was seen of it.
+func (r Running) Fault(ctx context.Context, kind string, args ...string) (string, error) {
+	output, err := r.lab.output(ctx, append([]string{"fault", "-name", r.Name, kind}, args...)...)
+	return string(output), err
+}
+
+// Check says what the machine lacks, each with its remedy.
+func (l Lab) Check(ctx context.Context) error {
+	_, err := l.output(ctx, "check")
+	return err
+}
+
+// ProbeImage packs the probe's image and gives the path of its archive.
+func (l Lab) ProbeImage(ctx context.Context) (string, error) {
+	folder, err := sources()
+	if err != nil {
+		return "", err
+	}
+	cache := filepath.Dir(l.program)
+	program, archive := filepath.Join(cache, "probe"), filepath.Join(cache, "probe-image.tar")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./internal/probe")
+	build.Dir = filepath.Dir(filepath.Dir(folder))
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-buildvcs=false")
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the probe: %w\n%s", err, output)
+	}
+	_, err = l.output(ctx, "image", "-o", archive, "-ref", ProbeRef, program)
+	return archive, err
+}
+
+// output runs the driver; what it complained of is in the error.
+func (l Lab) output(ctx context.Context, args ...string) ([]byte, error) {
+	output, err := l.Command(ctx, args...).Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = errors.New(strings.TrimSpace(string(exit.Stderr)))
+	}
+	return output, err
+}
+
+// follow runs the driver and tells of its progress while it goes.
+func (l Lab) follow(ctx context.Context, tell func(Progress), args ...string) error {
+	command := l.Command(ctx, args...)
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) } // it has something to take down
+	var complaints bytes.Buffer
+	command.Stderr = &complaints
+	output, err := command.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := command.Start(); err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(output)
+	for lines.Scan() {
+		var p Progress
+		if json.Unmarshal(lines.Bytes(), &p) == nil && tell != nil {
+			tell(p)
+		}
+	}
+	// What is left after a line that was too long must not block the driver.
+	_, _ = io.Copy(io.Discard, output)
+	if err := command.Wait(); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return errors.New(strings.TrimSpace(complaints.String()))
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/probe"
+	"github.com/georedkit/georedkit/mesh"
+	"github.com/georedkit/georedkit/mesh/device"
+	"github.com/georedkit/georedkit/mesh/gateway"
+)
+
+// Questions are the handlers of what an agent can be asked; package gateway has their names.
+func Questions() map[string]probe.Handler {
+	return map[string]probe.Handler{
+		gateway.AskDevice: probe.HandlerFunc(func(ctx context.Context, q gateway.DeviceQuestion) (mesh.DeviceState, error) {
+			return device.Read(ctx, q.Interface)
+		}),
+		gateway.AskHandshakes: probe.HandlerFunc(sample),
+		gateway.AskRoutes: probe.HandlerFunc(func(ctx context.Context, _ struct{}) (map[netip.Addr][]netip.Prefix, error) {
+			return device.Routed(ctx)
+		}),
+	}
+}
+
+func sample(ctx context.Context, q gateway.SampleQuestion) (mesh.Sample, error) {
+	var s mesh.Sample
+	var err error
+	if s.Before, err = device.Read(ctx, q.Interface); err != nil {
+		return s, err
+	}
+	s.Probes = speak(ctx, q)
+	s.After, err = device.Read(ctx, q.Interface)
+	return s, err
+}
+
+// speak sends to all peers at once.
+func speak(ctx context.Context, q gateway.SampleQuestion) map[mesh.PublicKey]mesh.Probe {
+	timeout := q.Timeout
+	if timeout <= 0 {
+		timeout = 2 * time.Second
+	}
+	targets, keys := []geored.Target{}, map[string]mesh.PublicKey{}
+	for key := range q.Through {
+		targets = append(targets, geored.Target{Name: key.String()})
+		keys[key.String()] = key
+	}
+	answers := geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (mesh.Probe, error) {
+		return echo(ctx, q.Through[keys[t.Name]], timeout), nil
+	}, geored.AskBudget(timeout+time.Second))
+	probes := map[mesh.PublicKey]mesh.Probe{}
+	for t, p := range answers.All() {
+		probes[keys[t.Name]] = p
+	}
+	return probes
+}
+
+// echoTries are sent within the timeout: the first packet may be lost while the handshake it asked for is made.
+const echoTries = 4
+
+func echo(ctx context.Context, address netip.AddrPort, timeout time.Duration) mesh.Probe {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "udp", address.String())
+	if err != nil {
+		return mesh.Probe{Detail: err.Error()}
+	}
+	defer conn.Close()
+	p := mesh.Probe{Sent: true}
+	packet, reply := make([]byte, 64), make([]byte, 64)
+	for range echoTries {
+		if _, err := conn.Write(packet); err != nil {
+			p.Detail = err.Error()
+			time.Sleep(timeout / echoTries)
+			continue
+		}
+		if err := conn.SetReadDeadline(time.Now().Add(timeout / echoTries)); err != nil {
+			p.Detail = err.Error()
+			return p
+		}
+		if _, err := conn.Read(reply); err == nil {
+			return mesh.Probe{Sent: true, Answered: true, Detail: fmt.Sprintf("%s answered", address)}
+		}
+		p.Detail = fmt.Sprintf("%s did not answer within %s", address, timeout)
+	}
+	return p
+}

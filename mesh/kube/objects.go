@@ -1,0 +1,82 @@
+package kube
+
+import (
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/georedkit/georedkit/geored/kube"
+	"github.com/georedkit/georedkit/mesh/gateway"
+)
+
+// Objects are the namespace, the config and the DaemonSet of the agents.
+func (g Gateways) Objects(c gateway.Config) ([]*kube.Object, error) {
+	if err := c.Validate(); c.Device.PublicKey.IsZero() && len(c.Device.Peers) > 0 {
+		return nil, fmt.Errorf("gateway %s: an interface with peers needs its public key", c.Node)
+	} else if err != nil {
+		return nil, fmt.Errorf("gateway %s: %w", c.Node, err)
+	}
+	text, sum, err := digest(c)
+	if err != nil {
+		return nil, err
+	}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: g.Namespace, Labels: map[string]string{
+		"pod-security.kubernetes.io/enforce": "privileged", // host network and NET_ADMIN are what the agents are for
+	}}}
+	config := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: g.Namespace, Name: name},
+		Data:       map[string]string{"gateway.json": string(text)},
+	}
+	agents := &appsv1.DaemonSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: g.Namespace, Name: name, Labels: podLabels},
+		Spec: appsv1.DaemonSetSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: podLabels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: podLabels, Annotations: map[string]string{"georedkit/config": sum}},
+				Spec:       g.podSpec(),
+			},
+		},
+	}
+	return kube.Objects(namespace, config, agents)
+}
+
+func (g Gateways) podSpec() corev1.PodSpec {
+	no, yes, root, grace := false, true, int64(0), int64(1)
+	var secrets []corev1.LocalObjectReference
+	if g.PullSecret != "" {
+		secrets = []corev1.LocalObjectReference{{Name: g.PullSecret}}
+	}
+	hostPath := func(volume, path string, kind corev1.HostPathType) corev1.Volume {
+		return corev1.Volume{Name: volume, VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: path, Type: &kind}}}
+	}
+	return corev1.PodSpec{
+		HostNetwork: true, DNSPolicy: corev1.DNSDefault, ImagePullSecrets: secrets,
+		AutomountServiceAccountToken: &no, EnableServiceLinks: &no, TerminationGracePeriodSeconds: &grace,
+		PriorityClassName: "system-node-critical",
+		Tolerations:       []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
+		Containers: []corev1.Container{{
+			Name: "agent", Image: g.Image,
+			Args: []string{"gateway", "-config", "/etc/georedkit/gateway.json", "-key", stateDir + "/wireguard.key"},
+			Env: []corev1.EnvVar{{Name: "NODE_NAME", ValueFrom: &corev1.EnvVarSource{
+				FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "spec.nodeName"}}}},
+			SecurityContext: &corev1.SecurityContext{
+				RunAsUser: &root, AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,
+				Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"NET_ADMIN"}},
+			},
+			VolumeMounts: []corev1.VolumeMount{
+				{Name: "config", MountPath: "/etc/georedkit", ReadOnly: true},
+				{Name: "state", MountPath: stateDir},
+				{Name: "devices", MountPath: "/dev/net"},
+				{Name: "sockets", MountPath: "/var/run/wireguard"},
+			},
+		}},
+		Volumes: []corev1.Volume{
+			{Name: "config", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}}},
+			hostPath("state", stateDir, corev1.HostPathDirectoryOrCreate),
+			hostPath("devices", "/dev/net", corev1.HostPathDirectoryOrCreate), // tun, for kernels without WireGuard
+			{Name: "sockets", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+		},
+	}
+}
