@@ -20,7 +20,8 @@ type Reader interface {
 	Buckets(ctx context.Context) ([]string, error)
 	// Bucket describes one bucket, or fails with [ErrNoBucket].
 	Bucket(ctx context.Context, name string) (Bucket, error)
-	// List gives one page. A page that was not read to its very end is an error, never a shorter page.
+	// List gives one page, which is the caller's to change. A page that was not read to its very end is an error, never a
+	// shorter page.
 	List(ctx context.Context, q Query) (Page, error)
 	// Opener reads single objects.
 	Opener

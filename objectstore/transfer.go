@@ -33,7 +33,8 @@ type TransferOutcome struct {
 
 // Run carries the plan out. Each object is looked at again before it is touched, and refused when either side changed
 // since the plan was made; after a copy both sides are compared, by a checksum over the whole object or else by their
-// bytes. What is equal already is left alone, so that a plan which was interrupted is simply run again.
+// bytes. What is equal already is left alone, so that a plan which was interrupted is simply run again. Nothing holds off
+// those who write an object between the look and the copy: keep its users to one site meanwhile.
 //
 // There is one outcome per transfer, in the order of the plan, also when the error is not nil; it joins the errors of
 // all transfers. Look for [geored.Pending] after an interruption.

@@ -180,8 +180,11 @@ func (s *Server) bucket(name string) *bucket {
 // keep adds a version. The server is locked.
 func (s *Server) keep(name string, v *version) {
 	s.bucket(name).add(v)
-	copied := *v
-	s.tell(func(other *Server) { other.bucket(name).add(&copied) })
+	sent := *v
+	s.tell(func(other *Server) {
+		received := sent // each mirror has one of its own
+		other.bucket(name).add(&received)
+	})
 }
 
 func (s *Server) drop(name, key, id string) {

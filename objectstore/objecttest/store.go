@@ -46,8 +46,8 @@ func (b *bucket) add(v *version) {
 		v.VersionID = "null"
 		old = slices.DeleteFunc(old, func(o *version) bool { return o.VersionID == "null" })
 	}
-	for _, o := range old {
-		o.Latest = false
+	if len(old) > 0 {
+		old[0].Latest = false
 	}
 	v.Latest = true
 	b.keys[v.Key] = append([]*version{v}, old...)
