@@ -3,9 +3,9 @@
 GO          ?= go
 STATICCHECK  = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.6.1
 IMAGE       ?= georedkit/probe:latest
-FUZZTIME    ?= 10s
+LIBRARIES    = ./geored/... ./mesh/... ./cassandra/... ./kafka/... ./objectstore/...
 
-.PHONY: setup demo check format vet staticcheck unit cross test capabilities race lab sites bench weight image
+.PHONY: setup demo check format vet staticcheck unit cross test capabilities race lab sites stores bench weight image
 
 setup: ## install Debian packages and build the laboratory
 	@$(GO) run -C internal/lab . setup
@@ -33,7 +33,7 @@ unit:
 	@$(GO) test ./...
 
 cross: ## the SDK is compiled for all systems its users have
-	@for os in darwin windows; do GOOS=$$os $(GO) build ./geored/... ./mesh/... ./cassandra/... || exit 1; done
+	@for os in darwin windows; do GOOS=$$os $(GO) build $(LIBRARIES) || exit 1; done
 
 # Each phase of the whole test prints its time.
 phase = @began=$$(date +%s); echo "=== $(1)"; $(MAKE) --no-print-directory $(1) || exit 1; echo "=== $(1) took $$(( $$(date +%s) - began )) s"
@@ -45,22 +45,27 @@ test: ## everything, as CI runs it
 	$(call phase,race)
 	$(call phase,lab)
 	$(call phase,sites)
+	$(call phase,stores)
 
 capabilities:
 	@$(GO) run -C internal/lab . check
 
 race:
-	@$(GO) test -race ./geored/... ./mesh/... ./cassandra/... ./internal/cli/...
+	@$(GO) test -race $(LIBRARIES) ./internal/cli/...
 
 lab: ## the laboratory's own tests
 	@$(GO) test -C internal/lab ./...
 	@$(GO) test -C internal/lab/labtest -count=1 -timeout 20m ./...
 
 sites: ## the SDK and its programs on real sites
-	@$(GO) test -tags lab -count=1 -p 1 -timeout 40m ./geored/... ./mesh/... ./cassandra/... ./examples/...
+	@$(GO) test -tags lab -count=1 -p 1 -timeout 30m ./geored/... ./mesh/... ./examples/...
+
+stores: ## the store packages on real servers
+	@$(GO) test -tags lab -count=1 -p 1 -timeout 30m ./cassandra/... ./kafka/... ./objectstore/...
 
 bench: ## ratios to a floor measured in the same run
 	@$(GO) test -run '^$$' -bench . -benchtime 3x ./geored/... ./mesh/...
+	@$(GO) test -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./kafka/kafkatest ./objectstore/s3
 	@$(GO) test -tags lab -run '^$$' -bench BesideOthers -benchtime 5x -timeout 60m ./cassandra/cassandratest
 
 weight: ## what each package costs those who import it

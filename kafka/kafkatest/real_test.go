@@ -1,7 +1,8 @@
+//go:build lab
+
 package kafkatest_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -12,13 +13,12 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 	"github.com/georedkit/georedkit/kafka"
 	"github.com/georedkit/georedkit/kafka/broker"
 	"github.com/georedkit/georedkit/kafka/connect"
@@ -40,53 +40,12 @@ type servers struct {
 	password kafka.Secret
 }
 
-// start starts real servers for the test. GEOREDKIT_KAFKA may name a file with the line that `lab servers kafka` printed:
-// then those are used.
-func start(t testing.TB, args ...string) *servers {
+// start starts real servers for the test.
+func start(t *testing.T, args ...string) *servers {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("-short: real servers take half a minute to start")
-	}
-	if file := os.Getenv("GEOREDKIT_KAFKA"); file != "" {
-		line, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return read(t, line)
-	}
-	for _, program := range []string{"java", "mvn"} {
-		if _, err := exec.LookPath(program); err != nil && os.Getenv("CI") == "" {
-			t.Skipf("real servers need %s: %v", program, err)
-		}
-	}
-	lab := filepath.Join(t.TempDir(), "lab")
-	if output, err := exec.Command("go", "build", "-C", "../../internal/lab", "-o", lab, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
-	command := exec.Command(lab, append([]string{"servers", "kafka"}, args...)...)
-	command.Env, command.Stderr = append(os.Environ(), "TMPDIR="+t.TempDir()), os.Stderr
-	input, err := command.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	output, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = input.Close() // the servers end with it
-		if err := command.Wait(); err != nil {
-			t.Errorf("lab: %v", err)
-		}
-	})
-	line, err := bufio.NewReader(output).ReadBytes('\n')
-	if err != nil {
-		t.Fatalf("the servers did not start: %v", err)
-	}
-	return read(t, line)
+	var ready json.RawMessage
+	labtest.Servers(t, &ready, "kafka", args...)
+	return read(t, ready)
 }
 
 func read(t testing.TB, line []byte) *servers {
@@ -169,7 +128,7 @@ func TestConformanceOfRealServers(t *testing.T) {
 func TestConformanceOfSecureServers(t *testing.T) {
 	d := start(t, "-secure")
 	if d.secure == nil {
-		t.Skip("GEOREDKIT_KAFKA names servers without TLS")
+		t.Fatal("the servers are not secure")
 	}
 	wrong := d.Access(d.Sites()[0])
 	wrong.SASL = &kafka.SASL{Mechanism: kafka.ScramSHA512, User: d.ready.User, Password: kafka.NewSecret("not " + d.password.Reveal())}

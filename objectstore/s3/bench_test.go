@@ -1,3 +1,5 @@
+//go:build lab
+
 package s3_test
 
 import (
@@ -279,7 +281,7 @@ func TestCompareAsAProgram(t *testing.T) {
 	var p program
 	text := os.Getenv("GEORED_BENCH_PROGRAM")
 	if text == "" {
-		t.Skip("only for the benchmark")
+		return // only the benchmark starts this program
 	}
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		t.Fatal(err)

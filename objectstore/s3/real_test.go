@@ -1,3 +1,5 @@
+//go:build lab
+
 package s3_test
 
 import (
@@ -35,9 +37,6 @@ type store struct {
 // start runs real servers for a test.
 func start(t testing.TB, args ...string) stores {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("runs real servers")
-	}
 	var s stores
 	labtest.Servers(t, &s, "s3", args...)
 	return s
