@@ -12,6 +12,10 @@
 //   - Package cassandra asks every node of a ring over all sites for its own view, finds the rows in which sites differ,
 //     and repairs; cassandra/cassandratest is a ring inside the test's process.
 //
+//   - Package cassandra knows whether a ring over all sites is whole and whether the sites hold the same rows, package
+//     kafka whether MirrorMaker 2 really replicates, package objectstore whether buckets are equal. Each has a test kit
+//     beside it (cassandratest, kafkatest, objecttest).
+//
 // geored imports no other package of the SDK, the domain packages import geored and not each other, and Kubernetes is
 // known only to packages that are named after it. So a program compiles what it uses: mesh and geored need one YAML
 // reader beyond the standard library.
