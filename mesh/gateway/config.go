@@ -7,12 +7,15 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 
+	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/mesh"
 )
 
@@ -20,7 +23,8 @@ import (
 type Config struct {
 	Node        string       `json:"node"`        // the gateway
 	InternalIPs []netip.Addr `json:"internalIPs"` // where the other nodes of the site reach it: one per address family, on their own network
-	// Device is the wanted interface. Without a public key it is brought up with whatever key the node has.
+	// Device is the wanted interface. Without a public key, which only one without peers may lack, it is brought up with
+	// whatever key the node has.
 	Device mesh.Device `json:"device"`
 }
 
@@ -30,8 +34,8 @@ func ReadConfig(path string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	var c Config
-	if err := json.Unmarshal(text, &c); err != nil {
+	c, err := decode(text)
+	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := c.Validate(); err != nil {
@@ -40,14 +44,36 @@ func ReadConfig(path string) (Config, error) {
 	return c, nil
 }
 
-// Validate reports what the agents cannot work with.
+// decode is strict: an agent that is older than who wrote the config must not leave out half of it.
+func decode(text []byte) (Config, error) {
+	var c Config
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&c); err != nil {
+		return Config{}, err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return Config{}, errors.New("something stands behind the config")
+	}
+	return c, nil
+}
+
+// Validate reports what the agents cannot work with, as geored.Faults.
 func (c Config) Validate() error {
-	var errs []error
-	if c.Node == "" {
-		errs = append(errs, errors.New("node: is missing"))
+	var faults geored.Faults
+	missing := func(field string, is bool) {
+		if is {
+			faults = append(faults, geored.Fault{Site: c.Device.Site, Field: field, Problem: "is missing"})
+		}
 	}
-	if c.Device.Interface == "" {
-		errs = append(errs, errors.New("device.interface: is missing"))
+	missing("node", c.Node == "")
+	missing("device.interface", c.Device.Interface == "")
+	missing("device.listenPort", c.Device.ListenPort == 0)
+	missing("device.mtu", c.Device.MTU <= 0)
+	missing("device.publicKey", c.Device.PublicKey.IsZero() && len(c.Device.Peers) > 0)
+	for i, ip := range c.InternalIPs {
+		missing(fmt.Sprintf("internalIPs[%d]", i), !ip.IsValid())
 	}
-	return errors.Join(append(errs, c.Device.Validate())...)
+	more, _ := geored.AsFaults(c.Device.Validate())
+	return append(faults, more...).Err()
 }

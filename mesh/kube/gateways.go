@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -58,18 +59,27 @@ func (g Gateways) state(ctx context.Context, c gateway.Config) (geored.State, er
 	if err != nil {
 		return geored.State{}, err
 	}
-	for _, pod := range pods {
-		var drift string
-		if pod.node == c.Node {
-			drift, err = g.deviceDrift(ctx, pod, c.Device)
-		} else {
-			drift, err = g.routeDrift(ctx, pod, c)
+	var targets []geored.Target
+	byNode := map[string]pod{}
+	for _, p := range pods {
+		targets = append(targets, geored.Target{Site: g.Cluster.Site(), Name: p.node})
+		byNode[p.node] = p
+	}
+	if _, ok := byNode[c.Node]; !ok {
+		return geored.State{Detail: fmt.Sprintf("node %s, which is to be the gateway, runs no agent", c.Node)}, nil
+	}
+	answers := geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (string, error) {
+		if t.Name == c.Node {
+			return g.deviceDrift(ctx, byNode[t.Name], c.Device)
 		}
-		if err != nil {
-			return geored.State{}, fmt.Errorf("node %s: %w", pod.node, err)
-		}
+		return g.routeDrift(ctx, byNode[t.Name], c)
+	})
+	for _, silent := range answers.Unanswered() {
+		return geored.State{}, silent
+	}
+	for t, drift := range answers.All() {
 		if drift != "" {
-			return geored.State{Detail: fmt.Sprintf("node %s: %s", pod.node, drift)}, nil
+			return geored.State{Detail: fmt.Sprintf("node %s: %s", t.Name, drift)}, nil
 		}
 	}
 	return geored.State{Done: true, Detail: fmt.Sprintf("interface %s on %s, routes on %d other nodes", c.Device.Interface, c.Node, len(pods)-1)}, nil
@@ -77,18 +87,17 @@ func (g Gateways) state(ctx context.Context, c gateway.Config) (geored.State, er
 
 func (g Gateways) deviceDrift(ctx context.Context, pod pod, wanted mesh.Device) (string, error) {
 	state, err := g.device(ctx, pod, wanted.Interface)
-	var remote *probe.RemoteError
-	if errors.As(err, &remote) {
+	if remote := new(probe.RemoteError); errors.As(err, &remote) {
 		return remote.Message, nil // the agent answers, the interface is not there yet
 	}
 	if err != nil {
 		return "", err
 	}
-	if wanted.PublicKey.IsZero() {
-		wanted.PublicKey = state.PublicKey // whatever key the node made is the wanted one
-	}
 	if state.PublicKey.IsZero() {
 		return "the interface has no key yet", nil
+	}
+	if wanted.PublicKey.IsZero() {
+		wanted.PublicKey = state.PublicKey // whatever key the node made is the wanted one
 	}
 	if drift := wanted.Drift(state); len(drift) > 0 {
 		return drift[0].String(), nil
@@ -101,11 +110,17 @@ func (g Gateways) routeDrift(ctx context.Context, pod pod, c gateway.Config) (st
 	if err != nil {
 		return "", err
 	}
+	wanted := c.Device.Routes()
 	var have []netip.Prefix
-	for _, ip := range c.InternalIPs {
-		have = append(have, byGateway[ip]...)
+	for via, prefixes := range byGateway {
+		for _, prefix := range prefixes {
+			if !slices.Contains(c.InternalIPs, via) || !slices.Contains(wanted, prefix) {
+				return fmt.Sprintf("still has a route to %s through %s", prefix, via), nil
+			}
+		}
+		have = append(have, prefixes...)
 	}
-	for _, want := range c.Device.Routes() {
+	for _, want := range wanted {
 		if !slices.Contains(have, want) {
 			return fmt.Sprintf("has no route to %s through the gateway", want), nil
 		}
@@ -142,7 +157,7 @@ func (g Gateways) probe(p pod) kube.Probe {
 	return kube.Probe{Cluster: g.Cluster, Namespace: g.Namespace, Pod: p.name, Container: "agent"}
 }
 
-// pods are the agents, by node.
+// pods are the running agents.
 func (g Gateways) pods(ctx context.Context) ([]pod, error) {
 	selector := labels.SelectorFromSet(podLabels).String()
 	list, err := g.Cluster.Client().CoreV1().Pods(g.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
@@ -151,7 +166,7 @@ func (g Gateways) pods(ctx context.Context) ([]pod, error) {
 	}
 	var pods []pod
 	for _, item := range list.Items {
-		if item.DeletionTimestamp == nil {
+		if item.DeletionTimestamp == nil && item.Status.Phase == corev1.PodRunning {
 			pods = append(pods, pod{item.Name, item.Spec.NodeName})
 		}
 	}

@@ -12,6 +12,9 @@ import (
 	"github.com/georedkit/georedkit/mesh"
 )
 
+// usualMTU is that of most networks: a path wider than the tunnel is worth knowing.
+const usualMTU = 1500
+
 // bulkBytes is large enough to tell payload from handshakes and keepalives.
 const bulkBytes = 1 << 20
 
@@ -89,7 +92,8 @@ func (p *Proof) pathMTU(ctx context.Context) []geored.Finding {
 		if err != nil {
 			return path{}, err
 		}
-		answer, err := probe.Ask(ctx, p.near(t), probe.PathMTU{Address: net.JoinHostPort(podIP, strconv.Itoa(probe.EchoPort))})
+		device, _ := layout.Device(t.Site, "")
+		answer, err := probe.Ask(ctx, p.near(t), probe.PathMTU{Address: net.JoinHostPort(podIP, strconv.Itoa(probe.EchoPort)), Max: max(device.MTU, usualMTU)})
 		if remote := new(probe.RemoteError); errors.As(err, &remote) {
 			return path{err: remote}, nil
 		}

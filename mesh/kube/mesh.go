@@ -49,21 +49,24 @@ func (m Mesh) Observe(ctx context.Context) geored.Answers[mesh.Gateway] {
 		site, _ := m.Network.Site(t.Site)
 		node := gatewayNode(site)
 		state, err := m.Ends[t.Site].Gateways.Device(ctx, node.Name, m.Network.WithDefaults().Interface)
-		if err != nil {
-			return mesh.Gateway{}, err
-		}
-		return mesh.Gateway{Site: t.Site, Node: node.Name, PublicKey: state.PublicKey,
-			WireGuardIP: firstHost(site.WireGuardCIDR), Endpoint: node.Endpoint, InternalIP: node.InternalIP}, nil
+		return observed(site, state), err
 	})
 }
 
+// observed is what the others must know of a site's gateway.
+func observed(site mesh.Site, state mesh.DeviceState) mesh.Gateway {
+	node := gatewayNode(site)
+	return mesh.Gateway{Site: site.Name, Node: node.Name, PublicKey: state.PublicKey,
+		WireGuardIP: firstHost(site.WireGuardCIDR), Endpoint: node.Endpoint, InternalIP: node.InternalIP}
+}
+
 // Plan lays the mesh out over what was observed. An answer that is missing is an error, which names who was silent.
-func (m Mesh) Plan(observed geored.Answers[mesh.Gateway]) (mesh.Layout, error) {
-	for _, silent := range observed.Unanswered() {
+func (m Mesh) Plan(answers geored.Answers[mesh.Gateway]) (mesh.Layout, error) {
+	for _, silent := range answers.Unanswered() {
 		return mesh.Layout{}, fmt.Errorf("site %s: its gateway did not answer: %s", silent.Target.Site, silent.Reason)
 	}
 	var gateways []mesh.Gateway
-	for _, g := range observed.All() {
+	for _, g := range answers.All() {
 		gateways = append(gateways, g)
 	}
 	return mesh.Plan(m.Network, gateways)

@@ -1,11 +1,13 @@
 package kube
 
 import (
+	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/mesh/gateway"
@@ -13,9 +15,10 @@ import (
 
 // Objects are the namespace, the config and the DaemonSet of the agents.
 func (g Gateways) Objects(c gateway.Config) ([]*kube.Object, error) {
-	if err := c.Validate(); c.Device.PublicKey.IsZero() && len(c.Device.Peers) > 0 {
-		return nil, fmt.Errorf("gateway %s: an interface with peers needs its public key", c.Node)
-	} else if err != nil {
+	if g.Image == "" {
+		return nil, errors.New("probe image: none is named; give one with -probe-image (make image writes it)")
+	}
+	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("gateway %s: %w", c.Node, err)
 	}
 	text, sum, err := digest(c)
@@ -33,6 +36,10 @@ func (g Gateways) Objects(c gateway.Config) ([]*kube.Object, error) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: g.Namespace, Name: name, Labels: podLabels},
 		Spec: appsv1.DaemonSetSpec{
 			Selector: &metav1.LabelSelector{MatchLabels: podLabels},
+			// All at once: an agent that is replaced cuts nothing where the kernel has the interface, and one after the
+			// other would take a second per node.
+			UpdateStrategy: appsv1.DaemonSetUpdateStrategy{Type: appsv1.RollingUpdateDaemonSetStrategyType,
+				RollingUpdate: &appsv1.RollingUpdateDaemonSet{MaxUnavailable: &intstr.IntOrString{Type: intstr.String, StrVal: "100%"}}},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: podLabels, Annotations: map[string]string{"georedkit/config": sum}},
 				Spec:       g.podSpec(),

@@ -50,32 +50,66 @@ func (p *Proof) Checks() []geored.Check {
 	}
 }
 
+// seen is a gateway's interface as its agent gave it.
+type seen struct {
+	mesh.DeviceState
+	absent error // the agent's own: there is no such interface
+}
+
 // gateways plans the mesh anew over what is there, and compares. The guide compares by eye (guide 000, 4.2.5).
 func (p *Proof) gateways(ctx context.Context) []geored.Finding {
-	layout, err := p.Plan(p.Observe(ctx))
+	answers := geored.Ask(ctx, p.targets(), func(ctx context.Context, t geored.Target) (seen, error) {
+		state, err := p.Ends[t.Site].Gateways.Device(ctx, t.Name, p.Network.WithDefaults().Interface)
+		if remote := new(probe.RemoteError); errors.As(err, &remote) {
+			return seen{absent: remote}, nil
+		}
+		return seen{DeviceState: state}, err
+	})
+	layout, err := p.layOut(answers)
 	if err == nil {
 		p.mu.Lock()
 		p.layout = layout
 		p.mu.Unlock()
 	}
-	answers := geored.Ask(ctx, p.targets(), func(ctx context.Context, t geored.Target) (mesh.DeviceState, error) {
-		return p.Ends[t.Site].Gateways.Device(ctx, t.Name, p.Network.WithDefaults().Interface)
-	})
-	return answers.Each(func(t geored.Target, state mesh.DeviceState) geored.Finding {
-		if err != nil {
+	return answers.Each(func(t geored.Target, s seen) geored.Finding {
+		switch {
+		case s.absent != nil:
+			return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%s has no WireGuard interface: %v", t.Name, s.absent),
+				Remedy: "read the log of the gateway's agent, and run the installation again"}
+		case err != nil:
 			return geored.Finding{Verdict: geored.Unknown, Message: "the mesh could not be planned: " + err.Error()}
 		}
 		wanted, _ := layout.Device(t.Site, t.Name)
-		drift := wanted.Drift(state)
-		if len(drift) == 0 {
-			return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("interface %s on %s has its %d peers", wanted.Interface, t.Name, len(wanted.Peers))}
-		}
-		f := geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("interface %s on %s is not as planned", wanted.Interface, t.Name), Remedy: "run the installation again"}
-		for _, d := range drift {
-			f.Evidence = append(f.Evidence, d.String())
-		}
-		return f
+		return driftFinding(wanted, s.DeviceState)
 	})
+}
+
+// layOut plans the mesh over the interfaces that are there. All of them must be.
+func (p *Proof) layOut(answers geored.Answers[seen]) (mesh.Layout, error) {
+	for _, silent := range answers.Unanswered() {
+		return mesh.Layout{}, silent
+	}
+	var gateways []mesh.Gateway
+	for t, s := range answers.All() {
+		if s.absent != nil {
+			return mesh.Layout{}, fmt.Errorf("site %s: %s has no WireGuard interface", t.Site, t.Name)
+		}
+		site, _ := p.Network.Site(t.Site)
+		gateways = append(gateways, observed(site, s.DeviceState))
+	}
+	return mesh.Plan(p.Network, gateways)
+}
+
+func driftFinding(wanted mesh.Device, state mesh.DeviceState) geored.Finding {
+	drift := wanted.Drift(state)
+	if len(drift) == 0 {
+		return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("interface %s on %s has its %d peers", wanted.Interface, wanted.Node, len(wanted.Peers))}
+	}
+	f := geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("interface %s on %s is not as planned", wanted.Interface, wanted.Node), Remedy: "run the installation again"}
+	for _, d := range drift {
+		f.Evidence = append(f.Evidence, d.String())
+	}
+	return f
 }
 
 func (p *Proof) handshakes(ctx context.Context) []geored.Finding {

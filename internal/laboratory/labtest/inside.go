@@ -19,7 +19,9 @@ func (l *Lab) On(node string, argv ...string) string {
 // OnWAN runs a program of this machine in the network between the sites.
 func (l *Lab) OnWAN(argv ...string) string {
 	l.t.Helper()
-	return l.run(l.status(l.t.Context()).WAN, argv)
+	ctx, cancel := cleanup(l.t)
+	defer cancel()
+	return l.run(l.status(ctx).WAN, argv)
 }
 
 func (l *Lab) run(namespace string, argv []string) string {

@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
-	"github.com/georedkit/georedkit/mesh/device"
 	"github.com/georedkit/georedkit/mesh/gateway"
 )
 
@@ -21,11 +21,35 @@ type Agent struct {
 	Every   time.Duration // how often the node is looked after; zero: 10 s
 	Clock   geored.Clock  // zero: the system's
 	Logger  *slog.Logger  // zero: none
+
+	wires wires // zero: the machine's
 }
 
-// Run looks after the node until the context ends. What goes wrong is logged and tried again: the reason may pass. The
-// interface stays when the kernel has it, so that a restart of the agent cuts no traffic.
+// Run looks after the node until the context ends. What goes wrong is logged and tried again: the reason may pass. An
+// interface that the kernel has stays when it ends, so that a restart of the agent cuts no traffic; one that lives in
+// this process goes.
 func (a Agent) Run(ctx context.Context) error {
+	if a.Node == "" {
+		return errors.New("gateway: the node has no name")
+	}
+	if err := a.Config.Validate(); err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	k := keeper{Agent: a.withDefaults()}
+	for {
+		pause := k.Every
+		err := k.settle(ctx)
+		if err != nil {
+			pause = min(pause, time.Second)
+		}
+		k.tell(ctx, err)
+		if k.sleep(ctx, pause); ctx.Err() != nil {
+			return k.close()
+		}
+	}
+}
+
+func (a Agent) withDefaults() Agent {
 	if a.Every <= 0 {
 		a.Every = 10 * time.Second
 	}
@@ -35,43 +59,93 @@ func (a Agent) Run(ctx context.Context) error {
 	if a.Logger == nil {
 		a.Logger = slog.New(slog.DiscardHandler)
 	}
-	if a.Node == "" {
-		return errors.New("gateway: the node has no name")
+	if a.wires == nil {
+		a.wires = machine{}
 	}
-	told := ""
-	for {
-		pause := a.Every
-		err := a.settle(ctx)
-		if err != nil {
-			pause = min(pause, time.Second)
-		}
-		if text := fmt.Sprint(err); text != told && ctx.Err() == nil {
-			a.Logger.Info("node looked after", "node", a.Node, "gateway", a.Config.Node, "error", err)
-			told = text
-		}
-		if a.Clock.Sleep(ctx, pause) != nil {
-			return nil
-		}
+	return a
+}
+
+// keeper is a running agent.
+type keeper struct {
+	Agent
+	tunnel tunnel // the interface that lives in this process; nil: none does
+	told   string
+}
+
+// tell logs what is news.
+func (k *keeper) tell(ctx context.Context, err error) {
+	if text := fmt.Sprint(err); text != k.told && ctx.Err() == nil {
+		k.Logger.Info("node looked after", "node", k.Node, "gateway", k.Config.Node, "error", err)
+		k.told = text
 	}
 }
 
-// settle brings the node to what is wanted, changing only what differs.
-func (a Agent) settle(ctx context.Context) error {
-	if a.Node != a.Config.Node {
-		return device.Route(ctx, a.Config.Device.Routes(), a.Config.InternalIPs...)
+// sleep ends early when somebody removed the interface: nothing gets through until it is made anew.
+func (k *keeper) sleep(ctx context.Context, pause time.Duration) {
+	if k.tunnel == nil {
+		_ = k.Clock.Sleep(ctx, pause)
+		return
 	}
-	key, err := loadKey(a.KeyFile)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-k.tunnel.Done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	_ = k.Clock.Sleep(ctx, pause)
+}
+
+func (k *keeper) close() error {
+	if k.tunnel == nil {
+		return nil
+	}
+	return k.tunnel.Close()
+}
+
+// settle brings the node to what is wanted, changing only what differs.
+func (k *keeper) settle(ctx context.Context) error {
+	if k.Node != k.Config.Node {
+		// Routes into an old interface would keep the site's traffic from the new gateway.
+		return errors.Join(k.retire(ctx), k.wires.Route(ctx, k.Config.Device.Routes(), k.Config.InternalIPs...))
+	}
+	key, err := loadKey(k.KeyFile)
 	if err != nil {
 		return err
 	}
-	wanted := a.Config.Device
+	wanted := k.Config.Device
 	if wanted.PublicKey.IsZero() {
 		wanted.PublicKey = key.Public()
 	}
 	// A node that was a plain one before still has routes through the old gateway.
-	if err := device.Route(ctx, nil); err != nil {
+	if err := k.wires.Route(ctx, nil); err != nil {
 		return err
 	}
-	_, err = device.Up(ctx, wanted, key)
+	tunnel, err := k.wires.Up(ctx, wanted, key)
+	if err == nil && tunnel.InProcess() {
+		k.tunnel = tunnel
+	}
 	return err
+}
+
+// retire removes the interface that this node had when it was the gateway. Its key tells it from anybody else's.
+func (k *keeper) retire(ctx context.Context) error {
+	key, err := readKey(k.KeyFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	link := k.Config.Device.Interface
+	state, err := k.wires.Read(ctx, link)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && state.PublicKey != key.Public() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return k.wires.Down(ctx, link)
 }

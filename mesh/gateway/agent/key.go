@@ -15,10 +15,15 @@ import (
 // loadKey reads the node's private key, and makes it when there is none. The file appears whole or not at all, and a
 // file that is no key is an error: to replace it would cut the node off from all its peers.
 func loadKey(path string) (mesh.PrivateKey, error) {
-	text, err := os.ReadFile(path)
+	key, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return makeKey(path)
 	}
+	return key, err
+}
+
+func readKey(path string) (mesh.PrivateKey, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return mesh.PrivateKey{}, err
 	}
@@ -34,24 +39,35 @@ func makeKey(path string) (mesh.PrivateKey, error) {
 	if err != nil {
 		return mesh.PrivateKey{}, err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	folder := filepath.Dir(path)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return mesh.PrivateKey{}, err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".key-")
+	file, err := os.CreateTemp(folder, ".key-") // which nobody else may read
 	if err != nil {
 		return mesh.PrivateKey{}, err
 	}
 	defer os.Remove(file.Name())
 	_, err = file.WriteString(key.Reveal() + "\n")
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err != nil {
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return mesh.PrivateKey{}, err
 	}
 	// A link, unlike a rename, never replaces a key that another agent made meanwhile.
-	if err := os.Link(file.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return mesh.PrivateKey{}, err
-	} else if err != nil {
-		return loadKey(path)
+	err = os.Link(file.Name(), path)
+	if errors.Is(err, fs.ErrExist) {
+		return readKey(path)
 	}
-	return key, nil
+	if err != nil {
+		return mesh.PrivateKey{}, err
+	}
+	return key, syncFolder(folder)
+}
+
+// syncFolder makes a new name last over a power cut: the peers will know the key by then.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
