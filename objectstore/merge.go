@@ -15,7 +15,8 @@ type merger struct {
 	cursors []*cursor
 	pairs   []mergePair
 	groups  [][]Object // of the key at hand, by cursor
-	key     string     // compared to its end
+	key     string     // compared to its end, but for what is pending
+	pending []*verdicts
 }
 
 type mergePair struct {
@@ -57,18 +58,19 @@ func (m *merger) run(ctx context.Context) {
 	}
 	for len(m.pairs) > 0 {
 		key, more := m.next()
-		if m.dropFailed(); !more || len(m.pairs) == 0 {
+		if m.dropFailed(ctx); !more || len(m.pairs) == 0 {
 			break
 		}
 		for i, c := range m.cursors {
 			m.groups[i] = c.take(key)
 		}
-		m.dropFailed() // within the versions of this key
+		m.dropFailed(ctx) // within the versions of this key
 		for i := range m.pairs {
 			m.compare(ctx, &m.pairs[i], key)
 		}
 		m.key = key
 	}
+	m.flush(ctx)
 	m.task.close()
 	m.addUp(m.pairs)
 	for _, c := range m.cursors {
@@ -88,7 +90,7 @@ func (m *merger) next() (key string, more bool) {
 
 // dropFailed takes out the pairs with a site whose listing broke off, and leaves the rest of the span to be compared
 // between them. What a broken listing gave before counts.
-func (m *merger) dropFailed() {
+func (m *merger) dropFailed(ctx context.Context) {
 	failed := false
 	for _, c := range m.cursors {
 		if c.err != nil && !c.dropped {
@@ -99,6 +101,7 @@ func (m *merger) dropFailed() {
 	if !failed {
 		return
 	}
+	m.flush(ctx)
 	var lost []Between
 	kept := m.pairs[:0:0]
 	for _, p := range m.pairs {

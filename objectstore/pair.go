@@ -1,8 +1,15 @@
 package objectstore
 
-import "context"
+import (
+	"context"
+	"slices"
+	"sync"
+)
 
-// compare judges one key between two sites.
+// maxPending is how many keys that are not plainly equal are gathered, to be judged at once: each may need both sites.
+const maxPending = 32
+
+// compare judges one key between two sites, or leaves it for [merger.flush].
 func (m *merger) compare(ctx context.Context, p *mergePair, key string) {
 	a, b := m.groups[p.a], m.groups[p.b]
 	if len(a) == 0 && len(b) == 0 {
@@ -14,9 +21,28 @@ func (m *merger) compare(ctx context.Context, p *mergePair, key string) {
 			return
 		}
 	}
-	v := &verdicts{merger: m, pair: p, key: key}
-	v.judge(ctx, a, b)
-	v.count()
+	// Copies, so that a key which waits does not hold the page it stands in.
+	m.pending = append(m.pending, &verdicts{merger: m, pair: p, key: key, a: slices.Clone(a), b: slices.Clone(b)})
+	if len(m.pending) >= maxPending {
+		m.flush(ctx)
+	}
+}
+
+// flush judges what is pending, side by side, and counts it in its order.
+func (m *merger) flush(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, v := range m.pending {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			v.judge(ctx)
+		}()
+	}
+	wg.Wait()
+	for _, v := range m.pending {
+		v.count()
+	}
+	m.pending = nil
 }
 
 // sameMetadata says whether the metadata of two objects is known and the same. Adapters may share one piece of metadata
@@ -38,11 +64,15 @@ type verdicts struct {
 	*merger
 	pair  *mergePair
 	key   string
-	equal Proof // of the content
+	a, b  []Object // versions, newest first
+	equal Proof    // of the content
 	found []Difference
+	// noMetadata says that it was asked for and not told.
+	noMetadata bool
 }
 
-func (v *verdicts) judge(ctx context.Context, a, b []Object) {
+func (v *verdicts) judge(ctx context.Context) {
+	a, b := v.a, v.b
 	here, there := current(a), current(b)
 	switch {
 	case here == nil && there == nil:
@@ -119,7 +149,7 @@ func (v *verdicts) content(ctx context.Context, here, there *Object) {
 
 func (v *verdicts) metadata(here, there *Object) {
 	if here.Metadata == nil || there.Metadata == nil {
-		v.pair.NoMetadata++
+		v.noMetadata = true
 		return
 	}
 	d := Difference{State: Different, Proof: ByListing, Here: here, There: there}
@@ -156,6 +186,9 @@ func (v *verdicts) note(d Difference) {
 // count adds the key to the pair, by the worst that was found of it, and tells of each difference.
 func (v *verdicts) count() {
 	different := false
+	if v.noMetadata {
+		v.pair.NoMetadata++
+	}
 	for _, d := range v.found {
 		different = different || d.State == Different
 		v.pair.Kinds[d.Kind]++
