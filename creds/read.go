@@ -98,7 +98,7 @@ func (s Secret) Export() (Export, error) {
 	fault := func(field, problem, remedy string) {
 		faults = append(faults, geored.Fault{Field: field, Problem: problem, Remedy: remedy})
 	}
-	for _, key := range []string{KeyCA, KeyConfig, KeyNamespace, KeyServer, KeyToken} {
+	for _, key := range Keys() {
 		if s.Data[key].IsZero() {
 			fault(key, "is missing", "export again")
 		}

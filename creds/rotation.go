@@ -97,11 +97,14 @@ func (r Rotation) Steps(phase Phase) []geored.Step {
 
 func (r Rotation) eachGrant(step func(Grant) geored.Step) []geored.Step {
 	steps := make([]geored.Step, len(r.Grants))
-	for i, g := range slices.SortedFunc(slices.Values(r.Grants), compareGrants) {
+	for i, g := range r.Sorted() {
 		steps[i] = step(g)
 	}
 	return steps
 }
+
+// Sorted are the grants in the order of the steps of [Import] and [Reload].
+func (r Rotation) Sorted() []Grant { return slices.SortedFunc(slices.Values(r.Grants), compareGrants) }
 
 // step gives a step its site and its ID, which says what is rotated, how far, and where.
 func (r Rotation) step(phase Phase, at geored.SiteName, consumer string, s geored.Step) geored.Step {

@@ -16,6 +16,9 @@ const (
 	KeyToken     = "token"
 )
 
+// Keys are the keys of such a Secret, sorted.
+func Keys() []string { return []string{KeyCA, KeyConfig, KeyNamespace, KeyServer, KeyToken} }
+
 // Secret is an export in the shape of a Kubernetes Secret. It prints without its contents.
 type Secret struct {
 	Name      string

@@ -8,6 +8,6 @@
 // tokens live at least 600 s and die with what they are bound to; each API server goes on taking a token for 10 s after it
 // took it last time it looked. The clock is injected.
 //
-// Known gaps: applying merges and knows no owners of fields; nobody but the administrator is authorised for anything but
+// Known gaps: it speaks JSON only, so that clients made with client-go need ContentType application/json; applying merges and knows no owners of fields; nobody but the administrator is authorised for anything but
 // asking who he is; no watches, no pagination, no admission; what was made is ready at once; tokens are signed with HMAC.
 package credstest

@@ -2,6 +2,8 @@ package credstest
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,7 +15,10 @@ import (
 func (c *Cluster) serve(i *instance, w http.ResponseWriter, r *http.Request) {
 	var body object
 	if r.Body != nil && r.Method != http.MethodGet {
-		_ = json.NewDecoder(r.Body).Decode(&body) // an empty one is none
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil && !errors.Is(err, io.EOF) {
+			refuse(w, http.StatusUnsupportedMediaType, "UnsupportedMediaType", "only JSON is understood here")
+			return
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,7 +120,7 @@ func (c *Cluster) resource(w http.ResponseWriter, r *http.Request, path string, 
 		c.request(w, at, body)
 	case subresource != "":
 		refuse(w, http.StatusNotFound, "NotFound", "no such subresource")
-	case !there && (r.Method == http.MethodGet || r.Method == http.MethodDelete || r.Header.Get("Content-Type") == "application/merge-patch+json"):
+	case !there && (r.Method == http.MethodGet || r.Method == http.MethodDelete || r.Method == http.MethodPut || r.Header.Get("Content-Type") == "application/merge-patch+json"):
 		refuse(w, http.StatusNotFound, "NotFound", at.name+" is not there")
 	case at.namespace != "" && c.objects[ref{"namespaces", "", at.namespace}] == nil:
 		refuse(w, http.StatusNotFound, "NotFound", "namespace "+at.namespace+" is not there")
@@ -127,6 +132,13 @@ func (c *Cluster) resource(w http.ResponseWriter, r *http.Request, path string, 
 		answer(w, http.StatusOK, object{"kind": "Status", "apiVersion": "v1", "status": "Success"})
 	case r.URL.Query().Get("dryRun") != "":
 		answer(w, http.StatusOK, c.merged(at, body))
+	case r.Method == http.MethodPut:
+		if o := c.objects[at]; o.text("metadata", "resourceVersion") != body.text("metadata", "resourceVersion") {
+			refuse(w, http.StatusConflict, "Conflict", at.name+" was changed meanwhile")
+			return
+		}
+		delete(c.objects[at], "data")
+		answer(w, http.StatusOK, c.put(at, body))
 	case r.Method == http.MethodPost:
 		answer(w, http.StatusCreated, c.put(at, body))
 	default:
