@@ -33,7 +33,7 @@ unit:
 	@$(GO) test ./...
 
 cross: ## the SDK is compiled for all systems its users have
-	@for os in darwin windows; do GOOS=$$os $(GO) build ./geored/... ./mesh/... || exit 1; done
+	@for os in darwin windows; do GOOS=$$os $(GO) build ./geored/... ./mesh/... ./creds/... || exit 1; done
 
 # Each phase of the whole test prints its time.
 phase = @began=$$(date +%s); echo "=== $(1)"; $(MAKE) --no-print-directory $(1) || exit 1; echo "=== $(1) took $$(( $$(date +%s) - began )) s"
@@ -50,17 +50,17 @@ capabilities:
 	@$(GO) run -C internal/lab . check
 
 race:
-	@$(GO) test -race ./geored/... ./mesh/... ./internal/cli/...
+	@$(GO) test -race ./geored/... ./mesh/... ./creds/... ./internal/cli/...
 
 lab: ## the laboratory's own tests
 	@$(GO) test -C internal/lab ./...
 	@$(GO) test -C internal/lab/labtest -count=1 -timeout 20m ./...
 
 sites: ## the SDK and its programs on real sites
-	@$(GO) test -tags lab -count=1 -p 1 -timeout 30m ./geored/... ./mesh/... ./examples/...
+	@$(GO) test -tags lab -count=1 -p 1 -timeout 30m ./geored/... ./mesh/... ./creds/... ./examples/...
 
 bench: ## ratios to a floor measured in the same run
-	@$(GO) test -run '^$$' -bench . -benchtime 3x ./geored/... ./mesh/...
+	@$(GO) test -run '^$$' -bench . -benchtime 3x ./geored/... ./mesh/... ./creds/...
 
 weight: ## what each package costs those who import it
 	@$(GO) run ./internal/weight

@@ -5,11 +5,14 @@ package kube_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v3"
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -105,7 +108,11 @@ func rotateOnRealSites(t *testing.T, l laboratory.Running) {
 	if err != nil || len(slices.Items) != 1 {
 		t.Fatalf("%v %v", slices, err)
 	}
-	server := adminConfig(t, l, "dc1").Host
+	server := serverOf(t, l)
+	// Nothing outside a site reaches its addresses but through the laboratory's relay.
+	relay := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, strings.TrimPrefix(adminConfig(t, l, "dc1").Host, "https://"))
+	}
 	t.Logf("the API server is %s for clients, and lists itself as %v", server, slices.Items[0].Endpoints[0].Addresses)
 	spec := kube.ProbeSpec{Namespace: "default", Name: "creds-probe", Site: "dc2", Image: laboratory.ProbeRef}
 	objects, err := spec.Objects()
@@ -116,7 +123,7 @@ func rotateOnRealSites(t *testing.T, l laboratory.Running) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := credskube.Source{Cluster: clusters["dc1"], Account: reader, Role: credskube.DNSRole(), Server: server}
+	source := credskube.Source{Cluster: clusters["dc1"], Account: reader, Role: credskube.DNSRole(), Server: server, Dial: relay}
 	roles, err := source.Objects()
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +186,7 @@ func rotateOnRealSites(t *testing.T, l laboratory.Running) {
 	if err != nil || report.Verdict() != geored.Pass {
 		t.Errorf("%v %+v", err, report)
 	}
-	tryRole(t, clusters["dc2"], server)
+	tryRole(t, clusters["dc2"], server, relay)
 	// A server that leads nowhere from the other site is not written anywhere.
 	source.Server = "https://127.0.0.1:6443"
 	if _, err := source.Export(ctx, "dc1", creds.ExecCredential{Token: token(2)}, receiver); err == nil {
@@ -191,8 +198,30 @@ func rotateOnRealSites(t *testing.T, l laboratory.Running) {
 	}
 }
 
+// serverOf is the API server of dc1 as dc2 reaches it: by its node's address between the sites.
+func serverOf(t *testing.T, l laboratory.Running) string {
+	t.Helper()
+	text, err := os.ReadFile(l.Topology())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Sites []struct {
+			Nodes []geored.NodeFile `yaml:"nodes"`
+		} `yaml:"sites"`
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	host, _, err := net.SplitHostPort(file.Sites[0].Nodes[0].Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "https://" + net.JoinHostPort(host, "6443")
+}
+
 // tryRole uses the copy as the consumer does: by its kubeconfig. What the role does not name is refused.
-func tryRole(t *testing.T, c *kube.Cluster, server string) {
+func tryRole(t *testing.T, c *kube.Cluster, server string, dial serving.Dial) {
 	t.Helper()
 	secret, err := c.Client().CoreV1().Secrets("default").Get(t.Context(), "dc1", metav1.GetOptions{})
 	if err != nil {
@@ -202,6 +231,7 @@ func tryRole(t *testing.T, c *kube.Cluster, server string) {
 	if err != nil || config.Host != server {
 		t.Fatalf("%s %v", config.Host, err)
 	}
+	config.Dial = dial
 	cluster, err := kube.New("dc1", config)
 	if err != nil {
 		t.Fatal(err)

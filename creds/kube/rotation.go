@@ -126,8 +126,8 @@ func (r Rotation) reloads(ctx context.Context) ([]geored.Task, error) {
 
 // refuse ends when no API server takes an older token any more, while every one takes the new: a server that refuses
 // everybody proves nothing.
-func (r Rotation) refuse(ctx context.Context) ([]geored.Task, error) {
-	if err := r.heedsMarks(ctx); err != nil {
+func (r Rotation) refuse(context.Context) ([]geored.Task, error) {
+	if err := r.heedsMarks(); err != nil {
 		return nil, err
 	}
 	return []geored.Task{{Step: r.Steps(creds.Refuse)[0], Observe: r.observeRefusal, Apply: func(ctx context.Context) error {
@@ -171,14 +171,14 @@ func (r Rotation) observeRefusal(ctx context.Context) (geored.State, error) {
 }
 
 // heedsMarks says whether the source is of a version that heeds the mark of invalidity.
-func (r Rotation) heedsMarks(context.Context) error {
+func (r Rotation) heedsMarks() error {
 	version, err := r.From.Cluster.Client().Discovery().ServerVersion()
 	if err != nil {
 		return err
 	}
 	minor, err := strconv.Atoi(strings.TrimRight(version.Minor, "+"))
 	if err != nil || version.Major == "1" && minor < 29 {
-		return fmt.Errorf("Kubernetes %s may pay no heed to the label %s: delete the older token secrets by hand", version.GitVersion, InvalidSince)
+		return fmt.Errorf("the API server is %s, which may pay no heed to the label %s: delete the older token secrets by hand", version.GitVersion, InvalidSince)
 	}
 	return nil
 }
