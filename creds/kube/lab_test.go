@@ -119,6 +119,12 @@ func rotateOnRealSites(t *testing.T, l laboratory.Running) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Pods reach the other site's nodes only where the mesh is up; nodes always do.
+	for _, object := range objects {
+		if object.GetKind() == "Pod" {
+			object.Object["spec"].(map[string]any)["hostNetwork"] = true
+		}
+	}
 	consumer, err := kube.Objects(pause("default", "reader"))
 	if err != nil {
 		t.Fatal(err)
