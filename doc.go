@@ -9,12 +9,11 @@
 //     geored/kube reaches clusters, geored/geotest lets programs be tested without any.
 //   - Package mesh plans WireGuard tunnels between sites and judges them; mesh/device reads and sets up interfaces,
 //     mesh/gateway and mesh/kube run a gateway in each cluster, mesh/meshtest pretends the devices.
-//   - Package cassandra asks every node of a ring over all sites for its own view, finds the rows in which sites differ,
-//     and repairs; cassandra/cassandratest is a ring inside the test's process.
-//
 //   - Package cassandra knows whether a ring over all sites is whole and whether the sites hold the same rows, package
 //     kafka whether MirrorMaker 2 really replicates, package objectstore whether buckets are equal. Each has a test kit
 //     beside it (cassandratest, kafkatest, objecttest).
+//   - Package creds judges access that one site gives another, plans who receives it, and writes it as kubemcsa does;
+//     creds/kube mints, copies, rotates and revokes it with proof, creds/credstest pretends the clusters.
 //
 // geored imports no other package of the SDK, the domain packages import geored and not each other, and Kubernetes is
 // known only to packages that are named after it. So a program compiles what it uses: mesh and geored need one YAML
