@@ -3,6 +3,7 @@ package dnsfed
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // token is a word of a Corefile. Its span in the text includes quotes.
@@ -20,11 +21,10 @@ const byteOrderMark = "\uFEFF"
 // comment wherever it stands outside quotes, \r is no white space but nothing at all, and only quotes can be escaped.
 func tokens(text string) []token {
 	l := &lexer{line: 1}
-	for i, ch := range text {
-		if i == 0 && strings.HasPrefix(text, byteOrderMark) {
-			continue
-		}
-		l.take(ch, i, i+len(string(ch)))
+	for i := len(text) - len(strings.TrimPrefix(text, byteOrderMark)); i < len(text); {
+		ch, size := utf8.DecodeRuneInString(text[i:])
+		l.take(ch, i, i+size)
+		i += size
 	}
 	if l.word.Len() > 0 {
 		l.finish(l.contentEnd)

@@ -58,7 +58,7 @@ func (f Federation) kubernetai(own geored.SiteName, existing Directive, forwards
 		}
 		s := stanza{name: string(Kubernetai), args: zones, options: f.remoteOptions(site)}
 		if i == 0 {
-			s.args, s.options = append(foreignZones(existing, f.domain()), zones...), f.ownOptions(existing)
+			s.args, s.options = append(f.ownZones(existing), zones[1:]...), f.ownOptions(existing)
 		}
 		switch last := i == len(chain)-1; {
 		case !last:
@@ -71,13 +71,16 @@ func (f Federation) kubernetai(own geored.SiteName, existing Directive, forwards
 	return stanzas
 }
 
-// foreignZones are zones that the existing stanza serves beside the cluster domain and reverse zones.
-func foreignZones(existing Directive, domain string) []string {
+// ownZones are the zones of the existing stanza but for the reverse ones: PTR answers are made with the first of them.
+func (f Federation) ownZones(existing Directive) []string {
 	var zones []string
 	for _, zone := range existing.Args {
-		if !isReverse(zone) && !strings.EqualFold(strings.TrimSuffix(zone, "."), domain) {
+		if !isReverse(zone) {
 			zones = append(zones, zone)
 		}
+	}
+	if len(zones) == 0 {
+		return []string{f.domain()}
 	}
 	return zones
 }
