@@ -223,6 +223,14 @@ func (f filled) Create(t *testing.T, services []dnsfed.Service) []dnsfed.Service
 	return made
 }
 
+// listens waits until a name server answers at all: CoreDNS is ready before it listens.
+func (r *realSites) listens(t *testing.T, server dnsfed.Server) {
+	eventually(t, "a name server that listens", func() error {
+		_, err := r.Resolve(t.Context(), dnsfed.Question{Server: server, Type: "A", Transport: "tcp", Name: "kubernetes.default.svc.cluster.local."})
+		return err
+	})
+}
+
 func wantReady(address string) error {
 	code, err := readyCode(address)
 	if err == nil && code != http.StatusOK {
@@ -252,6 +260,7 @@ func cutOff(t *testing.T, sites *realSites, program string) {
 	address, ready := start(t, program, f, own)
 	eventually(t, "ready although the other site is cut off", func() error { return wantReady(ready) })
 	server := dnsfed.Server{Site: own.Name, Kind: dnsfed.ServerPod, Name: "cut-off", Address: address}
+	sites.listens(t, server)
 	table, err := sites.federation.Expect(dnsfed.Records{}, []dnsfed.Server{server})
 	check(t, err)
 	got := map[dnsfed.Case]geored.Verdict{}
@@ -266,10 +275,7 @@ func cutOff(t *testing.T, sites *realSites, program string) {
 
 	address, ready = start(t, program, f, own, "LAB_KUBERNETAI_READY_WAITS_FOR_ALL=1")
 	server.Address = address
-	eventually(t, "the faulty one answers", func() error {
-		_, err := sites.Resolve(t.Context(), dnsfed.Question{Server: server, Type: "A", Transport: "udp", Name: "kubernetes.default.svc.cluster.local."})
-		return err
-	})
+	sites.listens(t, server)
 	if code, err := readyCode(ready); err != nil || code != http.StatusServiceUnavailable {
 		t.Errorf("the readiness that waits for all clusters: %d %v, want 503", code, err)
 	}
