@@ -3,6 +3,7 @@ package dnsfed
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/georedkit/georedkit/geored"
@@ -63,7 +64,7 @@ func (e *expecter) read(services []Service) {
 		e.services[s.key()] = append(e.services[s.key()], s)
 	}
 	e.ownAPI()
-	for _, key := range sortedKeys(e.services) {
+	for _, key := range slices.Sorted(maps.Keys(e.services)) {
 		if key != "kubernetes.default" {
 			e.service(key)
 		}
@@ -132,13 +133,4 @@ func (e *expecter) ask(c Case, name, recordType string, records func(Service) []
 		}
 	}
 	e.questions = append(e.questions, q)
-}
-
-func sortedKeys(m map[string][]Service) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -29,9 +29,9 @@ func (f Federation) Faults() geored.Faults {
 	if f.CoreDNS.IsZero() {
 		add("coreDNS", "", "names no version", "write the CoreDNS that the name servers run, or were compiled with")
 	}
-	for field, zone := range map[string]string{"domain": f.domain(), "clusterSet": f.clusterSet()} {
-		if !zoneName.MatchString(zone) {
-			add(field, zone, "is not a DNS zone", "write it as cluster.local")
+	for _, zone := range []struct{ field, value string }{{"domain", f.domain()}, {"clusterSet", f.clusterSet()}} {
+		if !zoneName.MatchString(zone.value) {
+			add(zone.field, zone.value, "is not a DNS zone", "write it as cluster.local")
 		}
 	}
 	switch f.Plugin {
@@ -62,9 +62,9 @@ func (f Federation) siteFaults(s Site) geored.Faults {
 	}
 	switch f.Plugin {
 	case Kubernetai:
-		for field, word := range map[string]string{"kubeconfig in the name servers": s.Kubeconfig, "context": s.Context} {
-			if word != "" && !fileWord.MatchString(word) {
-				add(field, word, "cannot stand in a Corefile", "use letters, digits and the signs -_./@:")
+		for _, word := range []struct{ field, value string }{{"kubeconfig in the name servers", s.Kubeconfig}, {"context", s.Context}} {
+			if word.value != "" && !fileWord.MatchString(word.value) {
+				add(word.field, word.value, "cannot stand in a Corefile", "use letters, digits and the signs -_./@:")
 			}
 		}
 		if s.Kubeconfig == "" {

@@ -2,6 +2,7 @@ package dnsfed
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -35,7 +36,7 @@ func (t Table) Judge(answers geored.Answers[Answer]) geored.Finding {
 		same := strings.Join([]string{string(q.Server.Kind), q.Server.Name, q.Transport, q.Type, q.Name}, " ")
 		said[same] = append(said[same], answer.Code+" "+strings.Join(normal(q.Type, answer.Records), " "))
 	}
-	for _, same := range sortedNames(said) {
+	for _, same := range slices.Sorted(maps.Keys(said)) {
 		if turns := said[same]; len(slices.Compact(slices.Sorted(slices.Values(turns)))) > 1 {
 			f.Evidence, f.Verdict = append(f.Evidence, same+": the answers alternate: two different name servers stand behind one address"), geored.Fail
 			f.Remedy = "let one deployment alone stand behind the Service"
@@ -46,15 +47,6 @@ func (t Table) Judge(answers geored.Answers[Answer]) geored.Finding {
 	}
 	f.Message = fmt.Sprintf("%d of %d answers are right", right, len(answers.Asked()))
 	return answers.Conclude(f)
-}
-
-func sortedNames(m map[string][]string) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // wrong says what is wrong with an answer, and who seems to have given it.

@@ -58,12 +58,17 @@ func (c ChangeOver) Steps() []geored.Step {
 		return s
 	}
 	const kubectl = "kubectl -n " + Namespace + " "
+	annotate := ""
+	if c.Release != (Release{}) {
+		annotate = fmt.Sprintf("%sannotate service %s %s=%s %s=%s && %slabel service %s %s=Helm", kubectl, ServiceName, releaseName, c.Release.Name,
+			releaseNamespace, c.Release.Namespace, kubectl, ServiceName, managedBy)
+	}
 	service, old, fresh := "service "+Namespace+"/"+ServiceName, "deployment "+Namespace+"/"+c.Old, "deployment "+Namespace+"/"+c.New
 	return []geored.Step{
-		step("adopt", service, geored.Apply, "its cluster IP stands in every pod's resolv.conf: it is kept, and given to the release", kubectl+"annotate service "+ServiceName+" meta.helm.sh/release-name="+c.Release.Name),
+		step("adopt", service, geored.Apply, "its cluster IP stands in every pod's resolv.conf: it is kept, and given to the release", annotate),
 		step("start", fresh, geored.Apply, "the new name servers start beside the old ones, under a label of their own", kubectl+"apply -f "+c.New+".yaml", "adopt"),
 		step("prove", fresh, geored.Await, "each new pod answers right by its own address", "", "start"),
-		step("switch", service, geored.Apply, "one update leads all queries from the old pods to the new ones", kubectl+"set selector service "+ServiceName+" "+nameLabel+"="+c.New, "prove"),
+		step("switch", service, geored.Apply, "one update leads all queries from the old pods to the new ones", kubectl+"set selector service "+ServiceName+" "+nameLabel+"="+c.New+","+partOf+"="+partOfValue, "prove"),
 		step("drain", service, geored.Await, "what was cached or under way before the switch comes to its end", "", "switch"),
 		step("remove", old, geored.Delete, "two sets of name servers in one cluster are one mistake away from alternating answers", kubectl+"delete deployment "+c.Old, "drain"),
 	}

@@ -124,7 +124,7 @@ func TestChangeOver(t *testing.T) {
 		if err != nil {
 			return geored.Finding{Verdict: geored.Unknown, Message: err.Error()}
 		}
-		table.Questions = table.Questions[:2*len(servers):2*len(servers)]
+		table.Questions = table.Questions[: 2*len(servers) : 2*len(servers)]
 		for i, server := range servers {
 			for j, transport := range []string{"udp", "tcp"} {
 				table.Questions[2*i+j] = dnsfed.Question{Server: server, Case: dnsfed.OwnAPI, Name: "kubernetes.default.svc.cluster.local.", Type: "A",
