@@ -9,6 +9,8 @@
 //     geored/kube reaches clusters, geored/geotest lets programs be tested without any.
 //   - Package mesh plans WireGuard tunnels between sites and judges them; mesh/device reads and sets up interfaces,
 //     mesh/gateway and mesh/kube run a gateway in each cluster, mesh/meshtest pretends the devices.
+//   - Package dnsfed knows which name each site must answer and how, merges that into a Corefile and holds the servers to
+//     it; dnsfed/coredns reads and replaces a cluster's DNS, dnsfed/dnstest pretends the servers.
 //   - Package cassandra knows whether a ring over all sites is whole and whether the sites hold the same rows, package
 //     kafka whether MirrorMaker 2 really replicates, package objectstore whether buckets are equal. Each has a test kit
 //     beside it (cassandratest, kafkatest, objecttest).
@@ -16,7 +18,7 @@
 //     creds/kube mints, copies, rotates and revokes it with proof, creds/credstest pretends the clusters.
 //
 // geored imports no other package of the SDK, the domain packages import geored and not each other, and Kubernetes is
-// known only to packages that are named after it. So a program compiles what it uses: mesh and geored need one YAML
+// known only to packages that are named after it. So a program compiles what it uses: geored, mesh, dnsfed and creds need one YAML
 // reader beyond the standard library.
 //
 // The programs below examples carry out documented deployments with these packages, on sites of one's own or on a

@@ -41,7 +41,7 @@ type servers struct {
 }
 
 // start starts real servers for the test.
-func start(t *testing.T, args ...string) *servers {
+func start(t testing.TB, args ...string) *servers {
 	t.Helper()
 	var ready json.RawMessage
 	labtest.Servers(t, &ready, "kafka", args...)
