@@ -163,16 +163,42 @@ func (r *Replication) fly(ctx context.Context, m Mirror, plan CanaryPlan) Flight
 	return flight
 }
 
-// dropTopics deletes the topic where it was made, and its copies everywhere: with three sites there are copies of copies.
+// dropTopics deletes the topic where it was made, and then its copies everywhere. With three sites there are copies of
+// copies, which mirrors make a moment after the first ones: they are looked for until there are none for a while. One that
+// a mirror makes later still, after refresh.topics.interval.seconds, stays.
 func (r *Replication) dropTopics(ctx context.Context, plan CanaryPlan, made []geored.SiteName) error {
+	if len(made) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.budget)
 	defer cancel()
 	var errs []error
 	for _, name := range made {
 		errs = append(errs, r.sites[name].Messenger.DropTopic(ctx, plan.Topic))
 	}
+	for quiet := 0; quiet < quietLooks; {
+		dropped, err := r.dropCopies(ctx, plan, made)
+		errs = append(errs, err)
+		if quiet++; dropped > 0 {
+			quiet = 0
+		}
+		if err != nil || len(r.order) < 3 || r.clock.Sleep(ctx, time.Second) != nil {
+			break
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("canary's topics: %w", err)
+	}
+	return nil
+}
+
+// quietLooks is how many looks in a row, a second apart, must find no copy.
+const quietLooks = 3
+
+func (r *Replication) dropCopies(ctx context.Context, plan CanaryPlan, made []geored.SiteName) (dropped int, err error) {
+	var errs []error
 	for _, name := range r.order {
-		if r.sites[name].Messenger == nil || len(made) == 0 {
+		if r.sites[name].Messenger == nil {
 			continue
 		}
 		topics, err := r.sites[name].Brokers.Topics(ctx)
@@ -180,13 +206,11 @@ func (r *Replication) dropTopics(ctx context.Context, plan CanaryPlan, made []ge
 		for _, t := range topics {
 			if r.isCopy(t.Name, plan.Topic, made) {
 				errs = append(errs, r.sites[name].Messenger.DropTopic(ctx, t.Name))
+				dropped++
 			}
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("canary's topics: %w", err)
-	}
-	return nil
+	return dropped, errors.Join(errs...)
 }
 
 // isCopy says that a topic is a copy, at any depth, of one that was made: its prefixes are aliases of known mirrors.

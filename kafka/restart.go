@@ -73,6 +73,9 @@ func (r *Replication) restartTask(m Mirror, needs []geored.StepID) geored.Task {
 			if f := PositionFinding(now, History{}, r.limits); !done && !restarted && f.Verdict == geored.Pass {
 				done, detail = true, "runs; "+f.Message
 			}
+			if done {
+				restarted = false
+			}
 			return geored.State{Done: done, Detail: detail}, nil
 		},
 		Apply: func(ctx context.Context) error {

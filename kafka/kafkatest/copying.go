@@ -40,18 +40,19 @@ func (w *worker) copyRecords(ctx context.Context, admins map[geored.SiteName]*ka
 		if !selection.Has(t.Name) {
 			continue
 		}
-		if known, ok := c.ids[t.Name]; ok && known != t.ID {
-			for n := range t.Partitions {
-				delete(c.committed, kafka.Partition{Topic: t.Name, Number: n}) // running tasks see that it is another topic
+		known, ok := c.ids[t.Name]
+		if !ok || known != t.ID {
+			if err := makeCopy(ctx, admins[w.site.name], selection.Copy(t.Name), t.Partitions); err != nil {
+				return
 			}
 		}
-		c.ids[t.Name] = t.ID
-		if err := makeCopy(ctx, admins[w.site.name], selection.Copy(t.Name), t.Partitions); err != nil {
-			return
-		}
 		for n := range t.Partitions {
+			if ok && known != t.ID { // running tasks see that it is another topic
+				delete(c.committed, kafka.Partition{Topic: t.Name, Number: n})
+			}
 			partitions = append(partitions, kafka.Partition{Topic: t.Name, Number: n})
 		}
+		c.ids[t.Name] = t.ID
 	}
 	bounds, err := w.brokers[from].Bounds(ctx, partitions)
 	if err != nil {

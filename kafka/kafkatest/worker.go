@@ -82,7 +82,7 @@ func newWorker(t tester, world *World, s *site) *worker {
 // mirror makes the three connectors of a mirror.
 func (w *worker) mirror(m kafka.Mirror) {
 	for _, class := range []string{kafka.SourceConnector, kafka.CheckpointConnector, kafka.HeartbeatConnector} {
-		w.set(func(s *workerState) { w.putLocked(s, m.Connector(class), settings(m, class)) })
+		w.set(func(s *workerState) { w.putLocked(s, m.Connector(class), w.world.settings(m, class)) })
 	}
 }
 

@@ -104,13 +104,21 @@ func (w *World) isCut(from, to geored.SiteName) bool {
 	return w.cuts[geored.Target{Site: from, To: to}]
 }
 
-// settings are those that MirrorMaker's connectors are made with.
-func settings(m kafka.Mirror, class string) connect.Settings {
-	return connect.Settings{
+// settings are those that MirrorMaker's connectors are made with. With more than two sites copies are not copied on, for
+// their number grows with every way through all sites.
+func (w *World) settings(m kafka.Mirror, class string) connect.Settings {
+	s := connect.Settings{
 		"connector.class":      "org.apache.kafka.connect.mirror." + class,
 		"tasks.max":            "2",
 		"source.cluster.alias": string(m.From), "target.cluster.alias": string(m.To),
 		"topics": ".*", "groups": ".*",
 		"refresh.topics.interval.seconds": "1", "sync.group.offsets.enabled": "true",
 	}
+	if len(w.names) > 2 {
+		s["topics.exclude"], s["heartbeats.replication.enabled"] = `.*[\-\.]internal,.*\.replica,__.*`, "false"
+		for _, name := range w.names {
+			s["topics.exclude"] += "," + string(name) + `\..*`
+		}
+	}
+	return s
 }
