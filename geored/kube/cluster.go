@@ -1,8 +1,12 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery/cached/memory"
@@ -31,19 +35,44 @@ type Cluster struct {
 // it, such as a context that is not in it.
 func Open(site geored.SiteName, ref geored.KubeRef) (*Cluster, error) {
 	if ref.Kubeconfig == "" {
-		return nil, fmt.Errorf("site %s: no kubeconfig is named", site) // client-go would take what it finds on the machine
+		return nil, fmt.Errorf("site %s: no kubeconfig is named", site)
 	}
-	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: ref.Kubeconfig}
-	overrides := &clientcmd.ConfigOverrides{CurrentContext: ref.Context}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
+	config, err := readKubeconfig(ref)
+	if err == nil {
+		var cluster *Cluster
+		if cluster, err = New(site, config); err == nil {
+			return cluster, nil
+		}
+	}
+	return nil, fmt.Errorf("site %s: kubeconfig %s: %w", site, ref.Kubeconfig, err)
+}
+
+// readKubeconfig takes nothing from the machine that the file does not say: client-go's usual way goes on with the
+// cluster that the program itself runs in.
+func readKubeconfig(ref geored.KubeRef) (*rest.Config, error) {
+	file, err := (&clientcmd.ClientConfigLoadingRules{ExplicitPath: ref.Kubeconfig}).Load()
 	if err != nil {
-		return nil, fmt.Errorf("site %s: kubeconfig %s: %w", site, ref.Kubeconfig, err)
+		return nil, err
 	}
-	cluster, err := New(site, config)
-	if err != nil {
-		return nil, fmt.Errorf("site %s: kubeconfig %s: %w", site, ref.Kubeconfig, err)
+	name := cmp.Or(ref.Context, file.CurrentContext)
+	if name == "" {
+		return nil, fmt.Errorf("it has no current context: name one of %q", slices.Sorted(maps.Keys(file.Contexts)))
 	}
-	return cluster, nil
+	context, ok := file.Contexts[name]
+	if !ok {
+		return nil, fmt.Errorf("context %q is not in it: it has %q", name, slices.Sorted(maps.Keys(file.Contexts)))
+	}
+	cluster, ok := file.Clusters[context.Cluster]
+	if !ok {
+		return nil, fmt.Errorf("context %q: cluster %q is not in it", name, context.Cluster)
+	}
+	if _, ok := file.AuthInfos[context.AuthInfo]; !ok && context.AuthInfo != "" {
+		return nil, fmt.Errorf("context %q: user %q is not in it", name, context.AuthInfo)
+	}
+	if strings.Contains(cluster.Server, "@") {
+		return nil, fmt.Errorf("cluster %q: its server holds a user name: write it among the users", context.Cluster) // errors show the server
+	}
+	return clientcmd.NewNonInteractiveClientConfig(*file, name, &clientcmd.ConfigOverrides{}, nil).ClientConfig()
 }
 
 // New is [Open] for those who have a client configuration. It does not change config.

@@ -1,15 +1,19 @@
 package kube
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/apimachinery/pkg/util/json"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
 )
 
 // Object is a Kubernetes object as it is sent to the API server.
@@ -54,23 +58,29 @@ func dropNulls(value any) {
 	}
 }
 
-// ReadObjects reads a stream of YAML or JSON documents; empty ones are passed over. Every object needs an apiVersion, a
-// kind and a name.
+// ReadObjects reads YAML or JSON documents, separated by "---"; empty ones are passed over. Every object needs an
+// apiVersion, a kind and a name; a key that stands twice is an error.
 func ReadObjects(manifests []byte) ([]*Object, error) {
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifests), 4096)
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(manifests)))
 	var objects []*Object
 	for n := 1; ; n++ {
-		var content map[string]any
-		switch err := decoder.Decode(&content); {
-		case errors.Is(err, io.EOF):
+		text, err := reader.Read()
+		if errors.Is(err, io.EOF) {
 			return objects, nil
+		}
+		if err == nil {
+			text, err = yaml.YAMLToJSONStrict(text)
+		}
+		object := &Object{}
+		if err == nil {
+			err = json.Unmarshal(text, &object.Object) // which keeps whole numbers whole
+		}
+		switch {
 		case err != nil:
 			return nil, fmt.Errorf("document %d: %w", n, err)
-		case len(content) == 0:
+		case len(object.Object) == 0:
 			continue
-		}
-		object := &Object{Object: content}
-		if object.GetAPIVersion() == "" || object.GetKind() == "" || object.GetName() == "" {
+		case object.GetAPIVersion() == "" || object.GetKind() == "" || object.GetName() == "":
 			return nil, fmt.Errorf("document %d: an object needs apiVersion, kind and metadata.name", n)
 		}
 		objects = append(objects, object)
@@ -83,7 +93,5 @@ func describe(o *Object) string {
 	if namespace := o.GetNamespace(); namespace != "" {
 		name = namespace + "/" + name
 	}
-	return lower(o.GetKind()) + " " + name
+	return strings.ToLower(o.GetKind()) + " " + name
 }
-
-func lower(kind string) string { return string(bytes.ToLower([]byte(kind))) }
