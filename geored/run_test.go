@@ -32,7 +32,7 @@ func statuses(r geored.Result) string {
 }
 
 func config(t *testing.T) geored.RunConfig {
-	return geored.RunConfig{Clock: geotest.NewClock(t, start), StepTimeout: time.Minute}
+	return geored.RunConfig{Clock: geotest.NewClock(t, start), StepTimeout: time.Minute, Poll: 5 * time.Second}
 }
 
 func TestRunAppliesWhatIsMissingAndNothingElse(t *testing.T) {

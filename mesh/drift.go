@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/georedkit/georedkit/geored"
 )
 
 // Difference is one way in which a device is not as it should be.
@@ -57,6 +59,27 @@ func (d Device) Drift(s DeviceState) []Difference {
 		}
 	}
 	return drift
+}
+
+// DriftFindings makes one finding per device that was asked for its state; a target's Site and Name are the device's.
+// Who did not answer is unknown, and so is a device that the layout does not have.
+func DriftFindings(l Layout, answers geored.Answers[DeviceState]) []geored.Finding {
+	return answers.Each(func(t geored.Target, s DeviceState) geored.Finding {
+		d, ok := l.Device(t.Site, t.Name)
+		if !ok {
+			return geored.Finding{Verdict: geored.Unknown, Message: fmt.Sprintf("the layout has no device at %s", t)}
+		}
+		drift := d.Drift(s)
+		if len(drift) == 0 {
+			return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%s is as it should be", d.Interface)}
+		}
+		f := geored.Finding{Verdict: geored.Fail, Remedy: "configure the device anew",
+			Message: fmt.Sprintf("%s is not as it should be: %s", d.Interface, drift[0])}
+		for _, difference := range drift {
+			f.Evidence = append(f.Evidence, difference.String())
+		}
+		return f
+	})
 }
 
 type differences []Difference

@@ -1,6 +1,8 @@
 package mesh_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -80,5 +82,45 @@ func TestDrift(t *testing.T) {
 				t.Errorf("drift %v, want one that says %q", drift, c.want)
 			}
 		})
+	}
+}
+
+func TestDriftFindings(t *testing.T) {
+	network, gateways := testNetwork(t, 3)
+	layout, err := mesh.Plan(network, gateways)
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets := []geored.Target{{Site: "dc1", Name: "dc1-1"}, {Site: "dc2", Name: "dc2-1"}, {Site: "dc3", Name: "dc3-1"}, {Site: "dc4", Name: "dc4-1"}}
+	answers := geored.Ask(t.Context(), targets, func(_ context.Context, target geored.Target) (mesh.DeviceState, error) {
+		d, _ := layout.Device(target.Site, target.Name)
+		s := stateOf(d)
+		switch target.Site {
+		case "dc2":
+			s.MTU, s.Up = 1500, false
+		case "dc3":
+			return s, errors.New("permission denied")
+		}
+		return s, nil
+	})
+	findings := mesh.DriftFindings(layout, answers)
+	for i, want := range []geored.Verdict{geored.Pass, geored.Fail, geored.Unknown, geored.Unknown} {
+		if findings[i].Verdict != want {
+			t.Errorf("%s is %s: %s", targets[i], findings[i].Verdict, findings[i].Message)
+		}
+	}
+	if f := findings[1]; len(f.Evidence) != 2 || !strings.Contains(f.Message, "mtu is 1500 instead of 1420") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// What WireGuard would mask and merge is no drift.
+func TestDriftComparesWhatIsMeant(t *testing.T) {
+	d := testDevice(t)
+	state := stateOf(d)
+	first := d.Peers[0].AllowedIPs[0]
+	d.Peers[0].AllowedIPs = append([]netip.Prefix{netip.PrefixFrom(first.Addr().Next(), first.Bits()), first}, d.Peers[0].AllowedIPs...)
+	if drift := d.Drift(state); len(drift) > 0 {
+		t.Errorf("drift %v", drift)
 	}
 }

@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -13,6 +14,23 @@ type Sample struct {
 	Before DeviceState         `json:"before"`
 	After  DeviceState         `json:"after"`
 	Probes map[PublicKey]Probe `json:"probes"` // by the peer's key; a peer without one was not probed
+}
+
+// TakeSample makes the sample of one device's tunnels to a site: it reads, probes every peer of the site once and reads
+// again. An error comes with what was sampled before it.
+func TakeSample(ctx context.Context, d Device, to geored.SiteName, read func(context.Context) (DeviceState, error), probe func(context.Context, Peer) Probe) (Sample, error) {
+	s := Sample{Probes: map[PublicKey]Probe{}}
+	var err error
+	if s.Before, err = read(ctx); err != nil {
+		return s, err
+	}
+	for _, p := range d.Peers {
+		if p.Site == to {
+			s.Probes[p.PublicKey] = probe(ctx, p)
+		}
+	}
+	s.After, err = read(ctx)
+	return s, err
 }
 
 // HandshakeTargets are the questions to ask: every device of the layout about every other site that it has peers of.

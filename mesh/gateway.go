@@ -3,6 +3,8 @@ package mesh
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/georedkit/georedkit/geored"
 )
@@ -12,38 +14,76 @@ type Gateway struct {
 	Site        geored.SiteName `json:"site"`
 	Node        string          `json:"node"`
 	PublicKey   PublicKey       `json:"publicKey"`
-	WireGuardIP netip.Addr      `json:"wireguardIP"` // of its interface, inside the site's WireGuardCIDR
-	Endpoint    geored.Endpoint `json:"endpoint"`    // where other sites reach it
-	InternalIP  netip.Addr      `json:"internalIP"`  // where the other nodes of its site reach it; zero: unknown
+	WireGuardIP netip.Addr      `json:"wireguardIP"`           // of its interface, inside the site's WireGuardCIDR
+	Endpoint    geored.Endpoint `json:"endpoint"`              // where other sites reach it
+	InternalIP  netip.Addr      `json:"internalIP"`            // where the other nodes of its site reach it; zero: unknown
+	LocationIPs []netip.Prefix  `json:"locationIPs,omitempty"` // what else is reached through it, outside of the cluster
 }
 
 func (g Gateway) String() string { return fmt.Sprintf("node %s of site %s", g.Node, g.Site) }
 
+func (g Gateway) field(name string) string { return "gateway[" + g.Node + "]." + name }
+
 func (g Gateway) fault(field, value, problem, remedy string) geored.Fault {
-	return geored.Fault{Site: g.Site, Field: fmt.Sprintf("gateway[%s].%s", g.Node, field), Value: value, Problem: problem, Remedy: remedy}
+	return geored.Fault{Site: g.Site, Field: g.field(field), Value: value, Problem: problem, Remedy: remedy}
 }
 
 // gatewayFaults are the conflicts of what was observed, with what is wanted and among itself.
-func gatewayFaults(n Network, gateways []Gateway) geored.Faults {
+func gatewayFaults(n Network, gateways []Gateway, sites map[geored.SiteName]indexedSite) geored.Faults {
 	faults := identityFaults(gateways)
-	tunnel := n.tunnelRanges()
+	tunnel, located := n.tunnelRanges(), locations(gateways)
+	inTunnel, inLocation := newCarried(tunnel), newCarried(located)
 	for _, g := range gateways {
-		site, ok := n.Site(g.Site)
+		site, ok := sites[g.Site]
 		if !ok {
 			faults = append(faults, g.fault("site", string(g.Site), "is none of the network's sites", "add it, or leave its gateway out"))
 			continue
 		}
 		faults = append(faults, g.faults(site)...)
-		faults = append(faults, endpointFaults(g.Site, fmt.Sprintf("gateway[%s].endpoint", g.Node), g.Endpoint, tunnel)...)
+		if g.Endpoint != site.node(g.Node).Endpoint { // else the network was held against it
+			faults = append(faults, inTunnel.endpointFaults(g.Site, g.field("endpoint"), g.Endpoint)...)
+		}
+		if len(located) > 0 {
+			faults = append(faults, inLocation.endpointFaults(g.Site, g.field("endpoint"), g.Endpoint)...)
+		}
+	}
+	return append(faults, locationFaults(located, tunnel)...)
+}
+
+// locations are what lies behind single nodes.
+func locations(gateways []Gateway) []geored.Range {
+	var located []geored.Range
+	for _, g := range gateways {
+		for _, p := range g.LocationIPs {
+			located = append(located, geored.Range{Site: g.Site, Field: g.field("locationIPs"), Prefix: p})
+		}
+	}
+	return located
+}
+
+// locationFaults holds them against each other and against all else that the tunnels carry.
+func locationFaults(located, tunnel []geored.Range) geored.Faults {
+	if len(located) == 0 {
+		return nil
+	}
+	var faults geored.Faults
+	for _, r := range located { // several of one address family are fine here
+		faults = append(faults, geored.RangeFaults(r.Site, r.Field, []netip.Prefix{r.Prefix})...)
+	}
+	isLocation := func(r geored.Range) bool { return strings.HasPrefix(r.Field, "gateway[") }
+	for _, o := range geored.Overlaps(slices.Concat(tunnel, located)) {
+		if isLocation(o.A) || isLocation(o.B) {
+			faults = append(faults, geored.OverlapFaults([]geored.Range{o.A, o.B})...)
+		}
 	}
 	return faults
 }
 
-func (g Gateway) faults(site Site) geored.Faults {
+func (g Gateway) faults(site indexedSite) geored.Faults {
 	var faults geored.Faults
 	if g.Node == "" {
 		faults = append(faults, g.fault("node", "", "is missing", "name the node"))
-	} else if len(site.Nodes) > 0 && !site.hasNode(g.Node) {
+	} else if _, ok := site.byName[g.Node]; len(site.Nodes) > 0 && !ok {
 		faults = append(faults, g.fault("node", g.Node, "is none of the site's nodes", "add it to them"))
 	}
 	if g.PublicKey.IsZero() {
@@ -65,35 +105,36 @@ func (g Gateway) faults(site Site) geored.Faults {
 	return faults
 }
 
-func (s Site) hasNode(name string) bool {
-	for _, node := range s.Nodes {
-		if node.Name == name {
-			return true
-		}
-	}
-	return false
-}
-
 // identityFaults finds gateways that cannot be told apart: a second peer with the same key, and WireGuard forgets the
 // first without a word.
 func identityFaults(gateways []Gateway) geored.Faults {
 	var faults geored.Faults
-	nodes, keys := map[string]Gateway{}, map[PublicKey]Gateway{}
-	ips, endpoints := map[netip.Addr]Gateway{}, map[geored.Endpoint]Gateway{}
-	for _, g := range gateways {
-		if first, ok := nodes[g.Node]; ok {
-			faults = append(faults, g.fault("node", g.Node, fmt.Sprintf("is also %s", first), "give each node a name of its own over all sites"))
+	size := len(gateways)
+	nodes, keys := make(map[string]int, size), make(map[PublicKey]int, size)
+	ips, endpoints := make(map[netip.Addr]int, size), make(map[geored.Endpoint]int, size)
+	for i, g := range gateways {
+		if first, ok := seen(nodes, g.Node, i); ok {
+			faults = append(faults, g.fault("node", g.Node, "is also "+gateways[first].String(), "give each node a name of its own over all sites"))
 		}
-		if first, ok := keys[g.PublicKey]; ok && !g.PublicKey.IsZero() {
-			faults = append(faults, g.fault("publicKey", g.PublicKey.String(), fmt.Sprintf("is that of %s", first), "make each node a key of its own"))
+		if first, ok := seen(keys, g.PublicKey, i); ok {
+			faults = append(faults, g.fault("publicKey", g.PublicKey.String(), "is that of "+gateways[first].String(), "make each node a key of its own"))
 		}
-		if first, ok := ips[g.WireGuardIP]; ok && g.WireGuardIP.IsValid() {
-			faults = append(faults, g.fault("wireguardIP", g.WireGuardIP.String(), fmt.Sprintf("is that of %s", first), "give each node its own"))
+		if first, ok := seen(ips, g.WireGuardIP, i); ok {
+			faults = append(faults, g.fault("wireguardIP", g.WireGuardIP.String(), "is that of "+gateways[first].String(), "give each node its own"))
 		}
-		if first, ok := endpoints[g.Endpoint]; ok && g.Endpoint.IsValid() {
-			faults = append(faults, g.fault("endpoint", g.Endpoint.String(), fmt.Sprintf("is that of %s", first), "give each node its own address or port"))
+		if first, ok := seen(endpoints, g.Endpoint, i); ok {
+			faults = append(faults, g.fault("endpoint", g.Endpoint.String(), "is that of "+gateways[first].String(), "give each node its own address or port"))
 		}
-		nodes[g.Node], keys[g.PublicKey], ips[g.WireGuardIP], endpoints[g.Endpoint] = g, g, g, g
 	}
 	return faults
+}
+
+// seen notes where a value stood first. The zero value stands for nothing and is never doubled.
+func seen[T comparable](first map[T]int, value T, i int) (int, bool) {
+	var none T
+	if j, ok := first[value]; ok || value == none {
+		return j, ok
+	}
+	first[value] = i
+	return i, false
 }

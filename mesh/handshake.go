@@ -25,8 +25,13 @@ const (
 type Probe struct {
 	Sent     bool   `json:"sent"`     // false: nobody probed
 	Answered bool   `json:"answered"` // by the other site's end
+	Bytes    int    `json:"bytes"`    // of the answer, IP header included; zero: unknown
 	Detail   string `json:"detail,omitempty"`
 }
+
+// ProbeBytes is a good size for a probe: more than what the protocol itself receives between two samples, keepalives and a
+// handshake, so that an answer that took another way is not taken for one through the tunnel.
+const ProbeBytes = 512
 
 // Crossing is what was seen of one tunnel from one end: two samples with a probe between them.
 type Crossing struct {
@@ -56,7 +61,7 @@ func (p PeerState) age(at time.Time) (time.Duration, bool) {
 
 // Judge says whether the tunnel carries traffic. A fresh handshake alone proves nothing: on a cut link it stays fresh
 // for three minutes. An old one alone neither: an idle tunnel without keepalive is as old as its last packet. So it
-// passes only when a probe was answered, a session stands and bytes came in between the samples.
+// passes only when a probe was answered, a session stands and as many bytes came in between the samples as the answer has.
 func (c Crossing) Judge() Judgement {
 	if j, ok := c.unusable(); ok {
 		return j
@@ -65,7 +70,7 @@ func (c Crossing) Judge() Judgement {
 	came := c.After.ReceivedBytes - c.Before.ReceivedBytes
 	age, aged := c.After.age(c.AfterAt)
 	switch {
-	case c.Probe.Answered && came > 0 && j.Handshake == Fresh:
+	case c.Probe.Answered && came >= c.Probe.through() && j.Handshake == Fresh:
 		j.Verdict = geored.Pass
 		j.Message = fmt.Sprintf("the probe was answered through the tunnel, %d bytes came in", came)
 	case c.Probe.Answered:
@@ -91,6 +96,15 @@ func (c Crossing) Judge() Judgement {
 		j.Remedy = "look at allowed IPs and routes on both sides, and at what was to answer"
 	}
 	return j
+}
+
+// through is what an answer adds to the bytes received when it comes through the tunnel, at least.
+func (p Probe) through() int64 {
+	const header = 32 // WireGuard's own, with the tag
+	if p.Bytes == 0 {
+		return 1
+	}
+	return int64(p.Bytes) + header
 }
 
 // unusable finds samples of which nothing can be told.

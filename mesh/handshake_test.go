@@ -3,6 +3,7 @@ package mesh_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -29,12 +30,15 @@ func TestJudge(t *testing.T) {
 		verdict geored.Verdict
 		says    string
 	}{
-		"healthy":             {func(*mesh.Crossing) {}, mesh.Fresh, geored.Pass, "answered through the tunnel"},
-		"180 s are fresh":     {func(c *mesh.Crossing) { c.After.LastHandshake = c.AfterAt.Add(-180 * time.Second) }, mesh.Fresh, geored.Pass, ""},
-		"one second more":     {func(c *mesh.Crossing) { c.After.LastHandshake = c.AfterAt.Add(-181 * time.Second) }, mesh.Stale, geored.Fail, "not through this tunnel"},
-		"answered past it":    {received, mesh.Fresh, geored.Fail, "not through this tunnel"},
-		"answered, never met": {func(c *mesh.Crossing) { c.After.LastHandshake = time.Time{} }, mesh.Never, geored.Fail, "not through this tunnel"},
-		"cut link":            {func(c *mesh.Crossing) { c.Probe = silent; received(c) }, mesh.OneWay, geored.Fail, "none comes back"},
+		"healthy":                            {func(*mesh.Crossing) {}, mesh.Fresh, geored.Pass, "answered through the tunnel"},
+		"180 s are fresh":                    {func(c *mesh.Crossing) { c.After.LastHandshake = c.AfterAt.Add(-180 * time.Second) }, mesh.Fresh, geored.Pass, ""},
+		"one second more":                    {func(c *mesh.Crossing) { c.After.LastHandshake = c.AfterAt.Add(-181 * time.Second) }, mesh.Stale, geored.Fail, "not through this tunnel"},
+		"answered past it, a keepalive came": {func(c *mesh.Crossing) { c.Probe.Bytes = mesh.ProbeBytes }, mesh.Fresh, geored.Fail, "not through this tunnel"},
+		"answered with all its bytes":        {func(c *mesh.Crossing) { c.Probe.Bytes = 96 }, mesh.Fresh, geored.Pass, ""},
+		"answered with a byte less":          {func(c *mesh.Crossing) { c.Probe.Bytes = 97 }, mesh.Fresh, geored.Fail, "not through this tunnel"},
+		"answered past it":                   {received, mesh.Fresh, geored.Fail, "not through this tunnel"},
+		"answered, never met":                {func(c *mesh.Crossing) { c.After.LastHandshake = time.Time{} }, mesh.Never, geored.Fail, "not through this tunnel"},
+		"cut link":                           {func(c *mesh.Crossing) { c.Probe = silent; received(c) }, mesh.OneWay, geored.Fail, "none comes back"},
 		"never": {func(c *mesh.Crossing) { c.Probe = silent; c.After.LastHandshake = time.Time{}; received(c) },
 			mesh.Never, geored.Fail, "no handshake"},
 		"stale": {func(c *mesh.Crossing) { c.Probe = silent; c.After.LastHandshake = sampled.Add(-time.Hour) },
@@ -133,5 +137,34 @@ func TestHandshakeFindings(t *testing.T) {
 	}
 	if got := mesh.HandshakeFindings(mesh.Layout{}, answers)[0]; got.Verdict != geored.Unknown {
 		t.Errorf("a tunnel that no layout has is %s", got.Verdict)
+	}
+}
+
+// A site with several nodes is as good as the worst tunnel to it, wherever that stands.
+func TestHandshakeFindingIsTheWorst(t *testing.T) {
+	network, nodes := fullNetwork(t, 2, 3)
+	full, err := mesh.PlanFull(network, nodes, mesh.OneOwner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	layout := full.Layout()
+	for broken := range 3 {
+		answers := geored.Ask(t.Context(), mesh.HandshakeTargets(layout)[:1], func(_ context.Context, target geored.Target) (mesh.Sample, error) {
+			d, _ := layout.Device(target.Site, target.Name)
+			s := mesh.Sample{Before: stateOf(d), After: stateOf(d), Probes: map[mesh.PublicKey]mesh.Probe{}}
+			s.After.SampledAt = sampled.Add(time.Second)
+			for i, p := range d.Peers {
+				s.After.Peers[i].SentBytes = 64
+				if i != broken {
+					s.After.Peers[i].ReceivedBytes = 64
+				}
+				s.Probes[p.PublicKey] = mesh.Probe{Sent: true, Answered: i != broken}
+			}
+			return s, nil
+		})
+		f := mesh.HandshakeFindings(layout, answers)[0]
+		if want := fmt.Sprintf("dc1-1 -> dc2-%d", broken+1); f.Verdict != geored.Fail || !strings.Contains(f.Message, want) || len(f.Evidence) != 3 {
+			t.Errorf("%d broken: %+v", broken, f)
+		}
 	}
 }

@@ -31,8 +31,8 @@ const (
 	DefaultPersistentKeepalive = 10 * time.Second
 )
 
-// withDefaults fills in what was left at zero.
-func (n Network) withDefaults() Network {
+// WithDefaults is the network with what was left at zero filled in, as [Plan] takes it.
+func (n Network) WithDefaults() Network {
 	if n.Interface == "" {
 		n.Interface = DefaultInterface
 	}
@@ -65,4 +65,30 @@ func (n Network) Site(name geored.SiteName) (Site, bool) {
 		}
 	}
 	return Site{}, false
+}
+
+// indexedSite is a site whose nodes are found by name.
+type indexedSite struct {
+	Site
+	byName map[string]int
+}
+
+// node is the zero node when there is none of that name.
+func (s indexedSite) node(name string) geored.Node {
+	if i, ok := s.byName[name]; ok {
+		return s.Nodes[i]
+	}
+	return geored.Node{}
+}
+
+func (n Network) index() map[geored.SiteName]indexedSite {
+	sites := make(map[geored.SiteName]indexedSite, len(n.Sites))
+	for _, site := range n.Sites {
+		byName := make(map[string]int, len(site.Nodes))
+		for i, node := range site.Nodes {
+			byName[node.Name] = i
+		}
+		sites[site.Name] = indexedSite{site, byName}
+	}
+	return sites
 }

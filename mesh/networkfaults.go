@@ -3,6 +3,7 @@ package mesh
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,16 +17,15 @@ func (n Network) Validate() error { return n.Faults().Err() }
 // Faults is [Network.Validate] for callers that add faults of their own: those of the topology, those of the devices'
 // common settings, and everything that would make the tunnels fight over an address.
 func (n Network) Faults() geored.Faults {
-	n = n.withDefaults()
+	n = n.WithDefaults()
 	faults := n.Topology().Faults()
 	faults = append(faults, n.settingFaults()...)
 	for _, site := range n.Sites {
 		faults = append(faults, site.rangeFaults()...)
 		faults = append(faults, site.gatewayFaults()...)
-		faults = append(faults, n.endpointFaults(site)...)
 	}
 	faults = append(faults, n.nodeNameFaults()...)
-	return append(faults, n.overlapFaults()...)
+	return append(faults, n.addressFaults()...)
 }
 
 const (
@@ -58,9 +58,11 @@ func (n Network) settingFaults() geored.Faults {
 }
 
 func (n Network) hasIPv6() bool {
-	for _, r := range n.tunnelRanges() {
-		if r.Prefix.IsValid() && !r.Prefix.Addr().Unmap().Is4() {
-			return true
+	for _, site := range n.Sites {
+		for _, p := range slices.Concat(site.Pods, site.Services, []netip.Prefix{site.WireGuardCIDR}) {
+			if p.IsValid() && !p.Addr().Unmap().Is4() {
+				return true
+			}
 		}
 	}
 	return false
@@ -119,7 +121,11 @@ func (s Site) gatewayFaults() geored.Faults {
 // nodeNameFaults finds nodes of different sites with one name: it is the name of their peers.
 func (n Network) nodeNameFaults() geored.Faults {
 	var faults geored.Faults
-	first := map[string]geored.SiteName{}
+	size := 0
+	for _, site := range n.Sites {
+		size += len(site.Nodes)
+	}
+	first := make(map[string]geored.SiteName, size)
 	for _, site := range n.Sites {
 		for _, node := range site.Nodes {
 			if owner, ok := first[node.Name]; !ok {
@@ -133,4 +139,4 @@ func (n Network) nodeNameFaults() geored.Faults {
 	return faults
 }
 
-func nodeField(node, field string) string { return fmt.Sprintf("nodes[%s].%s", node, field) }
+func nodeField(node, field string) string { return "nodes[" + node + "]." + field }

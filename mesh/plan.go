@@ -3,6 +3,7 @@ package mesh
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/georedkit/georedkit/geored"
 )
@@ -14,18 +15,23 @@ import (
 // The error is [geored.Faults], all at once, and there is no layout then: faults of the network, sites without a gateway
 // or with two, doubled keys, addresses and endpoints, each with both parties named.
 func Plan(n Network, gateways []Gateway) (Layout, error) {
+	sites := n.index()
 	faults := append(n.Faults(), onePerSite(n, gateways)...)
-	if err := append(faults, gatewayFaults(n, gateways)...).Err(); err != nil {
+	if err := append(faults, gatewayFaults(n, gateways, sites)...).Err(); err != nil {
 		return Layout{}, err
 	}
-	n = n.withDefaults()
+	n = n.WithDefaults()
+	peers := make([]Peer, len(gateways))
+	for i, g := range gateways {
+		site := sites[g.Site]
+		peers[i] = n.peer(g, site.Pods, site.Services)
+	}
 	var l Layout
 	for _, own := range gateways {
 		d := n.device(own)
-		for _, other := range gateways {
-			if other.Site != own.Site {
-				site, _ := n.Site(other.Site)
-				d.Peers = append(d.Peers, n.peer(other, append(site.shared(), site.Pods...)))
+		for _, p := range peers {
+			if p.Site != own.Site {
+				d.Peers = append(d.Peers, p)
 			}
 		}
 		l.Devices = append(l.Devices, d)
@@ -40,13 +46,11 @@ func (n Network) device(g Gateway) Device {
 }
 
 // peer is a gateway as the other sites see it: its own address and what it carries.
-func (n Network) peer(g Gateway, carries []netip.Prefix) Peer {
+func (n Network) peer(g Gateway, carries ...[]netip.Prefix) Peer {
+	all := slices.Concat(append(carries, g.LocationIPs, []netip.Prefix{single(g.WireGuardIP)})...)
 	return Peer{Site: g.Site, Node: g.Node, PublicKey: g.PublicKey, Endpoint: g.Endpoint,
-		AllowedIPs: canonical(append(carries, single(g.WireGuardIP))), PersistentKeepalive: n.PersistentKeepalive}
+		AllowedIPs: slices.Clip(canonical(all)), PersistentKeepalive: n.PersistentKeepalive}
 }
-
-// shared is what belongs to no single node of the site.
-func (s Site) shared() []netip.Prefix { return append([]netip.Prefix(nil), s.Services...) }
 
 // onePerSite finds sites without a gateway, with two, or with another than the one named.
 func onePerSite(n Network, gateways []Gateway) geored.Faults {

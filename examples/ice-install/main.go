@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/georedkit/georedkit/examples/internal/ice"
 	"github.com/georedkit/georedkit/geored"
@@ -19,7 +20,7 @@ func open(text []byte, o cli.Options) (cli.Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := ice.Open(topology, ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret})
+	d, err := ice.Open(topology.In(filepath.Dir(o.Topology)), ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret})
 	return deployment{d}, err
 }
 

@@ -7,7 +7,8 @@ import (
 )
 
 // Clock is a clock that stands still until it is moved. While it runs by itself (see [NewClock]) it jumps to the next
-// sleeper's time as soon as everybody sleeps, so that hours pass in milliseconds.
+// sleeper's time when everybody seems to sleep, so that hours pass in milliseconds. It cannot see who is busy with
+// something else than the clock, such as a slow server: give what must not run out of time plenty of it.
 type Clock struct {
 	mu       sync.Mutex
 	now      time.Time
@@ -86,13 +87,18 @@ func (c *Clock) wakeDue() {
 	}
 }
 
-// quiet is how long nobody may touch the clock before it is taken that everybody sleeps.
-const quiet = time.Millisecond
+// Everybody is taken to sleep when nobody touched the clock for a number of ticks in a row: on a busy machine one tick
+// passes while others still wait for a processor.
+const (
+	tick       = 2 * time.Millisecond
+	quietTicks = 5
+)
 
 func (c *Clock) jump(done <-chan struct{}) {
-	ticker := time.NewTicker(quiet)
+	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	var seen uint64
+	quiet := 0
 	for {
 		select {
 		case <-done:
@@ -100,8 +106,12 @@ func (c *Clock) jump(done <-chan struct{}) {
 		case <-ticker.C:
 		}
 		c.mu.Lock()
-		if c.touched == seen {
+		if quiet++; c.touched != seen {
+			quiet = 0
+		}
+		if quiet >= quietTicks {
 			c.toNextSleeper()
+			quiet = 0
 		}
 		seen = c.touched
 		c.mu.Unlock()

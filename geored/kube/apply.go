@@ -18,7 +18,7 @@ import (
 )
 
 // ApplyTask is a task that applies objects, in their order, and is done when each is as it is wanted and ready (see
-// [Cluster.State]).
+// [Cluster.State]). Two tasks must not apply one object with different fields: each would take away what the other wants.
 func (c *Cluster) ApplyTask(step geored.Step, objects ...*Object) geored.Task {
 	return geored.Task{
 		Step:    step,

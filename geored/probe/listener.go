@@ -118,7 +118,8 @@ func (zeroes) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// serveEcho answers each datagram with its first eight bytes and its length: the way back needs no room.
+// serveEcho answers each datagram with its first eight bytes, its length, and as much more as the four bytes behind the
+// token ask for, up to that length: on the way back there may be less room, or it may have to be filled.
 func serveEcho(conn net.PacketConn) error {
 	buffer := make([]byte, 64<<10)
 	for {
@@ -126,8 +127,18 @@ func serveEcho(conn net.PacketConn) error {
 		if errors.Is(err, net.ErrClosed) {
 			return err
 		}
-		if err == nil && n >= tokenSize {
-			_, _ = conn.WriteTo(binary.BigEndian.AppendUint32(buffer[:tokenSize:tokenSize], uint32(n)), from)
+		if err == nil && n >= echoSize {
+			wanted := int(binary.BigEndian.Uint32(buffer[tokenSize:]))
+			binary.BigEndian.PutUint32(buffer[tokenSize:], uint32(n))
+			_, _ = conn.WriteTo(buffer[:max(echoSize, min(wanted, n))], from)
 		}
 	}
+}
+
+// EchoDatagram is a datagram for the UDP echo of a [Listener] that asks for an answer of the same size; at least 12
+// bytes.
+func EchoDatagram(size int) []byte {
+	datagram := make([]byte, max(size, echoSize))
+	binary.BigEndian.PutUint32(datagram[tokenSize:], uint32(len(datagram)))
+	return datagram
 }

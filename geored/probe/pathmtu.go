@@ -31,7 +31,8 @@ type PathMTUAnswer struct {
 func (PathMTU) question() string { return "path-mtu" }
 
 const (
-	tokenSize  = 8
+	tokenSize  = 8             // tells the answers to one datagram from those to another
+	echoSize   = tokenSize + 4 // the smallest answer
 	udpHeader  = 8
 	ipv4Header = 20
 	ipv6Header = 40
@@ -128,7 +129,7 @@ func (p packets) echoed(packet []byte) bool {
 	if err := p.conn.SetReadDeadline(time.Now().Add(p.Timeout)); err != nil {
 		return false
 	}
-	reply := make([]byte, tokenSize+4)
+	reply := make([]byte, echoSize)
 	for {
 		n, err := p.conn.Read(reply)
 		var timeout net.Error

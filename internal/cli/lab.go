@@ -12,9 +12,6 @@ import (
 	"github.com/georedkit/georedkit/internal/laboratory"
 )
 
-// labName is the laboratory that all programs use.
-const labName = "georedkit"
-
 // labSession is the laboratory that one call of a program works in.
 type labSession struct {
 	running    laboratory.Running
@@ -25,11 +22,17 @@ type labSession struct {
 func (s *session) startLab(ctx context.Context) (*labSession, error) {
 	began := time.Now()
 	s.screen.label("laboratory")
-	lab, err := laboratory.Build(ctx, s.screen)
+	lab, err := laboratory.Driver(ctx)
 	if err != nil {
 		return nil, err
 	}
-	running, found, err := lab.Find(ctx, labName)
+	if err := lab.Check(ctx); err != nil {
+		return nil, err // what is missing is told before anything is built
+	}
+	if err := lab.Build(ctx, s.screen); err != nil {
+		return nil, err
+	}
+	running, found, err := lab.Find(ctx, s.Lab)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +59,7 @@ func (s *session) bootLab(ctx context.Context, lab laboratory.Lab) (laboratory.R
 	if err != nil {
 		return laboratory.Running{}, err
 	}
-	return lab.Up(ctx, laboratory.Spec{Name: labName, Sites: s.Sites, Images: []string{image}, Progress: func(p laboratory.Progress) {
+	return lab.Up(ctx, laboratory.Spec{Name: s.Lab, Sites: s.Sites, Images: []string{image}, Progress: func(p laboratory.Progress) {
 		s.screen.mu.Lock()
 		defer s.screen.mu.Unlock()
 		s.screen.draw("  %-12s %s %s", "laboratory", p.Site, p.Stage)
@@ -70,7 +73,7 @@ func (l *labSession) kept() string { return filepath.Join(l.running.Dir, "kept")
 func (l *labSession) leave(ctx context.Context, s *session) error {
 	if _, err := os.Stat(l.kept()); err == nil {
 		s.screen.printf("the laboratory goes on: KUBECONFIG=%s\nend it with: go run -C internal/lab . down -name %s -purge\n",
-			filepath.Join(l.running.Dir, "dc1.kubeconfig"), labName)
+			filepath.Join(l.running.Dir, "dc1.kubeconfig"), s.Lab)
 		return nil
 	}
 	if err := l.running.Down(ctx); err != nil {

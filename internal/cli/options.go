@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -27,6 +26,7 @@ const (
 // Options are the flags of every program.
 type Options struct {
 	Topology   string
+	Lab        string
 	Sites      int // of the laboratory
 	Check      bool
 	Output     string
@@ -48,6 +48,7 @@ func parse(program string, args []string, stderr io.Writer) (Options, error) {
 	flags := flag.NewFlagSet(program, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.Topology, "topology", "", "`FILE` with the sites; without it: the laboratory on this machine")
+	flags.StringVar(&o.Lab, "lab", "georedkit", "`NAME` of the laboratory, for several side by side")
 	flags.IntVar(&o.Sites, "sites", 2, "`NUMBER` of sites in the laboratory")
 	flags.BoolVar(&o.Check, "check", false, "only prove, change nothing")
 	flags.StringVar(&o.Output, "output", "text", "`FORMAT` of the result on standard output: text or json")
@@ -69,8 +70,6 @@ func parse(program string, args []string, stderr io.Writer) (Options, error) {
 	}
 	return o, o.faults(flags.Args()).Err()
 }
-
-var errUsage = errors.New("usage")
 
 func (o Options) faults(rest []string) geored.Faults {
 	var faults geored.Faults
@@ -96,6 +95,9 @@ func (o Options) faults(rest []string) geored.Faults {
 		add("-probe-image", "", "is missing", "push what make image writes to a registry that the clusters can pull from, and name it here")
 	case o.Topology == "" && o.ProbeImage != "":
 		add("-probe-image", o.ProbeImage, "is for sites of your own", "leave it out; the laboratory has its own")
+	}
+	if !geored.SiteName(o.Lab).IsValid() {
+		add("-lab", o.Lab, "is not a DNS-1123 label", "use lower-case letters, digits and dashes")
 	}
 	if o.Topology == "" && (o.Sites < 2 || o.Sites > 22) {
 		add("-sites", fmt.Sprint(o.Sites), "is not in 2 to 22", "two are enough to begin with")

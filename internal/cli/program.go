@@ -88,7 +88,7 @@ func (s *session) again(args []string) string {
 		command += " " + strings.Join(args, " ")
 	}
 	if s.lab != nil {
-		command += "\nor take the laboratory away with: go run -C internal/lab . down -name " + labName
+		command += "\nor take the laboratory away with: go run -C internal/lab . down -purge -name " + s.Lab
 	}
 	return command
 }

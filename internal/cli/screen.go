@@ -21,7 +21,8 @@ type screen struct {
 
 	stage   string
 	began   time.Time
-	done    int
+	done    int // steps of the stage that ended
+	steps   int // that began
 	waiting string
 }
 
@@ -69,7 +70,9 @@ func (s *screen) event(e geored.Event) {
 	defer s.mu.Unlock()
 	switch e.Kind {
 	case geored.StageStarted:
-		s.stage, s.began, s.done, s.waiting = e.Stage, e.Time, 0, ""
+		s.stage, s.began, s.done, s.steps, s.waiting = e.Stage, e.Time, 0, 0, ""
+	case geored.StepStarted:
+		s.steps++
 	case geored.StepWaiting:
 		s.tellWaiting(e)
 	case geored.StepEnded:
@@ -80,7 +83,7 @@ func (s *screen) event(e geored.Event) {
 		}
 	case geored.StageEnded:
 		s.wipe()
-		fmt.Fprintf(s.out, "  %-12s %d steps  %s\n", s.stage, s.done, geored.RoundDuration(e.Time.Sub(s.began)))
+		fmt.Fprintf(s.out, "  %-12s %d/%d  %s\n", s.stage, s.done, s.steps, geored.RoundDuration(e.Time.Sub(s.began)))
 		return
 	}
 	if e.Step != "" {

@@ -1,4 +1,19 @@
 // Command lab runs data centres on one machine: real Kubernetes sites, joined by a network that can be cut.
+// It is a module of its own; from the root of the checkout:
+//
+//	go -C internal/lab run . setup
+//	go -C internal/lab run . up -name demo -sites dc1,dc2 -detach
+//	go -C internal/lab run . fault -name demo cut dc1 dc2
+//	go -C internal/lab run . down -name demo -purge
+//
+// A laboratory keeps everything in one folder:
+//
+//	ready.json, topology.yaml   what there is, once all sites are ready
+//	SITE.kubeconfig             for use on this machine, as long as the laboratory runs
+//	SITE/audit.log              what was changed through the site's API server, and by whom
+//	SITE/NODE/log/SERVER.log    what the servers say
+//	SITE/NODE/volumes           the data of persistent volumes
+//	events.jsonl                the faults, when, and what was seen then
 package main
 
 import (

@@ -44,17 +44,8 @@ func isModule(folder string) bool {
 	return err == nil && bytes.HasPrefix(text, []byte("module "+modulePath+"\n"))
 }
 
-// Lab is the built driver.
+// Lab is the laboratory's driver.
 type Lab struct{ program string }
-
-// Build compiles the driver and what it runs, as far as that was not done before. What it tells goes to progress.
-func Build(ctx context.Context, progress io.Writer) (Lab, error) {
-	lab, err := Driver(ctx)
-	if err != nil {
-		return Lab{}, err
-	}
-	return lab, lab.run(ctx, progress, "build", "-q")
-}
 
 // Driver compiles the driver alone.
 func Driver(ctx context.Context) (Lab, error) {
@@ -83,6 +74,11 @@ func Driver(ctx context.Context) (Lab, error) {
 // Command is a call of the driver.
 func (l Lab) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, l.program, args...)
+}
+
+// Build compiles what runs in a laboratory, as far as that was not done before. What it tells goes to progress.
+func (l Lab) Build(ctx context.Context, progress io.Writer) error {
+	return l.run(ctx, progress, "build", "-q")
 }
 
 func (l Lab) run(ctx context.Context, progress io.Writer, args ...string) error {

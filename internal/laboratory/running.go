@@ -13,10 +13,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // ProbeRef is the name of the probe image in every laboratory.
-const ProbeRef = "docker.io/georedkit/probe:lab"
+const ProbeRef = "localhost/georedkit/probe:lab"
 
 // Running is a laboratory whose sites are up.
 type Running struct {
@@ -72,18 +73,39 @@ type SiteStatus struct {
 	Nodes map[string]int `json:"nodes"` // the first process of each node, for nsenter -t
 }
 
-// Find gives a laboratory that is running, and false when there is none of that name.
+// Find gives a laboratory that is running, and false when there is none of that name. One that is just coming up or
+// going down is waited for.
 func (l Lab) Find(ctx context.Context, name string) (Running, bool, error) {
-	all, err := l.Status(ctx)
-	if err != nil {
-		return Running{}, false, err
-	}
-	for _, s := range all {
-		if s.Name == name && s.Phase == "ready" {
+	for {
+		s, err := l.status(ctx, name)
+		switch {
+		case err != nil:
+			return Running{}, false, err
+		case s.Phase == "ready":
 			return Running{Name: name, Dir: s.Dir, Found: true, lab: l}, true, nil
+		case s.Phase != "starting" && s.Phase != "going down":
+			return Running{}, false, nil
+		}
+		select {
+		case <-ctx.Done():
+			return Running{}, false, context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	return Running{}, false, nil
+}
+
+// status is zero when there is no laboratory of that name.
+func (l Lab) status(ctx context.Context, name string) (Status, error) {
+	all, err := l.Status(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	for _, s := range all {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	return Status{}, nil
 }
 
 // Status describes all laboratories of this machine.

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/georedkit/georedkit/creds/serving"
 	"github.com/georedkit/georedkit/geored/probe"
 	"github.com/georedkit/georedkit/mesh/gateway"
 	"github.com/georedkit/georedkit/mesh/gateway/agent"
@@ -52,6 +53,7 @@ func ask(ctx context.Context, args []string) error {
 	}
 	handlers := probe.Questions()
 	maps.Copy(handlers, agent.Questions())
+	maps.Copy(handlers, serving.Questions(nil))
 	return probe.Serve(ctx, handlers, args[0], os.Stdin, os.Stdout)
 }
 

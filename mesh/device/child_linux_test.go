@@ -50,6 +50,7 @@ type response struct {
 	State     mesh.DeviceState
 	Answered  bool
 	InProcess bool
+	MTU       int
 	Routed    map[netip.Addr][]netip.Prefix
 	Err       string
 	NotExist  bool
@@ -81,12 +82,17 @@ func serve() error {
 	return in.Err()
 }
 
-type machine struct{ tunnel *device.Tunnel }
+type machine struct {
+	tunnel   *device.Tunnel
+	occupied net.PacketConn // kept from the garbage collector
+}
 
 func (m *machine) do(q request, r *response) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	switch q.Op {
+	case "occupy":
+		m.occupied, err = net.ListenUDP("udp", &net.UDPAddr{Port: mesh.DefaultListenPort})
 	case "listen":
 		return listen(q.Addrs)
 	case "exchange":
@@ -99,6 +105,14 @@ func (m *machine) do(q request, r *response) (err error) {
 		err = device.Route(ctx, q.Prefixes, q.Addrs...)
 	case "routed":
 		r.Routed, err = device.Routed(ctx)
+	case "echo":
+		limited, cancel := context.WithTimeout(ctx, q.Wait)
+		defer cancel()
+		r.Answered, err = device.Echo(limited, q.Packet.From, q.Packet.To, q.Packet.Bytes)
+	case "underlay":
+		r.MTU, err = device.UnderlayMTU(ctx, q.Packet.To)
+	case "hang":
+		return readHanging(ctx, q)
 	case "steal":
 		err = steal(q)
 	case "close":
@@ -133,6 +147,22 @@ func steal(q request) error {
 	p := q.Prefixes[0]
 	return c.ConfigureDevice(q.Name, wgtypes.Config{Peers: []wgtypes.PeerConfig{{PublicKey: wgtypes.Key(q.Device.PublicKey.Bytes()), UpdateOnly: true,
 		AllowedIPs: []net.IPNet{{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}}}}})
+}
+
+// readHanging reads an interface whose process has stopped: its control socket takes connections and answers nothing.
+func readHanging(ctx context.Context, q request) error {
+	if err := os.MkdirAll("/run/wireguard", 0o700); err != nil {
+		return err
+	}
+	socket, err := net.Listen("unix", "/run/wireguard/"+q.Name+".sock")
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	ctx, cancel := context.WithTimeout(ctx, q.Wait)
+	defer cancel()
+	_, err = device.Read(ctx, q.Name)
+	return err
 }
 
 const echoPort = 7

@@ -7,7 +7,10 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 
+	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/wgctrl"
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
@@ -52,6 +55,18 @@ func checkKey(d mesh.Device, key mesh.PrivateKey) error {
 
 func apply(ctx context.Context, name string, config wgtypes.Config) error {
 	_, err := withClient(ctx, func(c *wgctrl.Client) (struct{}, error) { return struct{}{}, c.ConfigureDevice(name, config) })
+	return named(err)
+}
+
+// named gives the error number of an interface inside a process its name back: wgctrl says "errno=-98" only.
+func named(err error) error {
+	if err == nil {
+		return nil
+	}
+	_, digits, _ := strings.Cut(err.Error(), "errno=-")
+	if number, e := strconv.Atoi(digits); e == nil {
+		return unix.Errno(number)
+	}
 	return err
 }
 

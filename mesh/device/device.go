@@ -27,8 +27,8 @@ func Configure(ctx context.Context, d mesh.Device, key mesh.PrivateKey) error {
 }
 
 // Up creates the interface unless it is there, configures it, sets address and MTU, brings it up and routes what its
-// peers carry into it; addresses and own routes that are no longer wanted go. On an error nothing that was there before
-// is taken away, and an interface that this call created is removed again.
+// peers carry into it; addresses and own routes that are no longer wanted go. After an error an interface
+// that this call created is gone again, and one that was there before is still there.
 func Up(ctx context.Context, d mesh.Device, key mesh.PrivateKey) (*Tunnel, error) {
 	return up(ctx, d, key)
 }
@@ -43,6 +43,18 @@ func Down(ctx context.Context, name string) error { return down(ctx, name) }
 func Route(ctx context.Context, prefixes []netip.Prefix, gateway ...netip.Addr) error {
 	return route(ctx, prefixes, gateway)
 }
+
+// Echo sends one ICMP echo request of that many bytes, IP header included, that must not be fragmented, and waits for the
+// answer until the context ends: false, without an error, when none came or the packet is too large to be sent. The
+// kernel of the machine at the other end answers for its WireGuard address, so that a tunnel is probed without anything
+// running there. From may be zero: the kernel chooses.
+func Echo(ctx context.Context, from, to netip.Addr, bytes int) (bool, error) {
+	return echo(ctx, from, to, bytes)
+}
+
+// UnderlayMTU is the MTU, in bytes, of the interface by which packets leave for an address: for that of a peer's endpoint,
+// the one that [mesh.TunnelMTU] starts from.
+func UnderlayMTU(ctx context.Context, to netip.Addr) (int, error) { return underlayMTU(ctx, to) }
 
 // Routed gives the prefixes that [Route] made to be reached through a gateway, sorted, by the gateway's address.
 func Routed(ctx context.Context) (map[netip.Addr][]netip.Prefix, error) { return routed(ctx) }

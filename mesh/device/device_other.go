@@ -9,13 +9,13 @@ import (
 	"github.com/georedkit/georedkit/mesh"
 )
 
-// Tunnel is an interface that is up.
+// Tunnel is an interface that is up. It owns the interface only where [Up] made it inside this process.
 type Tunnel struct{}
 
-// Close ends an interface that lives inside this process.
+// Close ends an interface that [Up] made inside this process, and leaves any other as it is.
 func (*Tunnel) Close() error { return ErrUnsupported }
 
-// InProcess says whether the interface lives inside this process.
+// InProcess says whether [Up] made the interface inside this process, so that it ends with it.
 func (*Tunnel) InProcess() bool { return false }
 
 // Done is closed when an interface inside this process ended.
@@ -34,3 +34,7 @@ func down(context.Context, string) error { return ErrUnsupported }
 func route(context.Context, []netip.Prefix, []netip.Addr) error { return ErrUnsupported }
 
 func routed(context.Context) (map[netip.Addr][]netip.Prefix, error) { return nil, ErrUnsupported }
+
+func echo(context.Context, netip.Addr, netip.Addr, int) (bool, error) { return false, ErrUnsupported }
+
+func underlayMTU(context.Context, netip.Addr) (int, error) { return 0, ErrUnsupported }

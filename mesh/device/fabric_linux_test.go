@@ -80,6 +80,7 @@ func (c *child) ask(q request) (response, error) {
 type fabric struct {
 	machines []meshtest.Machine
 	children []*child
+	wan      *child
 }
 
 func newFabric(t *testing.T, machines []meshtest.Machine) *fabric {
@@ -91,13 +92,13 @@ func newFabric(t *testing.T, machines []meshtest.Machine) *fabric {
 	bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "wan"}}
 	must(t, wan.links.LinkAdd(bridge))
 	must(t, wan.links.LinkSetUp(bridge))
-	f := &fabric{machines: machines}
+	f := &fabric{machines: machines, wan: wan}
 	for i, m := range machines {
 		c := startChild(t)
 		port := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: fmt.Sprintf("port%d", i), MasterIndex: bridge.Index}, PeerName: "eth0", PeerNamespace: netlink.NsPid(c.pid)}
 		must(t, wan.links.LinkAdd(port))
 		must(t, wan.links.LinkSetUp(port))
-		c.address(t, "eth0", netip.PrefixFrom(m.Underlay, 24))
+		c.address(t, "eth0", netip.PrefixFrom(m.Underlay, m.Underlay.BitLen()-8))
 		for _, pod := range m.Pods {
 			c.address(t, "lo", netip.PrefixFrom(pod, pod.BitLen()))
 		}
@@ -137,7 +138,7 @@ func (f *fabric) Read(_ context.Context, site geored.SiteName, node string) (mes
 	return r.State, err
 }
 
-// Exchange waits for as long as a handshake may take, but for less where every peer has had one.
+// Exchange waits for as long as a handshake may take, but for less where there was one, or nowhere to send it.
 func (f *fabric) Exchange(ctx context.Context, site geored.SiteName, node string, p meshtest.Packet) (bool, error) {
 	c, _ := f.child(site, node)
 	wait := time.Second
@@ -145,9 +146,15 @@ func (f *fabric) Exchange(ctx context.Context, site geored.SiteName, node string
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return false, err
 	}
+	bits := -1
 	for _, peer := range state.Peers {
-		if peer.LastHandshake.IsZero() {
-			wait = 8 * time.Second // the second try of a handshake is due after 5.3 s
+		for _, prefix := range peer.AllowedIPs {
+			if prefix.Contains(p.To) && prefix.Bits() > bits {
+				bits, wait = prefix.Bits(), time.Second
+				if peer.LastHandshake.IsZero() && peer.Endpoint.IsValid() {
+					wait = 8 * time.Second // the second try of a handshake is due after 5.3 s
+				}
+			}
 		}
 	}
 	r, err := c.ask(request{Op: "exchange", Packet: p, Wait: wait})

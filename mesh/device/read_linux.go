@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -78,7 +79,8 @@ func withClient[T any](ctx context.Context, ask func(*wgctrl.Client) (T, error))
 // linkByName answers with [os.ErrNotExist] when there is none.
 func linkByName(name string) (netlink.Link, error) {
 	link, err := netlink.LinkByName(name)
-	if _, none := err.(netlink.LinkNotFoundError); none {
+	var none netlink.LinkNotFoundError
+	if errors.As(err, &none) {
 		return nil, os.ErrNotExist
 	}
 	return link, err

@@ -1,25 +1,29 @@
 package device
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/conn"
 	"golang.zx2c4.com/wireguard/device"
 	"golang.zx2c4.com/wireguard/ipc"
 	"golang.zx2c4.com/wireguard/tun"
+
+	"github.com/georedkit/georedkit/mesh"
 )
 
-// Tunnel is an interface that is up.
+// Tunnel is an interface that is up. It owns the interface only where [Up] made it inside this process.
 type Tunnel struct {
 	name   string
 	device *device.Device // nil: in the kernel, or in another process
 	uapi   net.Listener
 }
 
-// InProcess says whether the interface lives inside this process and ends with it.
+// InProcess says whether [Up] made the interface inside this process, so that it ends with it.
 func (t *Tunnel) InProcess() bool { return t.device != nil }
 
 // Done is closed when an interface inside this process ended, for instance because somebody removed it. It is nil, and
@@ -31,7 +35,7 @@ func (t *Tunnel) Done() <-chan struct{} {
 	return t.device.Wait()
 }
 
-// Close ends an interface that lives inside this process, and leaves any other as it is.
+// Close ends an interface that [Up] made inside this process, and leaves any other as it is.
 func (t *Tunnel) Close() error {
 	if t.device == nil {
 		return nil
@@ -39,6 +43,25 @@ func (t *Tunnel) Close() error {
 	t.device.Close()
 	if err := t.uapi.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("close interface %s: %w", t.name, err)
+	}
+	return nil
+}
+
+// listen makes sure that an interface inside this process has its UDP port. It opens it by itself too, once its link is up,
+// but then nobody learns that the port is taken, and the next attempt takes any other. The kernel's refuses to come up.
+func (t *Tunnel) listen(ctx context.Context, d mesh.Device) error {
+	if t.device == nil {
+		return nil
+	}
+	if err := t.device.Up(); err != nil {
+		return fmt.Errorf("listen at UDP port %d for interface %s: %w", d.ListenPort, t.name, err)
+	}
+	w, err := readDevice(ctx, t.name)
+	if err != nil {
+		return fmt.Errorf("read interface %s: %w", t.name, err)
+	}
+	if w.ListenPort != int(d.ListenPort) {
+		return fmt.Errorf("listen at UDP port %d for interface %s: %w", d.ListenPort, t.name, unix.EADDRINUSE)
 	}
 	return nil
 }

@@ -21,7 +21,11 @@ func up(ctx context.Context, d mesh.Device, key mesh.PrivateKey) (*Tunnel, error
 	if err != nil {
 		return nil, fmt.Errorf("create interface %s: %w", d.Interface, err)
 	}
-	if err := bringUp(ctx, d, key); err != nil {
+	err = bringUp(ctx, d, key)
+	if err == nil {
+		err = tunnel.listen(ctx, d)
+	}
+	if err != nil {
 		if created {
 			err = errors.Join(err, tunnel.remove())
 		}

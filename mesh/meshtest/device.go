@@ -1,6 +1,7 @@
 package meshtest
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -18,6 +19,7 @@ type device struct {
 	address netip.Prefix
 	routes  []netip.Prefix
 	peers   map[mesh.PublicKey]*peer
+	order   []mesh.PublicKey                // of the peers, so that every run is the same
 	owners  map[netip.Prefix]mesh.PublicKey // the allowed IPs
 }
 
@@ -55,6 +57,7 @@ func (d *device) configure(want mesh.Device) {
 			d.owners[prefix.Masked()] = p.PublicKey // taken from whom had it, without a word
 		}
 	}
+	d.order = slices.SortedFunc(maps.Keys(d.peers), mesh.PublicKey.Compare)
 }
 
 // owner is the peer that an address belongs to: that of the longest prefix that holds it.
@@ -74,7 +77,8 @@ func (d *device) owner(ip netip.Addr) (mesh.PublicKey, *peer) {
 func (d *device) state(now time.Time) mesh.DeviceState {
 	s := mesh.DeviceState{Interface: d.name, PublicKey: d.key, ListenPort: d.port, MTU: d.mtu, Up: true,
 		Addresses: []netip.Prefix{d.address}, Routes: slices.Clone(d.routes), SampledAt: now}
-	for key, p := range d.peers {
+	for _, key := range d.order {
+		p := d.peers[key]
 		ps := mesh.PeerState{PublicKey: key, Endpoint: p.endpoint, LastHandshake: p.lastHandshake,
 			ReceivedBytes: p.received, SentBytes: p.sent, PersistentKeepalive: p.keepalive}
 		for prefix, owner := range d.owners {
@@ -85,6 +89,5 @@ func (d *device) state(now time.Time) mesh.DeviceState {
 		slices.SortFunc(ps.AllowedIPs, mesh.ComparePrefixes)
 		s.Peers = append(s.Peers, ps)
 	}
-	slices.SortFunc(s.Peers, func(a, b mesh.PeerState) int { return a.PublicKey.Compare(b.PublicKey) })
 	return s
 }

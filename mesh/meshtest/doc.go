@@ -10,5 +10,5 @@
 // Known gaps: nothing is encrypted, and a key is only compared. Packets arrive at once and are neither lost nor
 // reordered unless a fault says so. A handshake that fails is tried again at the next packet, without the pauses of the
 // protocol. There are no preshared keys and no cookies under load. Routes are taken as set up by the one who configured
-// the device. Addresses that nobody here has answer nothing.
+// the device. Addresses that nobody here has answer nothing. A packet and its answer take a millisecond on top of the clock.
 package meshtest

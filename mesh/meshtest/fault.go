@@ -13,12 +13,18 @@ import (
 type Fault struct {
 	kind     string
 	from, to geored.SiteName
+	node     string
 	bytes    int
 	by       time.Duration
 }
 
 // Unreachable loses everything from and to a site.
 func Unreachable(site geored.SiteName) Fault { return Fault{kind: "unreachable", from: site} }
+
+// Lost loses everything from and to one node of a site, as when its machine is off.
+func Lost(site geored.SiteName, node string) Fault {
+	return Fault{kind: "lost", from: site, node: node}
+}
 
 // OneWay loses everything from one site to another.
 func OneWay(from, to geored.SiteName) Fault { return Fault{kind: "one-way", from: from, to: to} }
@@ -61,9 +67,9 @@ func (n *Network) Drop(_ context.Context, from, to geored.SiteName, dropped bool
 	return nil
 }
 
-// ReplaceKey gives a site's device another key, as a node that was installed anew has: the other sites still have the old one,
-// and their peers of it are stale for ever.
-func (n *Network) ReplaceKey(site geored.SiteName, node string, key mesh.PublicKey) {
+// ReplaceKey gives a machine's device another key, as one that was installed anew has, and says whether there was one.
+// The other sites still have the old key, and their peers of it are stale for ever.
+func (n *Network) ReplaceKey(site geored.SiteName, node string, key mesh.PublicKey) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.settle()
@@ -73,8 +79,10 @@ func (n *Network) ReplaceKey(site geored.SiteName, node string, key mesh.PublicK
 			for _, p := range m.device.peers {
 				p.session, p.lastHandshake, p.received, p.sent = time.Time{}, time.Time{}, 0, 0
 			}
+			return true
 		}
 	}
+	return false
 }
 
 // carries says whether the network brings that many bytes from one machine to another.
@@ -83,6 +91,10 @@ func (n *Network) carries(from, to *machine, bytes int) bool {
 		switch f.kind {
 		case "unreachable", "frozen":
 			if f.from == from.Site || f.from == to.Site {
+				return false
+			}
+		case "lost":
+			if f.from == from.Site && f.node == from.Node || f.from == to.Site && f.node == to.Node {
 				return false
 			}
 		case "one-way":
@@ -100,7 +112,7 @@ func (n *Network) carries(from, to *machine, bytes int) bool {
 
 // ownTime is the time by a machine's own clock.
 func (n *Network) ownTime(m *machine) time.Time {
-	now := n.settled
+	now := n.settled.Add(n.crossing)
 	for f := range n.faults {
 		if f.kind == "clock-skew" && f.from == m.Site {
 			now = now.Add(f.by)

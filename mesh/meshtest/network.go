@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -20,10 +19,20 @@ type Network struct {
 	mu       sync.Mutex
 	machines []*machine
 	faults   map[Fault]bool
-	settled  time.Time // until when keepalives were sent
+	settled  time.Time     // until when keepalives were sent
+	crossing time.Duration // what the packets exchanged so far took, on top of the clock
 }
 
+// crossingTime is what a packet and its answer take, so that a sample after it is later than one before.
+const crossingTime = time.Millisecond
+
 var _ Fabric = (*Network)(nil)
+
+// tester is the part of testing.TB that the kit needs.
+type tester interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
 
 type machine struct {
 	Machine
@@ -32,7 +41,7 @@ type machine struct {
 
 // New makes a network of machines without devices. The test's clock is usually a geotest.Clock; what the devices do by
 // themselves as time passes is caught up with at the next call.
-func New(t testing.TB, clock geored.Clock, machines ...Machine) *Network {
+func New(t tester, clock geored.Clock, machines ...Machine) *Network {
 	t.Helper()
 	n := &Network{clock: clock, faults: map[Fault]bool{}, settled: clock.Now()}
 	for _, m := range machines {
@@ -97,6 +106,7 @@ func (n *Network) Exchange(ctx context.Context, site geored.SiteName, node strin
 	if p.Bytes == 0 {
 		p.Bytes = 64
 	}
+	n.crossing += crossingTime
 	target, ok := n.send(m, p)
 	if !ok || !target.has(p.To) {
 		return false, nil
@@ -105,13 +115,20 @@ func (n *Network) Exchange(ctx context.Context, site geored.SiteName, node strin
 	return ok, nil
 }
 
-// Probe is [Network.Exchange] as a [mesh.Probe], for [mesh.Sample].
-func (n *Network) Probe(ctx context.Context, site geored.SiteName, node string, p Packet) mesh.Probe {
-	answered, err := n.Exchange(ctx, site, node, p)
-	if err != nil {
-		return mesh.Probe{Sent: true, Detail: err.Error()}
-	}
-	return mesh.Probe{Sent: true, Answered: answered, Detail: fmt.Sprintf("%s to %s", p.From, p.To)}
+// Sample answers a question of [mesh.HandshakeTargets] as a program on the machine would: it reads the device, sends
+// through every tunnel to the other site, from WireGuard address to WireGuard address, and reads again.
+func (n *Network) Sample(ctx context.Context, l mesh.Layout, t geored.Target) (mesh.Sample, error) {
+	d, _ := l.Device(t.Site, t.Name)
+	read := func(ctx context.Context) (mesh.DeviceState, error) { return n.Read(ctx, t.Site, d.Node) }
+	return mesh.TakeSample(ctx, d, t.To, read, func(ctx context.Context, p mesh.Peer) mesh.Probe {
+		far, _ := l.Device(p.Site, p.Node)
+		packet := Packet{From: d.Address.Addr(), To: far.Address.Addr(), Bytes: mesh.ProbeBytes}
+		answered, err := n.Exchange(ctx, t.Site, d.Node, packet)
+		if err != nil {
+			return mesh.Probe{Detail: err.Error()}
+		}
+		return mesh.Probe{Sent: true, Answered: answered, Bytes: packet.Bytes, Detail: fmt.Sprintf("%s to %s", packet.From, packet.To)}
+	})
 }
 
 // enter finds the machine and locks the network, with everything done that was due by now. A machine that is frozen

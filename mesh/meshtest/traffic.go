@@ -102,7 +102,8 @@ func (n *Network) settle() {
 			if m.device == nil || n.faults[Frozen(m.Site)] {
 				continue
 			}
-			for key, p := range m.device.peers {
+			for _, key := range m.device.order {
+				p := m.device.peers[key]
 				if p.keepalive > 0 && n.settled.Sub(p.lastSent) >= p.keepalive {
 					p.lastSent = n.settled
 					n.transport(m, key, p, keepaliveBytes)

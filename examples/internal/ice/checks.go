@@ -47,6 +47,11 @@ func (d *Deployment) clocks(ctx context.Context) []geored.Finding {
 		answer, err := probe.Ask(ctx, d.probe(t.Site), probe.Clock{})
 		return probe.SkewOf(answer, before, time.Now()), err
 	})
+	return []geored.Finding{judgeClocks(answers)}
+}
+
+// judgeClocks passes only what is apart by less than the limits however the margins fall.
+func judgeClocks(answers geored.Answers[probe.Skew]) geored.Finding {
 	f := geored.Finding{Verdict: geored.Pass}
 	var least, most probe.Skew
 	first := true
@@ -68,51 +73,59 @@ func (d *Deployment) clocks(ctx context.Context) []geored.Finding {
 	case apart-margin > skewWarn:
 		f.Verdict = geored.Warn
 	case apart+margin > skewFail:
-		f.Verdict = geored.Unknown
+		f.Verdict = geored.Unknown // the answers took too long to tell
 	}
 	if f.Verdict != geored.Pass {
 		f.Remedy = "let NTP set the clocks of all nodes (guide 000, 3.3.3.1)"
 	}
-	return []geored.Finding{answers.Conclude(f)}
+	return answers.Conclude(f)
 }
 
 // ownAPI asks each site's DNS service for the API server, over UDP and TCP: a site that gets the other's address sends
 // its tokens to the wrong cluster.
 func (d *Deployment) ownAPI(ctx context.Context) []geored.Finding {
-	const name = "kubernetes.default.svc.cluster.local."
-	type reply struct {
-		network string
-		answer  probe.DNSAnswer
-		err     error
-	}
-	answers := geored.Ask(ctx, d.targets(), func(ctx context.Context, t geored.Target) ([]reply, error) {
-		var replies []reply
+	answers := geored.Ask(ctx, d.targets(), func(ctx context.Context, t geored.Target) ([]dnsReply, error) {
+		var replies []dnsReply
 		for _, network := range []string{"udp", "tcp"} {
 			server := fmt.Sprintf("%s:53", d.site(t.Site).DNSIP)
-			answer, err := probe.Ask(ctx, d.probe(t.Site), probe.DNS{Server: server, Name: name, Network: network})
+			answer, err := probe.Ask(ctx, d.probe(t.Site), probe.DNS{Server: server, Name: apiName, Network: network})
 			if remote := new(probe.RemoteError); err != nil && !errors.As(err, &remote) {
 				return nil, err
 			}
-			replies = append(replies, reply{network, answer, err})
+			replies = append(replies, dnsReply{network, answer, err})
 		}
 		return replies, nil
 	})
-	return answers.Each(func(t geored.Target, replies []reply) geored.Finding {
-		want := d.site(t.Site).APIServerIP.String()
-		f := geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%s is %s over UDP and TCP", name, want)}
-		for _, r := range replies {
-			seen := fmt.Sprintf("%s: %s %v", r.network, r.answer.Code, r.answer.Records)
-			if r.err != nil {
-				seen = fmt.Sprintf("%s: %v", r.network, r.err)
-			}
-			f.Evidence = append(f.Evidence, seen)
-			if r.err != nil || len(r.answer.Records) != 1 || r.answer.Records[0] != want {
-				f.Verdict, f.Message = geored.Fail, fmt.Sprintf("%s is not %s in %s", name, want, t.Site)
-				f.Remedy = fmt.Sprintf("see what answers at %s; a site's own cluster must come first in its DNS", d.site(t.Site).DNSIP)
-			}
-		}
-		return f
+	return answers.Each(func(t geored.Target, replies []dnsReply) geored.Finding {
+		return judgeOwnAPI(d.site(t.Site), replies)
 	})
+}
+
+// apiName is the API server's name in every cluster: what it answers says whose DNS it is.
+const apiName = "kubernetes.default.svc.cluster.local."
+
+// dnsReply is what a site's DNS answered over one transport, or the probe's reason why it did not.
+type dnsReply struct {
+	network string
+	answer  probe.DNSAnswer
+	err     error
+}
+
+func judgeOwnAPI(site Site, replies []dnsReply) geored.Finding {
+	want := site.APIServerIP.String()
+	f := geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%s is %s over UDP and TCP", apiName, want)}
+	for _, r := range replies {
+		seen := fmt.Sprintf("%s: %s %v", r.network, r.answer.Code, r.answer.Records)
+		if r.err != nil {
+			seen = fmt.Sprintf("%s: %v", r.network, r.err)
+		}
+		f.Evidence = append(f.Evidence, seen)
+		if r.err != nil || len(r.answer.Records) != 1 || r.answer.Records[0] != want {
+			f.Verdict, f.Message = geored.Fail, fmt.Sprintf("%s is not %s in %s", apiName, want, site.Name)
+			f.Remedy = fmt.Sprintf("see what answers at %s; a site's own cluster must come first in its DNS", site.DNSIP)
+		}
+	}
+	return f
 }
 
 func (d *Deployment) site(name geored.SiteName) Site {

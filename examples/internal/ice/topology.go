@@ -5,6 +5,8 @@ package ice
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
+	"slices"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/mesh"
@@ -65,6 +67,17 @@ func (f siteFile) site() (Site, geored.Faults) {
 		}
 	}
 	return site, append(faults, read.Faults...)
+}
+
+// In gives the topology with its kubeconfigs' relative paths taken from a folder: that of the file.
+func (t Topology) In(folder string) Topology {
+	sites := slices.Clone(t.Sites)
+	for i := range sites {
+		if path := sites[i].Kube.Kubeconfig; path != "" && !filepath.IsAbs(path) {
+			sites[i].Kube.Kubeconfig = filepath.Join(folder, path)
+		}
+	}
+	return Topology{sites}
 }
 
 // Network is the sites as package mesh knows them.

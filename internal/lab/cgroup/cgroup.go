@@ -27,6 +27,8 @@ type Tree interface {
 	Enter(path string, pid int) error
 	// Freeze stops or continues everything below path and returns when the kernel says that it did.
 	Freeze(path string, frozen bool) error
+	// ThawAll asks the kernel to continue path and every cgroup below it that was frozen by itself.
+	ThawAll(path string) error
 	Processes(path string) ([]int, error)
 	Names(prefix string) ([]string, error)
 	Remove(path string) error
@@ -70,7 +72,7 @@ func Destroy(tree Tree, path string) error {
 			unix.Kill(pid, unix.SIGKILL)
 		}
 		// A frozen process does not die before it is thawed.
-		if err := tree.Freeze(path, false); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := tree.ThawAll(path); err != nil {
 			return err
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -126,6 +128,19 @@ func removeAll(root string) error {
 		return fmt.Errorf("cgroup %s: %w", root, err)
 	}
 	return nil
+}
+
+// writeAll writes a value to the file of this name in every cgroup below root. Some may be removed meanwhile.
+func writeAll(root, name, value string) error {
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Name() == name {
+			err = os.WriteFile(path, []byte(value), 0o644)
+		}
+		if err != nil && gone(err) {
+			return nil
+		}
+		return err
+	})
 }
 
 // names lists the outermost cgroups with a prefix.

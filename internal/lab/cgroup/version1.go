@@ -99,6 +99,10 @@ func (version1) Freeze(path string, frozen bool) error {
 	})
 }
 
+func (version1) ThawAll(path string) error {
+	return writeAll(filepath.Join(mountpoint, "freezer", path), "freezer.state", "THAWED")
+}
+
 func (v version1) Processes(path string) ([]int, error) {
 	var all []int
 	var errs []error

@@ -84,6 +84,10 @@ func (version2) Freeze(path string, frozen bool) error {
 	})
 }
 
+func (version2) ThawAll(path string) error {
+	return writeAll(filepath.Join(mountpoint, path), "cgroup.freeze", "0")
+}
+
 func (version2) Processes(path string) ([]int, error) {
 	return processes(filepath.Join(mountpoint, path))
 }

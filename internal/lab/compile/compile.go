@@ -2,8 +2,10 @@ package compile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,6 +61,10 @@ func (m module) build(ctx context.Context, source, bin string, progress io.Write
 		}
 		started := time.Now()
 		unfinished := target + ".unfinished"
+		// The go command overwrites programs only, and a half one is none.
+		if err := os.Remove(unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 		build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-tags", m.tags, "-ldflags", m.ldflags, "-o", unfinished, p.path)
 		build.Dir = filepath.Join(source, m.folder)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")

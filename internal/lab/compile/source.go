@@ -80,3 +80,6 @@ func hashFolder(hash io.Writer, source, folder string) error {
 		return err
 	})
 }
+
+// Folder is where the laboratory's sources are.
+func Folder() (string, error) { return sourceFolder() }

@@ -6,10 +6,10 @@ import (
 )
 
 // Pause is the image of the process that holds a pod's namespaces.
-const Pause = "docker.io/lab/pause:1"
+const Pause = "localhost/lab/pause:1"
 
 // CoreDNS is the image of the cluster's name server.
-const CoreDNS = "docker.io/lab/coredns:1.15"
+const CoreDNS = "localhost/lab/coredns:1.15"
 
 // Programs is where the container runtime mounts the laboratory's programs, in every container.
 const Programs = "/lab/bin"
@@ -22,8 +22,8 @@ func BuiltIn(bin string) []Image {
 	return []Image{
 		{Ref: Pause, Programs: []string{filepath.Join(bin, "pause")}, Entrypoint: []string{"/pause"}},
 		{Ref: CoreDNS, Skeleton: true, Entrypoint: []string{Programs + "/coredns"}},
-		{Ref: "docker.io/lab/app:1", Skeleton: true, Entrypoint: []string{Programs + "/app"}, Env: []string{searchPath}},
-		{Ref: "docker.io/lab/base:1", Skeleton: true, Cmd: []string{"/bin/sleep", "infinity"}, Env: []string{searchPath}},
+		{Ref: "localhost/lab/app:1", Skeleton: true, Entrypoint: []string{Programs + "/app"}, Env: []string{searchPath}},
+		{Ref: "localhost/lab/base:1", Skeleton: true, Cmd: []string{"/bin/sleep", "infinity"}, Env: []string{searchPath}},
 	}
 }
 

@@ -33,18 +33,14 @@ func FromPrograms(ref string, programs ...string) (Image, error) {
 	return Image{Ref: ref, Programs: programs, Entrypoint: []string{"/" + filepath.Base(programs[0])}}, nil
 }
 
-// normalise spells a reference out, as the container runtime does.
+// normalise spells a reference out: the container runtime wants to know whose image it is, and ours are nobody else's.
 func normalise(ref string) (string, error) {
 	name, tag, ok := cutTag(ref)
 	if !ok || name == "" || tag == "" {
 		return "", fmt.Errorf("%q: want NAME:TAG", ref)
 	}
-	host, _, slash := strings.Cut(name, "/")
-	switch {
-	case !slash:
-		name = "docker.io/library/" + name
-	case !strings.ContainsAny(host, ".:") && host != "localhost":
-		name = "docker.io/" + name
+	if host, _, slash := strings.Cut(name, "/"); !slash || !strings.ContainsAny(host, ".:") && host != "localhost" {
+		name = "localhost/" + name
 	}
 	return name + ":" + tag, nil
 }

@@ -46,11 +46,25 @@ func (n *Namespace) Path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getp
 // Run calls f inside the namespace. What f starts (a process, a socket) belongs to it; goroutines of f do not.
 func (n *Namespace) Run(f func() error) error {
 	return onThread(func() error {
-		if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
+		if err := n.enter(); err != nil {
 			return fmt.Errorf("enter network namespace: %w", err)
 		}
 		return f()
 	})
+}
+
+// enter moves this thread. It holds on to the file meanwhile: closed by another goroutine, its number could
+// already be that of another namespace.
+func (n *Namespace) enter() error {
+	raw, err := n.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var entered error
+	if err := raw.Control(func(fd uintptr) { entered = unix.Setns(int(fd), unix.CLONE_NEWNET) }); err != nil {
+		return err
+	}
+	return entered
 }
 
 // Dial connects from inside the namespace; the address must be a literal one.

@@ -48,15 +48,15 @@ func Main() error {
 type machine struct {
 	spec      Spec
 	processes *processes
-	servers   map[string]*server // made before boot, by name
 
-	reporting sync.Mutex
-	encoder   *json.Encoder
+	mutex   sync.Mutex
+	encoder *json.Encoder
+	servers map[string]*server // started already, by name
 }
 
 func (n *machine) report(r Report) {
-	n.reporting.Lock()
-	defer n.reporting.Unlock()
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
 	// Nobody is left to tell when this fails; the reader of orders ends the node then.
 	_ = n.encoder.Encode(r)
 }
@@ -74,8 +74,8 @@ func (n *machine) obey(order Order) {
 }
 
 func (n *machine) server(name string) *server {
-	n.reporting.Lock()
-	defer n.reporting.Unlock()
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
 	return n.servers[name]
 }
 
@@ -88,9 +88,9 @@ func (n *machine) run(name string) error {
 		s := &server{command: command, processes: n.processes, log: n.log(name), died: func(server, how string) {
 			n.report(Report{Stage: "died", Server: server + ": " + how})
 		}}
-		n.reporting.Lock()
+		n.mutex.Lock()
 		n.servers[name] = s
-		n.reporting.Unlock()
+		n.mutex.Unlock()
 		if err := s.run(); err != nil {
 			return &serverError{name, err}
 		}

@@ -18,6 +18,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/georedkit/georedkit/internal/lab/wholefile"
 )
 
 // lifetime is that of every certificate: a laboratory is thrown away long before.
@@ -105,10 +107,11 @@ func (p Pair) Write(dir, name string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, name+".key"), p.Key, 0o600); err != nil {
+	if err := wholefile.Write(filepath.Join(dir, name+".key"), p.Key, 0o600); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, name+".crt"), p.Certificate, 0o644)
+	// The last one: a pair is complete when it has a certificate.
+	return wholefile.Write(filepath.Join(dir, name+".crt"), p.Certificate, 0o644)
 }
 
 // Read reads what Write stored.
@@ -182,5 +185,5 @@ func KeepKey(dir, name string) ([]byte, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	return text, os.WriteFile(path, text, 0o600)
+	return text, wholefile.Write(path, text, 0o600)
 }

@@ -43,7 +43,34 @@ func Observe() Facts {
 	if text, err := os.ReadFile("/proc/sys/fs/inotify/max_user_instances"); err == nil {
 		f.InotifyInstances, _ = strconv.Atoi(strings.TrimSpace(string(text)))
 	}
+	f.InotifyUsed = inotifyUsed()
 	return f
+}
+
+// inotifyUsed counts the open instances of the processes that run under this user.
+func inotifyUsed() int {
+	used := 0
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return 0
+	}
+	for _, process := range processes {
+		var stat unix.Stat_t
+		if unix.Stat(process, &stat) != nil || int(stat.Uid) != os.Getuid() {
+			continue
+		}
+		descriptors, err := os.ReadDir(filepath.Join(process, "fd"))
+		if err != nil {
+			continue // it has ended
+		}
+		for _, descriptor := range descriptors {
+			target, err := os.Readlink(filepath.Join(process, "fd", descriptor.Name()))
+			if err == nil && target == "anon_inode:inotify" {
+				used++
+			}
+		}
+	}
+	return used
 }
 
 // diskFolder is the nearest folder that exists already above those of laboratories.

@@ -19,7 +19,8 @@ type Facts struct {
 	WireGuard        bool
 	DiskFolder       string
 	FreeBytes        uint64
-	InotifyInstances int
+	InotifyInstances int // that one user may have
+	InotifyUsed      int // by this user's processes
 }
 
 // Fault is one thing that is missing.
@@ -36,10 +37,16 @@ var Packages = []Package{
 	{"nftables", "nft"}, // kube-proxy calls it too
 }
 
+// StorePackages are what the stores written in Java need besides. A laboratory runs without them.
+var StorePackages = []Package{
+	{"default-jre-headless", "java"},
+	{"maven", "mvn"},
+}
+
 // Needs of one laboratory of a few sites.
 const (
 	minimumDisk    = 3 << 30
-	inotifyPerNode = 16
+	inotifyPerNode = 14
 )
 
 // Missing lists what keeps a laboratory of so many nodes from running here.
@@ -62,8 +69,9 @@ func Missing(f Facts, nodes int) []Fault {
 		fmt.Sprintf("the kernel needs bridge, veth and nf_tables, the user CAP_NET_ADMIN (%v)", f.Bridge))
 	missing(!f.TUN, "/dev/net/tun", "mknod /dev/net/tun c 10 200, or modprobe tun; in a container, pass the device")
 	missing(f.FreeBytes < minimumDisk, fmt.Sprintf("disk: %d MiB free", f.FreeBytes>>20), fmt.Sprintf("free %d MiB for %s", minimumDisk>>20, f.DiskFolder))
-	missing(f.InotifyInstances < nodes*inotifyPerNode, fmt.Sprintf("inotify: %d instances for %d nodes", f.InotifyInstances, nodes),
-		fmt.Sprintf("sysctl -w fs.inotify.max_user_instances=%d", max(1024, nodes*inotifyPerNode)))
+	missing(f.InotifyInstances-f.InotifyUsed < nodes*inotifyPerNode,
+		fmt.Sprintf("inotify: %d of %d instances are in use, %d nodes need %d", f.InotifyUsed, f.InotifyInstances, nodes, nodes*inotifyPerNode),
+		fmt.Sprintf("sysctl -w fs.inotify.max_user_instances=%d, or end other laboratories", max(1024, f.InotifyUsed+nodes*inotifyPerNode)))
 	return faults
 }
 
@@ -77,6 +85,6 @@ func Capabilities(f Facts) []string {
 		"nft: " + yes[f.Programs["nft"] && f.Bridge == nil],
 		"overlayfs: " + yes[f.Overlay],
 		"kernel wireguard: " + yes[f.WireGuard],
-		fmt.Sprintf("inotify instances: %d", f.InotifyInstances),
+		fmt.Sprintf("inotify instances: %d of %d in use", f.InotifyUsed, f.InotifyInstances),
 	}
 }

@@ -6,12 +6,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 )
 
 // Setup installs the packages whose programs are missing. It runs nothing when there are none.
 func Setup(ctx context.Context, output io.Writer) error {
 	var names []string
-	for _, p := range Packages {
+	for _, p := range slices.Concat(Packages, StorePackages) {
 		if _, err := LookUp(p.Program); err != nil {
 			names = append(names, p.Name)
 		}

@@ -21,7 +21,11 @@ type Kind struct {
 }
 
 // kinds has one entry per kind; each kind has a file of its own.
-var kinds = map[string]Kind{}
+var kinds = map[string]Kind{
+	"cassandra": {Start: startCassandra},
+	"kafka":     {Start: startKafka},
+	"s3":        {Start: startS3},
+}
 
 // Command is `lab servers KIND [FLAGS]`: it prints one line of JSON when the servers are ready and runs them until its
 // standard input or the context ends.

@@ -20,12 +20,16 @@ type Set struct {
 
 	mu      sync.Mutex
 	stopped bool
+	killed  map[int]bool // processes that were killed on purpose
+	after   []func()
 	running []*exec.Cmd
 	waits   sync.WaitGroup
 }
 
 // NewSet is a set without servers, whose logs go below dir.
-func NewSet(dir string) *Set { return &Set{dir: dir, died: make(chan string, 16)} }
+func NewSet(dir string) *Set {
+	return &Set{dir: dir, died: make(chan string, 16), killed: map[int]bool{}}
+}
 
 // Run starts one server. It dies with this process, however that ends; its output goes to NAME.log.
 func (s *Set) Run(name string, environment []string, program string, args ...string) (*os.Process, error) {
@@ -48,7 +52,7 @@ func (s *Set) Run(name string, environment []string, program string, args ...str
 		started <- err
 		if err == nil {
 			_ = command.Wait() // how it ended stands in its log
-			s.ended(name)
+			s.ended(name, command.Process.Pid)
 		}
 	}()
 	if err := <-started; err != nil {
@@ -60,10 +64,25 @@ func (s *Set) Run(name string, environment []string, program string, args ...str
 	return command.Process, nil
 }
 
-func (s *Set) ended(name string) {
+// Kill ends one server on purpose, with everything it started: [Set.Run] may start it again.
+func (s *Set) Kill(process *os.Process) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.stopped {
+	s.killed[process.Pid] = true
+	return syscall.Kill(-process.Pid, syscall.SIGKILL)
+}
+
+// AfterStop has f called when the servers are gone.
+func (s *Set) AfterStop(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.after = append(s.after, f)
+}
+
+func (s *Set) ended(name string, pid int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped && !s.killed[pid] {
 		select {
 		case s.died <- name:
 		default:
@@ -78,8 +97,13 @@ func (s *Set) Stop() {
 	for _, command := range s.running {
 		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL) // already gone is fine
 	}
+	after := s.after
+	s.after = nil
 	s.mu.Unlock()
 	s.waits.Wait()
+	for _, f := range after {
+		f()
+	}
 }
 
 // AwaitPort returns when somebody listens at the address.

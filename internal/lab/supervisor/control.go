@@ -130,7 +130,9 @@ func (l *Laboratory) status() Status {
 	for _, s := range l.sites {
 		nodes := map[string]int{}
 		for i, m := range s.running() {
-			nodes[s.plan.Nodes[i].Name] = m.process.Pid
+			if m != nil { // a start that failed half way
+				nodes[s.plan.Nodes[i].Name] = m.process.Pid
+			}
 		}
 		status.Sites = append(status.Sites, SiteStatus{s.plan.Name, nodes})
 	}

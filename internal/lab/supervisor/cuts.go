@@ -16,6 +16,9 @@ func (l *Laboratory) cutOneWay(_ context.Context, args []string) ([]string, erro
 }
 
 func (l *Laboratory) isolate(_ context.Context, args []string) ([]string, error) {
+	if len(l.sites) < 2 {
+		return nil, fmt.Errorf("site %s: there is no other one", args[0])
+	}
 	return l.setCuts(l.pairsOf(args[0]), true)
 }
 

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -11,8 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/georedkit/georedkit/internal/lab/node"
 )
 
 // kind is one kind of fault, or of its cure. It returns what was seen afterwards: a fault that silently did
@@ -112,100 +109,4 @@ func (l *Laboratory) site(name string) (*site, error) {
 		}
 	}
 	return nil, fmt.Errorf("site %s: not in this laboratory", name)
-}
-
-func (l *Laboratory) freeze(_ context.Context, args []string) ([]string, error) {
-	return l.setFrozen(args[0], true)
-}
-
-func (l *Laboratory) thaw(_ context.Context, args []string) ([]string, error) {
-	return l.setFrozen(args[0], false)
-}
-
-func (l *Laboratory) setFrozen(name string, frozen bool) ([]string, error) {
-	s, err := l.site(name)
-	if err != nil {
-		return nil, err
-	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	if s.running() == nil {
-		return nil, fmt.Errorf("site %s: is stopped", name)
-	}
-	if err := l.tree.Freeze(l.siteGroup(s.plan), frozen); err != nil {
-		return nil, fmt.Errorf("site %s: %w", name, err)
-	}
-	l.note("freeze "+name, frozen)
-	pids, err := l.tree.Processes(l.siteGroup(s.plan))
-	return []string{fmt.Sprintf("%d processes, frozen: %t", len(pids), frozen)}, err
-}
-
-func (l *Laboratory) stopSite(_ context.Context, args []string) ([]string, error) {
-	s, err := l.site(args[0])
-	if err != nil {
-		return nil, err
-	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	if s.running() == nil {
-		return nil, fmt.Errorf("site %s: is stopped already", args[0])
-	}
-	if err := s.stop(); err != nil {
-		return nil, fmt.Errorf("site %s: %w", args[0], err)
-	}
-	l.forget(s)
-	l.note("stop "+args[0], true)
-	return []string{"no process is left"}, nil
-}
-
-func (l *Laboratory) startSite(ctx context.Context, args []string) ([]string, error) {
-	s, err := l.site(args[0])
-	if err != nil {
-		return nil, err
-	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	if s.running() != nil {
-		return nil, fmt.Errorf("site %s: runs already", args[0])
-	}
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
-	defer cancel()
-	if err := s.start(ctx); err != nil {
-		// As it was before: a half-started site is neither running nor stopped.
-		return nil, errors.Join(err, s.stop())
-	}
-	l.note("stop "+args[0], false)
-	return []string{"nodes ready"}, nil
-}
-
-// signalWith makes the fault that sends a signal to one server of a node, SITE standing for its first node.
-func signalWith(signal syscall.Signal) func(*Laboratory, context.Context, []string) ([]string, error) {
-	return func(l *Laboratory, _ context.Context, args []string) ([]string, error) {
-		siteName, nodeName, _ := strings.Cut(args[0], "/")
-		s, err := l.site(siteName)
-		if err != nil {
-			return nil, err
-		}
-		if nodeName == "" {
-			nodeName = s.plan.Nodes[0].Name
-		}
-		s.changing.Lock()
-		defer s.changing.Unlock()
-		answer, err := s.signal(nodeName, args[1], signal)
-		if err != nil {
-			return nil, fmt.Errorf("node %s: %w", nodeName, err)
-		}
-		l.note(fmt.Sprintf("pause %s/%s %s", siteName, nodeName, args[1]), signal == syscall.SIGSTOP)
-		return []string{answer.Evidence}, nil
-	}
-}
-
-func (s *site) signal(nodeName, server string, signal syscall.Signal) (node.Answer, error) {
-	machines := s.running()
-	for i, n := range s.plan.Nodes {
-		if n.Name == nodeName && machines != nil {
-			return machines[i].signal(server, signal)
-		}
-	}
-	return node.Answer{}, fmt.Errorf("not running in site %s", s.plan.Name)
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/georedkit/georedkit/internal/lab/wholefile"
 )
 
 // folder is where a laboratory keeps what outlives its processes.
@@ -85,14 +87,5 @@ func (f folder) remember(m memory) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(f.memory(), text)
-}
-
-// replaceFile writes a file that is never seen half written.
-func replaceFile(path string, content []byte) error {
-	temporary := path + ".unfinished"
-	if err := os.WriteFile(temporary, content, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temporary, path)
+	return wholefile.Write(f.memory(), text, 0o600)
 }

@@ -7,6 +7,7 @@ import (
 	"text/template"
 
 	"github.com/georedkit/georedkit/internal/lab/address"
+	"github.com/georedkit/georedkit/internal/lab/wholefile"
 )
 
 // Ready describes a laboratory whose sites are all up: the contents of ready.json.
@@ -76,12 +77,12 @@ func (l *Laboratory) writeReady() error {
 	if err := topology.Execute(&text, ready.Sites); err != nil {
 		return err
 	}
-	if err := replaceFile(l.folder.topology(), text.Bytes()); err != nil {
+	if err := wholefile.Write(l.folder.topology(), text.Bytes(), 0o600); err != nil {
 		return err
 	}
 	document, err := json.MarshalIndent(ready, "", "  ")
 	if err != nil {
 		return err
 	}
-	return replaceFile(l.folder.ready(), append(document, '\n'))
+	return wholefile.Write(l.folder.ready(), append(document, '\n'), 0o600)
 }

@@ -52,17 +52,19 @@ func Sweep() ([]string, error) {
 func Down(ctx context.Context, name, dir string, purge bool) error {
 	client := NewClient(name)
 	status, err := client.Status(ctx)
-	switch {
-	case err == nil:
+	if err == nil {
 		dir = status.Dir
 		err = client.Down(ctx)
-	case errors.Is(err, ErrNotRunning):
-		var tree cgroup.Tree
-		if tree, err = cgroup.Detect(); err == nil {
-			err = cgroup.Destroy(tree, groupPrefix+name)
-		}
 	}
-	if err != nil || !purge {
+	if err != nil && !errors.Is(err, ErrNotRunning) {
+		return err
+	}
+	// What a dead supervisor left, or a living one could not remove.
+	tree, err := cgroup.Detect()
+	if err != nil {
+		return err
+	}
+	if err := cgroup.Destroy(tree, groupPrefix+name); err != nil || !purge {
 		return err
 	}
 	return folder(dir).purge()

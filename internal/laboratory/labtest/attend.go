@@ -31,7 +31,7 @@ const startTimeout = 5 * time.Minute // with the programs to be compiled, on a b
 func attend(sites, nodes int) (*attended, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	driver, err := laboratory.Build(ctx, io.Discard)
+	driver, err := built(ctx, io.Discard)
 	if err != nil {
 		return nil, err
 	}
@@ -124,4 +124,13 @@ func purge(ctx context.Context, driver laboratory.Lab) {
 			_ = driver.Command(ctx, "down", "-name", name, "-purge").Run()
 		}
 	}
+}
+
+// built is the driver with all that it runs.
+func built(ctx context.Context, progress io.Writer) (laboratory.Lab, error) {
+	lab, err := laboratory.Driver(ctx)
+	if err != nil {
+		return lab, err
+	}
+	return lab, lab.Build(ctx, progress)
 }

@@ -2,9 +2,11 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -63,29 +65,40 @@ func speak(ctx context.Context, q gateway.SampleQuestion) map[mesh.PublicKey]mes
 const echoTries = 4
 
 func echo(ctx context.Context, address netip.AddrPort, timeout time.Duration) mesh.Probe {
+	clock := geored.SystemClock()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "udp", address.String())
 	if err != nil {
 		return mesh.Probe{Detail: err.Error()}
 	}
 	defer conn.Close()
+	header := udpHeader + ipv4Header
+	if address.Addr().Is6() {
+		header = udpHeader + ipv6Header
+	}
 	p := mesh.Probe{Sent: true}
-	packet, reply := make([]byte, 64), make([]byte, 64)
+	packet, reply := probe.EchoDatagram(mesh.ProbeBytes-header), make([]byte, mesh.ProbeBytes)
 	for range echoTries {
-		if _, err := conn.Write(packet); err != nil {
-			p.Detail = err.Error()
-			if geored.SystemClock().Sleep(ctx, timeout/echoTries) != nil {
-				return p
-			}
-			continue
-		}
+		// An error here is what an earlier packet brought about, or passes: the next try tells.
+		_, _ = conn.Write(packet)
 		if err := conn.SetReadDeadline(time.Now().Add(timeout / echoTries)); err != nil {
 			p.Detail = err.Error()
 			return p
 		}
-		if _, err := conn.Read(reply); err == nil {
-			return mesh.Probe{Sent: true, Answered: true, Detail: fmt.Sprintf("%s answered", address)}
+		n, err := conn.Read(reply)
+		if err == nil {
+			return mesh.Probe{Sent: true, Answered: true, Bytes: n + header, Detail: fmt.Sprintf("%s answered", address)}
 		}
 		p.Detail = fmt.Sprintf("%s did not answer within %s", address, timeout)
+		if !errors.Is(err, os.ErrDeadlineExceeded) && clock.Sleep(ctx, timeout/echoTries) != nil {
+			return p
+		}
 	}
 	return p
 }
+
+// Bytes of headers.
+const (
+	udpHeader  = 8
+	ipv4Header = 20
+	ipv6Header = 40
+)

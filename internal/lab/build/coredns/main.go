@@ -21,12 +21,14 @@ import (
 	_ "github.com/coredns/coredns/plugin/reload"
 	_ "github.com/coredns/coredns/plugin/rewrite"
 	_ "github.com/coredns/coredns/plugin/template"
+
+	_ "github.com/georedkit/georedkit/internal/lab/build/coredns/kubernetai"
 )
 
 // order is the order in which a query passes the plugins, as in CoreDNS's own plugin.cfg.
 var order = []string{
 	"reload", "bind", "ready", "health", "prometheus", "errors", "log", "loadbalance",
-	"cache", "rewrite", "template", "hosts", "file", "kubernetes", "loop", "forward",
+	"cache", "rewrite", "template", "hosts", "file", "kubernetai", "kubernetes", "loop", "forward",
 }
 
 func main() {

@@ -11,6 +11,17 @@ import (
 	"github.com/georedkit/georedkit/mesh"
 )
 
+// Config renders a device for programs that configure WireGuard by wgctrl themselves. It holds no private key, replaces all
+// peers, and so ends every session: [Configure] does not. A DNS name as endpoint is left out, as wgctrl takes none.
+func Config(d mesh.Device) wgtypes.Config {
+	port := int(d.ListenPort)
+	c := wgtypes.Config{ListenPort: &port, ReplacePeers: true}
+	for _, p := range d.Peers {
+		c.Peers = append(c.Peers, peerConfig(p))
+	}
+	return c
+}
+
 // state takes over what wgctrl knows of a device. The private key stays behind.
 func state(w *wgtypes.Device) mesh.DeviceState {
 	s := mesh.DeviceState{Interface: w.Name, ListenPort: uint16(w.ListenPort)}

@@ -1,0 +1,82 @@
+# The two commands to know: `make demo` and `make test`. Both install what is missing (Debian, root).
+
+GO          ?= go
+STATICCHECK  = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.6.1
+IMAGE       ?= georedkit/probe:latest
+LIBRARIES    = ./geored/... ./mesh/... ./dnsfed/... ./creds/... ./cassandra/... ./kafka/... ./objectstore/...
+
+.PHONY: setup demo check format vet staticcheck unit cross test capabilities race lab sites stores bench weight image
+
+setup: ## install Debian packages and build the laboratory
+	@$(GO) run -C internal/lab . setup
+
+demo: setup ## two real sites on this machine, joined and proven
+	@$(GO) run ./examples/ice-install
+
+check: format vet staticcheck unit cross ## all that needs neither root nor a laboratory
+
+format:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
+
+vet:
+	@$(GO) vet ./...
+	@$(GO) vet -tags lab ./...
+	@$(GO) vet -C kafka/kafkatest -tags lab ./...
+	@$(GO) vet -C internal/lab ./...
+	@$(GO) vet -C internal/lab/labtest ./...
+
+staticcheck:
+	@$(STATICCHECK) -tags lab ./...
+	@cd kafka/kafkatest && $(STATICCHECK) -tags lab ./...
+	@cd internal/lab && $(STATICCHECK) ./...
+	@cd internal/lab/labtest && $(STATICCHECK) ./...
+
+unit:
+	@$(GO) test ./...
+
+cross: ## the SDK is compiled for all systems its users have
+	@for os in darwin windows; do GOOS=$$os $(GO) build $(LIBRARIES) || exit 1; done
+
+# Each phase of the whole test prints its time.
+phase = @began=$$(date +%s); echo "=== $(1)"; $(MAKE) --no-print-directory $(1) || exit 1; echo "=== $(1) took $$(( $$(date +%s) - began )) s"
+
+test: ## everything, as CI runs it
+	$(call phase,setup)
+	$(call phase,capabilities)
+	$(call phase,check)
+	$(call phase,race)
+	$(call phase,lab)
+	$(call phase,sites)
+	$(call phase,stores)
+
+capabilities:
+	@$(GO) run -C internal/lab . check
+
+race:
+	@$(GO) test -race $(LIBRARIES) ./internal/cli/...
+
+lab: ## the laboratory's own tests
+	@$(GO) test -C internal/lab ./...
+	@$(GO) test -C internal/lab/labtest -count=1 -timeout 20m ./...
+
+sites: ## the SDK and its programs on real sites
+	@$(GO) test -tags lab -count=1 -p 1 -timeout 30m ./geored/... ./mesh/... ./dnsfed/... ./creds/... ./examples/...
+
+stores: ## the store packages on real servers, Kafka's also on its fake
+	@$(GO) test -tags lab -count=1 -p 1 -timeout 30m ./cassandra/... ./kafka/... ./objectstore/...
+	@$(GO) test -C kafka/kafkatest -tags lab -count=1 -timeout 30m ./...
+
+bench: ## ratios to a floor measured in the same run
+	@$(GO) test -run '^$$' -bench . -benchtime 3x ./geored/... ./mesh/...
+	@$(GO) test -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./objectstore/s3
+	@$(GO) test -C kafka/kafkatest -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./...
+	@$(GO) test -tags lab -run '^$$' -bench BesideOthers -benchtime 5x -timeout 60m ./cassandra/cassandratest
+
+weight: ## what each package costs those who import it
+	@$(GO) run ./internal/weight
+
+image: ## the probe image, as an archive to push to your own registry
+	@mkdir -p bin
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/probe ./internal/probe
+	@$(GO) run -C internal/lab . image -o $(CURDIR)/bin/probe-image.tar -ref $(IMAGE) $(CURDIR)/bin/probe
+	@echo "bin/probe-image.tar holds $(IMAGE); push it with skopeo copy oci-archive:bin/probe-image.tar docker://REGISTRY/REPOSITORY:TAG"

@@ -1,0 +1,219 @@
+package cassandratest
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/georedkit/georedkit/cassandra"
+	"github.com/georedkit/georedkit/geored"
+)
+
+// Credentials of every ring.
+const (
+	User                        = "lab"
+	Secret   cassandra.Password = "correct horse"
+	firstRow                    = 1_700_000_000_000_000 // write time of the first row, in microseconds
+)
+
+// Ring is a ring of nodes that listen on loopback. It is safe for concurrent use.
+type Ring struct {
+	t      testing.TB
+	sites  []geored.SiteName
+	nodes  []*Node
+	system map[string]systemTable
+
+	mu        sync.Mutex
+	keyspaces []cassandra.Keyspace
+	tables    map[string]*table
+	written   int64 // write time of the latest row
+	looks     int64 // at gossip: heartbeats rise with them
+}
+
+// table is a table with its rows on each node.
+type table struct {
+	relation
+	Table
+	id   [16]byte
+	rows map[*Node]map[string]row
+}
+
+// Option sets what [New] starts.
+type Option func(*options)
+
+type options struct{ nodes int }
+
+// NodesPerSite is how many nodes each site has, all with a replica of every row; without it 1.
+func NodesPerSite(n int) Option { return func(o *options) { o.nodes = n } }
+
+// New starts a ring over the sites and stops it when the test ends. Its data centers are named as the sites are. It has
+// the keyspaces system_auth and "dev", replicated to every site.
+func New(t testing.TB, sites []geored.SiteName, opts ...Option) *Ring {
+	t.Helper()
+	o := options{nodes: 1}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	r := &Ring{t: t, sites: sites, tables: map[string]*table{}, written: firstRow}
+	system, err := systemTables()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.system = system
+	replication := map[string]string{}
+	for s, site := range sites {
+		replication[string(site)] = strconv.Itoa(o.nodes)
+		for i := range o.nodes {
+			r.nodes = append(r.nodes, r.start(site, s, i, o.nodes*len(sites)))
+		}
+	}
+	for _, name := range []string{"dev", "system_auth"} {
+		r.keyspaces = append(r.keyspaces, cassandra.Keyspace{Name: name, Class: "NetworkTopologyStrategy", Replication: replication})
+	}
+	t.Cleanup(r.stop)
+	return r
+}
+
+func (r *Ring) start(site geored.SiteName, s, i, all int) *Node {
+	r.t.Helper()
+	n := &Node{ring: r, site: site, number: len(r.nodes) + 1, faults: map[string]bool{}, scans: map[string]int64{}}
+	n.token = math.MinInt64 + 1 + int64(uint64(n.number-1)*(math.MaxUint64/uint64(all)))
+	n.hostID[0], n.hostID[1], n.hostID[15] = byte(s+1), byte(i+1), byte(n.number)
+	n.schema = [16]byte{0x5c}
+	n.settings = map[string]string{"max_hint_window": "3h", "hinted_handoff_enabled": "true"}
+	if err := n.listen("127.0.0.1:0"); err != nil {
+		r.t.Fatal(err)
+	}
+	return n
+}
+
+func (r *Ring) stop() {
+	for _, n := range r.nodes {
+		n.close()
+	}
+}
+
+// Config is how the ring is reached: each site by its first node.
+func (r *Ring) Config() cassandra.Config {
+	c := cassandra.Config{User: User, Password: Secret, ConnectTimeout: 5 * time.Second, Timeout: 10 * time.Second}
+	for _, site := range r.sites {
+		c.Sites = append(c.Sites, cassandra.Site{Name: site, Nodes: []string{r.Node(site, 0).Address()}})
+	}
+	return c
+}
+
+// Node is the i-th node of a site, from 0.
+func (r *Ring) Node(site geored.SiteName, i int) *Node {
+	r.t.Helper()
+	if nodes := r.at(site); i < len(nodes) {
+		return nodes[i]
+	}
+	r.t.Fatalf("site %s has no node %d", site, i)
+	return nil
+}
+
+func (r *Ring) at(site geored.SiteName) []*Node {
+	return slices.DeleteFunc(slices.Clone(r.nodes), func(n *Node) bool { return n.site != site })
+}
+
+// CreateTable makes an empty table on every node, in keyspace "dev" or another that exists.
+func (r *Ring) CreateTable(t Table) {
+	r.t.Helper()
+	rel, err := newRelation(t)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	made := &table{relation: rel, Table: t, rows: map[*Node]map[string]row{}}
+	made.id[0], made.id[15] = 0x7a, byte(len(r.tables)+1)
+	for _, n := range r.nodes {
+		made.rows[n] = map[string]row{}
+	}
+	r.tables[t.Keyspace+"."+t.Name] = made
+}
+
+// Insert writes one row to every node, all of one write time; the values stand in the order of the table's columns.
+func (r *Ring) Insert(table string, values ...any) {
+	r.t.Helper()
+	r.insert(r.nodes, table, values)
+}
+
+// InsertAt writes one row to the nodes of one site alone, as if it had never reached the others.
+func (r *Ring) InsertAt(site geored.SiteName, table string, values ...any) {
+	r.t.Helper()
+	r.insert(r.at(site), table, values)
+}
+
+// InsertOn writes one row to one node alone.
+func (r *Ring) InsertOn(n *Node, table string, values ...any) {
+	r.t.Helper()
+	r.insert([]*Node{n}, table, values)
+}
+
+func (r *Ring) insert(nodes []*Node, name string, values []any) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.table(name)
+	r.written++
+	made, err := t.marshal(values, r.written)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, n := range nodes {
+		t.rows[n][t.key(made.values)] = made
+	}
+}
+
+// DeleteAt removes one row from the nodes of one site alone: a row that was lost there, or one whose deletion the other
+// sites never heard of. The key stands in the order of its columns.
+func (r *Ring) DeleteAt(site geored.SiteName, table string, key ...any) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.table(table)
+	values := make([]any, len(t.relation.columns))
+	for i, at := range t.of(PartitionKey, Clustering) {
+		values[at] = key[i]
+	}
+	made, err := t.marshal(values, 0)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, n := range r.at(site) {
+		if _, ok := t.rows[n][t.key(made.values)]; !ok {
+			r.t.Fatalf("table %s: node %s has no row %v", table, n.Address(), key)
+		}
+		delete(t.rows[n], t.key(made.values))
+	}
+}
+
+func (r *Ring) table(name string) *table {
+	r.t.Helper()
+	t := r.tables[name]
+	if t == nil {
+		r.t.Fatalf("there is no table %s", name)
+	}
+	return t
+}
+
+// DropTable removes a table from every node.
+func (r *Ring) DropTable(name string) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.table(name)
+	delete(r.tables, name)
+}
+
+// SetReplication changes where a keyspace is replicated, or makes it; the rows stay where they are.
+func (r *Ring) SetReplication(k cassandra.Keyspace) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.keyspaces = slices.DeleteFunc(r.keyspaces, func(o cassandra.Keyspace) bool { return o.Name == k.Name })
+	r.keyspaces = append(r.keyspaces, k)
+}

@@ -1,0 +1,58 @@
+package cassandra
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// The checks of [Cluster.Checks].
+const (
+	CheckNodes       geored.CheckID = "cassandra/nodes"
+	CheckNames       geored.CheckID = "cassandra/names"
+	CheckView        geored.CheckID = "cassandra/view"
+	CheckGossip      geored.CheckID = "cassandra/gossip"
+	CheckSchema      geored.CheckID = "cassandra/schema"
+	CheckVersions    geored.CheckID = "cassandra/versions"
+	CheckReplication geored.CheckID = "cassandra/replication"
+	CheckHints       geored.CheckID = "cassandra/hints"
+)
+
+// GossipPause is how long [CheckGossip] waits between its two looks at the heartbeats. A heartbeat rises every second
+// and reaches everybody in a ring of some dozen nodes within a few.
+const GossipPause = 5 * time.Second
+
+// Checks are the checks of the ring. All judge one look at it, taken when the first of them runs; [CheckGossip] takes a
+// second one.
+func (c *Cluster) Checks() []geored.Check {
+	look := &look{cluster: c}
+	check := func(id geored.CheckID, title string, judge func(context.Context, Ring) []geored.Finding) geored.Check {
+		return geored.Check{ID: id, Title: title, Run: func(ctx context.Context) []geored.Finding {
+			return judge(ctx, look.ring(ctx))
+		}}
+	}
+	return []geored.Check{
+		check(CheckNodes, "every node of every site answers", judgeNodes),
+		check(CheckNames, "every node is in the data center of its site", judgeNames),
+		check(CheckView, "every node knows every other, at its present address", judgeView),
+		check(CheckGossip, "every node hears every other", c.judgeGossip),
+		check(CheckSchema, "all nodes have one schema", judgeSchema),
+		check(CheckVersions, "all nodes run one version", judgeVersions),
+		check(CheckReplication, "every keyspace has replicas in every site", judgeReplication),
+		check(CheckHints, "hints are kept, and no finished file of them waits", judgeHints),
+	}
+}
+
+// look is one look at the ring, shared by checks.
+type look struct {
+	cluster *Cluster
+	once    sync.Once
+	seen    Ring
+}
+
+func (l *look) ring(ctx context.Context) Ring {
+	l.once.Do(func() { l.seen, _ = l.cluster.Ring(ctx) }) // a look cut short has silences in it
+	return l.seen
+}

@@ -1,0 +1,36 @@
+// Package cassandra proves that one Cassandra ring over several sites is whole and that the sites hold the same rows,
+// finds the rows that differ and the direction, says what an outage asks for, and repairs in the right order.
+//
+// It installs nothing and configures nothing, and it writes nothing but what a repair does.
+//
+// The types to know: [Config] and [Open] give a [Cluster]. [Cluster.Checks] are the checks of the ring: every node is
+// asked for its own view, one by one, and who does not answer is part of the result. [Cluster.Compare] gives a
+// [Comparison]: [Equal], [Different] or [Unproven], with the reasons. [Cluster.Count] only counts. [Cluster.Limits] is
+// the input for recovery, [Cluster.PlanRepair] and [Cluster.Stage] the repair.
+//
+// # What equal means
+//
+// Every read is at LOCAL_ONE through a node of the site in question, so that no other site can answer and nothing is
+// repaired on the way. A cqlsh session reads at ONE unless it is told otherwise: then the coordinator may take rows from
+// the other site, so that "SELECT COUNT(*)" typed in both sites, as guides have it, may count one and the same site
+// twice, or a mixture; on a real ring two of three such reads through one site were answered by the other.
+//
+// LOCAL_ONE reads one replica. A site with several is [Equal] only with [Comparing].EveryReplica, which reads each node in
+// turn and holds against the nodes' own counters (system_views.local_scan_latency) that the node asked is the one that
+// answered: the dynamic snitch passes reads on, on idle rings too. If another client reads the same table meanwhile, the
+// counters cannot tell, and the result is [Unproven].
+//
+// Rows are compared by keys, values and write times. Deletions have no trace in CQL: a row that one site lacks may never
+// have arrived there, or be deleted there, or be deleted and brought back in the other. TTLs are not compared, but
+// expired rows that only one look saw are taken for rows in flight. Counter tables can be counted only. Partitions are
+// held in memory one at a time, and only in ranges that differ.
+//
+// # Results and errors
+//
+// [Cluster.Compare], [Cluster.Count], [Cluster.Ring] and [Cluster.Limits] give a complete result also with an error.
+// Mistakes in the input, a site that is silent among them, are [geored.Faults]; nodes that fail on the way are no error
+// but part of the result. Durations are time.Duration, write times microseconds as Cassandra has them.
+//
+// It is shown with Cassandra 4.1 and 5.0, by gocql 1.7 in protocol version 4. Older servers lack virtual tables: checks
+// and coverage that need them are then unknown.
+package cassandra

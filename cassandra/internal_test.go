@@ -1,0 +1,206 @@
+package cassandra
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+func TestRangesCoverEveryTokenOnce(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 7, 64, 1000} {
+		parts := everything.cut(n)
+		if len(parts) != n || parts[0].Start != math.MinInt64 || parts[n-1].End != math.MaxInt64 {
+			t.Fatalf("%d parts: %v", n, parts)
+		}
+		for i := 1; i < n; i++ {
+			if parts[i].Start != parts[i-1].End || parts[i].width() == 0 {
+				t.Fatalf("%d parts: %v then %v", n, parts[i-1], parts[i])
+			}
+		}
+	}
+	if got := (Range{5, 7}).cut(10); !slices.Equal(got, []Range{{5, 6}, {6, 7}}) {
+		t.Errorf("two tokens in ten parts: %v", got)
+	}
+}
+
+// ring of nodes n1 and so on, of data centers and racks as given, with equally spaced tokens.
+func testNodes(places ...string) []Node {
+	var nodes []Node
+	for i, place := range places {
+		center, rack, _ := strings.Cut(place, "/")
+		nodes = append(nodes, Node{HostID: fmt.Sprintf("n%d", i+1), DataCenter: center, Rack: rack, Tokens: []string{fmt.Sprint(100 * (i + 1))}})
+	}
+	return nodes
+}
+
+func TestPlacement(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		places      []string
+		replication map[string]string
+		want        []string // per range from below the first token on: nodes by site
+	}{
+		{"one node a site holds everything", []string{"a/r", "b/r"}, map[string]string{"a": "1", "b": "1"}, []string{"[n1] [n2]"}},
+		{"as many replicas as nodes", []string{"a/r", "b/r", "a/r", "b/r"}, map[string]string{"a": "2", "b": "3"},
+			[]string{"[n1 n3] [n2 n4]"}},
+		{"one replica of two nodes", []string{"a/r", "a/r", "b/r"}, map[string]string{"a": "1", "b": "1"},
+			[]string{"[n1] [n3]", "[n2] [n3]", "[n1] [n3]"}},
+		{"another rack first", []string{"a/r1", "a/r1", "a/r2"}, map[string]string{"a": "2"},
+			[]string{"[n1 n3]", "[n2 n3]", "[n1 n3]"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			k := Keyspace{Class: networkTopology, Replication: test.replication}
+			var sites []Site
+			for _, s := range []Site{{Name: "a"}, {Name: "b"}} {
+				if k.factor(string(s.Name)) > 0 {
+					sites = append(sites, s)
+				}
+			}
+			var got []string
+			for _, p := range place(k, sites, testNodes(test.places...)) {
+				var parts []string
+				for _, nodes := range p.replicas {
+					var names []string
+					for _, n := range nodes {
+						names = append(names, n.HostID)
+					}
+					parts = append(parts, fmt.Sprint(names))
+				}
+				got = append(got, strings.Join(parts, " "))
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("got  %q\nwant %q", got, test.want)
+			}
+		})
+	}
+	if place(Keyspace{}, nil, nil) != nil {
+		t.Error("ranges without nodes")
+	}
+}
+
+func TestDigestsAddUpInAnyOrder(t *testing.T) {
+	rows := [][][]byte{{[]byte("a"), nil}, {[]byte("a"), {}}, {[]byte("aa")}, {[]byte("a"), []byte("a")}}
+	var forth, back Digest
+	var sums []Sum
+	for i := range rows {
+		s, _ := rowSum(rows[i], nil)
+		r, _ := rowSum(rows[len(rows)-1-i], nil)
+		forth, back, sums = forth.plus(Digest{1, s}), back.plus(Digest{1, r}), append(sums, s)
+	}
+	if forth != back || forth.Rows != 4 {
+		t.Errorf("%v, %v", forth, back)
+	}
+	for i := range sums {
+		if slices.Contains(sums[i+1:], sums[i]) {
+			t.Errorf("row %d has the sum of another: null, empty and neighbouring values must differ", i)
+		}
+	}
+	if (Sum{0, math.MaxUint64}).plus(Sum{0, 1}) != (Sum{1, 0}) {
+		t.Error("no carry")
+	}
+	text, err := json.Marshal(forth)
+	var read Digest
+	if err != nil || json.Unmarshal(text, &read) != nil || read != forth {
+		t.Errorf("%s becomes %v: %v", text, read, err)
+	}
+	if json.Unmarshal([]byte(`{"sum":"xyz"}`), &read) == nil {
+		t.Error("a sum that is none was read")
+	}
+}
+
+func TestConstants(t *testing.T) {
+	for _, test := range []struct {
+		cqlType string
+		value   []byte
+		want    string
+	}{
+		{"int", []byte{0xff, 0xff, 0xff, 0xfe}, "-2"}, {"bigint", []byte{0, 0, 0, 0, 0, 0, 1, 0}, "256"}, {"tinyint", []byte{0x80}, "-128"},
+		{"varint", []byte{0xff}, "-1"}, {"varint", []byte{0x00, 0xff}, "255"}, {"varint", []byte{}, "0x"},
+		{"text", []byte("it's"), "'it''s'"}, {"text", []byte{0xff}, "0xff"}, {"boolean", []byte{1}, "true"},
+		{"inet", []byte{10, 0, 0, 1}, "'10.0.0.1'"}, {"date", []byte{0x80, 0, 0, 0}, "'1970-01-01'"}, {"date", []byte{0x7f, 0xff, 0xff, 0xff}, "'1969-12-31'"},
+		{"timestamp", []byte{0, 0, 0, 0, 0, 0, 0, 1}, "'1970-01-01T00:00:00.001Z'"}, {"double", []byte{0x3f, 0xf8, 0, 0, 0, 0, 0, 0}, "1.5"},
+		{"uuid", []byte{0x6b, 0xa7, 0xb8, 0x10, 0x9d, 0xad, 0x11, 0xd1, 0x80, 0xb4, 0, 0xc0, 0x4f, 0xd4, 0x30, 0xc8}, "6ba7b810-9dad-11d1-80b4-00c04fd430c8"},
+		{"blob", []byte{1}, "0x01"}, {"frozen<list<int>>", []byte{1, 2}, "0x0102"}, {"int", []byte{1, 2, 3}, "0x010203"}, {"int", nil, "null"},
+	} {
+		if got := constant(test.cqlType, test.value); got != test.want {
+			t.Errorf("%s % x: %s, want %s", test.cqlType, test.value, got, test.want)
+		}
+	}
+}
+
+func TestWhichColumnsAreStamped(t *testing.T) {
+	for cqlType, want := range map[string]bool{
+		"int": true, "duration": true, "list<int>": false, "set<text>": false, "map<text, int>": false, "frozen<list<int>>": true,
+		"frozen<tuple<int, text>>": true, "address": false, "frozen<address>": true, "vector<float, 3>": true, "'org.example.Type'": true,
+	} {
+		if got := (column{cqlType: cqlType}).stamped(); got != want {
+			t.Errorf("%s: %v", cqlType, got)
+		}
+	}
+}
+
+func TestDurations(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"3h": 3 * time.Hour, "10800000ms": 3 * time.Hour, "1d": 24 * time.Hour, "0s": 0, "5us": 5 * time.Microsecond, "5µs": 5 * time.Microsecond,
+	} {
+		if got, err := parseDuration(text); got != want || err != nil {
+			t.Errorf("%s: %s, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "3", "h", "-3h", "3 h", "3h30m", "1.5h", "3w", "99999999999999999999h", "9223372036854775807h"} {
+		if got, err := parseDuration(text); err == nil {
+			t.Errorf("%q was read as %s", text, got)
+		}
+	}
+}
+
+func FuzzDuration(f *testing.F) {
+	f.Add("3h")
+	f.Add("10800000ms")
+	f.Fuzz(func(t *testing.T, text string) {
+		if d, err := parseDuration(text); d < 0 || err != nil && d != 0 {
+			t.Errorf("%q: %s, %v", text, d, err)
+		}
+	})
+}
+
+// What comes over the wire never makes the readers panic, and keys come back as they were written.
+func FuzzWire(f *testing.F) {
+	f.Add("int", []byte{0, 0, 0, 1, 0, 0, 0, 1, 'a'})
+	f.Fuzz(func(t *testing.T, cqlType string, data []byte) {
+		row := Row{Columns: []Column{{"c"}}, Values: [][]byte{data}}
+		row.textMap("c")
+		row.time("c")
+		row.uuid("c")
+		if constant(cqlType, data) == "" && data != nil {
+			t.Errorf("%s % x has no constant", cqlType, data)
+		}
+		value, rest := cutValue(appendValue(nil, data))
+		if string(value) != string(data) || len(rest) > 0 {
+			t.Errorf("% x came back as % x and % x", data, value, rest)
+		}
+		cutValue(data)
+	})
+}
+
+// With any answer taken away, no finding is better than unknown.
+func TestFindingsWithoutAnyoneAreUnknown(t *testing.T) {
+	empty := Ring{Sites: []Site{{Name: "a"}, {Name: "b"}}, Silent: []geored.Silence{{Target: geored.Target{Site: "a", Name: "node"}, Reason: "gone"}}}
+	judges := map[string][]geored.Finding{
+		"names": judgeNames(t.Context(), empty), "view": judgeView(t.Context(), empty), "schema": judgeSchema(t.Context(), empty),
+		"versions": judgeVersions(t.Context(), empty), "replication": judgeReplication(t.Context(), empty), "hints": judgeHints(t.Context(), empty),
+	}
+	for name, findings := range judges {
+		for _, f := range findings {
+			if f.Verdict != geored.Unknown && f.Verdict != geored.Fail {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+	}
+}

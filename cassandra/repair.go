@@ -1,0 +1,122 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// Nodetool runs nodetool beside one node, for instance by executing it in the node's pod.
+type Nodetool interface {
+	// Run runs nodetool with these arguments and gives what it printed, also with an error.
+	Run(ctx context.Context, n Node, args ...string) (output string, err error)
+}
+
+// RepairPlan is a repair of one keyspace: in full, each node its primary ranges, every node of every site one after
+// another. It is plain data; kept, it lets a run that was interrupted go on without repairing a node twice.
+type RepairPlan struct {
+	Keyspace string   `json:"keyspace"`
+	Nodes    []Node   `json:"nodes"` // in the order of repair
+	Known    []string `json:"known"` // repairs that the nodes knew of before, by ID: they are not ours
+}
+
+// PlanRepair plans a repair of a keyspace. It refuses, with all reasons at once as [geored.Faults]: nodes that are
+// silent (a repair without them is no repair), versions or schemas that differ, a repair that runs already (two at once
+// hinder each other), and an outage that asks for something else: zero if there was none.
+func (c *Cluster) PlanRepair(ctx context.Context, keyspace string, outage time.Duration) (RepairPlan, error) {
+	ring, err := c.Ring(ctx)
+	if err != nil {
+		return RepairPlan{}, err
+	}
+	p := RepairPlan{Keyspace: keyspace}
+	faults := ring.repairFaults(keyspace)
+	for _, v := range ring.Views {
+		p.Nodes = append(p.Nodes, v.Node)
+		repairs, err := c.Repairs(ctx, v.Node)
+		if err != nil {
+			faults = append(faults, geored.Fault{Site: v.Node.Site, Field: "node", Value: v.Node.Address.String(), Problem: err.Error(), Remedy: "the server must be 4.1 or newer"})
+		}
+		for _, r := range repairs {
+			p.Known = append(p.Known, r.ID)
+			if !r.Completed {
+				faults = append(faults, geored.Fault{Site: v.Node.Site, Field: "node", Value: v.Node.Address.String(),
+					Problem: fmt.Sprintf("repair %s of keyspace %s is running", r.ID, r.Keyspace), Remedy: "wait for its end, or stop what repairs continuously"})
+			}
+		}
+	}
+	if outage > 0 {
+		limits, err := c.Limits(ctx)
+		if err != nil {
+			return p, err
+		}
+		if cure, reasons := limits.Cure(outage); cure == Rebuild || cure == CureUnknown {
+			faults = append(faults, geored.Fault{Field: "outage", Value: outage.String(),
+				Problem: fmt.Sprintf("asks for %s: %s", cure, strings.Join(reasons, "; "))})
+		}
+	}
+	return p, faults.Err()
+}
+
+func (r Ring) repairFaults(keyspace string) geored.Faults {
+	var faults geored.Faults
+	for _, s := range r.Silent {
+		faults = append(faults, geored.Fault{Site: s.Target.Site, Field: "node", Value: s.Target.Name, Problem: "does not answer: " + s.Reason, Remedy: "bring it back first"})
+	}
+	for name, values := range map[string]groups{
+		"schema":  groupNodes(r, func(n Node) string { return n.Schema }),
+		"version": groupNodes(r, func(n Node) string { return n.Version }),
+	} {
+		if len(values) > 1 {
+			faults = append(faults, geored.Fault{Field: name, Problem: "is not the same everywhere: " + strings.Join(values.lines(), "; ")})
+		}
+	}
+	for _, site := range r.Sites {
+		if v, ok := r.first(site.Name); !ok {
+			faults = append(faults, geored.Fault{Site: site.Name, Field: "nodes", Problem: r.whyNobody(site)})
+		} else if wrong := v.misplaced(keyspace, r.Sites); len(wrong) > 0 {
+			faults = append(faults, geored.Fault{Site: site.Name, Field: "keyspace", Value: keyspace, Problem: strings.Join(wrong, "; ")})
+		}
+	}
+	slices.SortFunc(faults, func(a, b geored.Fault) int { return strings.Compare(a.Error(), b.Error()) })
+	return faults
+}
+
+// Steps are the steps of the plan, each needing the one before.
+func (p RepairPlan) Steps() []geored.Step {
+	var steps []geored.Step
+	for _, n := range p.Nodes {
+		step := geored.Step{
+			ID:     geored.StepID(fmt.Sprintf("cassandra/repair/%s/%s/%s", p.Keyspace, n.Site, n.HostID)),
+			Site:   n.Site,
+			Target: fmt.Sprintf("keyspace %s on node %s", p.Keyspace, n.Address),
+			Action: geored.Execute,
+			Reason: "each node repairs the ranges it owns; all of them together cover the ring",
+			Manual: []string{"nodetool " + strings.Join(p.arguments(), " ")},
+		}
+		if len(steps) > 0 {
+			step.Needs = []geored.StepID{steps[len(steps)-1].ID}
+		}
+		steps = append(steps, step)
+	}
+	return steps
+}
+
+// arguments: in full, because the default is incremental; without -dc or -local, which would never compare the sites;
+// without -force, so that it refuses while a replica is down.
+func (p RepairPlan) arguments() []string { return []string{"repair", "-full", "-pr", p.Keyspace} }
+
+// Stage carries the plan out. A node's repair is done when the node itself says that it completed, not when nodetool
+// comes back: when the connection to nodetool breaks, the repair goes on and is watched to its end. Compare the tables
+// before and after: that is the proof.
+func (c *Cluster) Stage(p RepairPlan, tool Nodetool, timeout time.Duration) geored.Stage {
+	var tasks []geored.Task
+	for i, step := range p.Steps() {
+		r := repairing{Cluster: c, plan: p, node: p.Nodes[i], tool: tool}
+		tasks = append(tasks, geored.Task{Step: step, Observe: r.observe, Apply: r.apply, Timeout: timeout})
+	}
+	return geored.StageOf("repair "+p.Keyspace, tasks...)
+}

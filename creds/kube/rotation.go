@@ -1,0 +1,212 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/georedkit/georedkit/creds"
+	"github.com/georedkit/georedkit/geored"
+)
+
+// Rotation carries a creds.Rotation out.
+type Rotation struct {
+	creds.Rotation
+	From      Source
+	Receivers map[geored.SiteName]Receiver
+}
+
+// Stages are the phases of the rotation, each a stage of its own. A rotation that was interrupted is gone on with by
+// running the stages of the same generation again. The error is geored.Faults.
+func (r Rotation) Stages() ([]geored.Stage, error) {
+	faults := r.Faults()
+	fault := func(site geored.SiteName, field, problem string) {
+		faults = append(faults, geored.Fault{Site: site, Field: "rotation: " + field, Problem: problem})
+	}
+	if r.From.Cluster == nil || r.From.Cluster.Site() != r.Source || r.From.Account != r.Account {
+		fault(r.Source, "from", "is another site's or account's")
+	}
+	for _, g := range r.Grants {
+		if r.Receivers[g.To()].Cluster == nil {
+			fault(g.To(), "receivers", "lack it")
+		}
+	}
+	binds := map[creds.Phase]func(context.Context) ([]geored.Task, error){
+		creds.Mint: r.mint, creds.Import: r.imports, creds.Reload: r.reloads, creds.Refuse: r.refuse, creds.Discard: r.discards}
+	var stages []geored.Stage
+	for _, phase := range creds.Phases() {
+		name := fmt.Sprintf("%s %s of %s to generation %d", phase, r.Account, r.Source, r.Generation)
+		stages = append(stages, geored.Stage{Name: name, Outline: r.Steps(phase), Bind: binds[phase]})
+	}
+	return stages, faults.Err()
+}
+
+func (r Rotation) mint(context.Context) ([]geored.Task, error) {
+	name := r.TokenSecret(r.Generation)
+	return []geored.Task{{Step: r.Steps(creds.Mint)[0],
+		Observe: func(ctx context.Context) (geored.State, error) {
+			m, there, err := r.From.token(ctx, name)
+			newest, err2 := r.From.Generation(ctx)
+			switch {
+			case err != nil || err2 != nil:
+				return geored.State{}, errors.Join(err, err2)
+			case newest > r.Generation:
+				return geored.State{}, fmt.Errorf("generation %d is there already: an older one would take consumers back", newest)
+			case !there:
+				return geored.State{Detail: "secret " + name + " is not there"}, nil
+			case m.invalid:
+				return geored.State{}, fmt.Errorf("secret %s is marked invalid: rotate to generation %d", name, r.Generation+1)
+			case m.token.IsZero():
+				return geored.State{Detail: "secret " + name + " waits for the token controller to fill it"}, nil
+			}
+			why, err := r.From.accepted(ctx, m.token)
+			return geored.State{Done: err == nil && why == "", Detail: orElse(why, "every API server takes token "+m.token.Digest())}, err
+		},
+		Apply: func(ctx context.Context) error { return r.From.create(ctx, name) },
+	}}, nil
+}
+
+// minted is the token that the rotation brings.
+func (r Rotation) minted(ctx context.Context) (creds.Token, error) {
+	m, there, err := r.From.token(ctx, r.TokenSecret(r.Generation))
+	if err == nil && (!there || m.token.IsZero()) {
+		err = errors.New("its token was not minted")
+	}
+	return m.token, err
+}
+
+// imports binds only when every export is without fault: nothing is written to one site while another's would not work.
+func (r Rotation) imports(ctx context.Context) ([]geored.Task, error) {
+	token, err := r.minted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var tasks []geored.Task
+	var errs []error
+	for i, step := range r.Steps(creds.Import) {
+		g := r.Sorted()[i]
+		receiver := r.Receivers[g.To()]
+		export, err := r.From.Export(ctx, g.Secret, creds.ExecCredential{Token: token}, receiver)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", g, err))
+		}
+		tasks = append(tasks, copyTask(step, receiver, g.Consumer.Namespace, export.Kubemcsa()))
+	}
+	return tasks, errors.Join(errs...)
+}
+
+func copyTask(step geored.Step, receiver Receiver, namespace string, wanted creds.Secret) geored.Task {
+	return geored.Task{Step: step,
+		Observe: func(ctx context.Context) (geored.State, error) {
+			why, err := receiver.drift(ctx, namespace, wanted)
+			return geored.State{Done: err == nil && why == "", Detail: orElse(why, "carries token "+wanted.Data[creds.KeyToken].Digest())}, err
+		},
+		Apply: func(ctx context.Context) error { return receiver.write(ctx, namespace, wanted) },
+	}
+}
+
+func (r Rotation) reloads(ctx context.Context) ([]geored.Task, error) {
+	token, err := r.minted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var tasks []geored.Task
+	for i, step := range r.Steps(creds.Reload) {
+		g := r.Sorted()[i]
+		receiver := r.Receivers[g.To()]
+		tasks = append(tasks, geored.Task{Step: step,
+			Observe: func(ctx context.Context) (geored.State, error) { return receiver.reloaded(ctx, g, token.Digest()) },
+			Apply:   func(ctx context.Context) error { return receiver.reload(ctx, g, token.Digest()) },
+		})
+	}
+	return tasks, nil
+}
+
+// refuse ends when no API server takes an older token any more, while every one takes the new: a server that refuses
+// everybody proves nothing.
+func (r Rotation) refuse(context.Context) ([]geored.Task, error) {
+	if err := r.heedsMarks(); err != nil {
+		return nil, err
+	}
+	return []geored.Task{{Step: r.Steps(creds.Refuse)[0], Observe: r.observeRefusal, Apply: func(ctx context.Context) error {
+		old, err := r.From.older(ctx, r.Generation)
+		for _, m := range old {
+			if err == nil && !m.invalid {
+				err = r.From.invalidate(ctx, m.name)
+			}
+		}
+		return err
+	}}}, nil
+}
+
+func (r Rotation) observeRefusal(ctx context.Context) (geored.State, error) {
+	old, err := r.From.older(ctx, r.Generation)
+	if err != nil {
+		return geored.State{}, err
+	}
+	if len(old) == 0 {
+		return geored.State{Done: true, Detail: "there is no older token"}, nil
+	}
+	token, err := r.minted(ctx)
+	if err != nil {
+		return geored.State{}, err
+	}
+	if why, err := r.From.accepted(ctx, token); err != nil || why != "" {
+		return geored.State{Detail: "the new token does not work: " + why}, err
+	}
+	for _, m := range old {
+		if !m.invalid {
+			return geored.State{Detail: "secret " + m.name + " is not marked invalid"}, nil
+		}
+		if m.token.IsZero() {
+			continue // it was never filled: there is nothing to be refused
+		}
+		if why, err := r.From.refused(ctx, m.token); err != nil || why != "" {
+			return geored.State{Detail: "token of " + m.name + ": " + why}, err
+		}
+	}
+	return geored.State{Done: true, Detail: fmt.Sprintf("every API server refuses %d older tokens and takes the new one", len(old))}, nil
+}
+
+// heedsMarks says whether the source is of a version that heeds the mark of invalidity.
+func (r Rotation) heedsMarks() error {
+	version, err := r.From.Cluster.Client().Discovery().ServerVersion()
+	if err != nil {
+		return err
+	}
+	minor, err := strconv.Atoi(strings.TrimRight(version.Minor, "+"))
+	if err != nil || version.Major == "1" && minor < 29 {
+		return fmt.Errorf("the API server is %s, which may pay no heed to the label %s: delete the older token secrets by hand", version.GitVersion, InvalidSince)
+	}
+	return nil
+}
+
+func (r Rotation) discards(context.Context) ([]geored.Task, error) {
+	return []geored.Task{{Step: r.Steps(creds.Discard)[0],
+		Observe: func(ctx context.Context) (geored.State, error) {
+			old, err := r.From.older(ctx, r.Generation)
+			return geored.State{Done: err == nil && len(old) == 0, Detail: fmt.Sprintf("%d older token secrets are there", len(old))}, err
+		},
+		Apply: func(ctx context.Context) error {
+			old, err := r.From.older(ctx, r.Generation)
+			for _, m := range old {
+				if err == nil && !m.invalid {
+					err = fmt.Errorf("secret %s was not proven to be refused", m.name)
+				}
+				if err == nil {
+					err = r.From.discard(ctx, m.name)
+				}
+			}
+			return err
+		},
+	}}, nil
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}

@@ -1,0 +1,154 @@
+package coredns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/georedkit/georedkit/dnsfed"
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube"
+)
+
+// partOf labels what a change-over made; the new pods carry it and the old ones do not.
+const (
+	partOf      = "app.kubernetes.io/part-of"
+	partOfValue = "georedkit-dns"
+	nameLabel   = "app.kubernetes.io/name"
+	switchedAt  = "georedkit/dns-switched-at"
+)
+
+// ChangeOver replaces the name servers of one site.
+type ChangeOver struct {
+	Cluster  *kube.Cluster
+	Old      string // Deployment that serves now
+	New      string // name of the Deployment and ConfigMap to be made; must not be Old
+	Image    string // zero: that of Old
+	Corefile string
+	Mounts   []Mount // credentials of the other sites
+	Release  Release // zero: the Service gets no owner
+	// Prove holds the new pods to what they must answer, each by its own address, before the Service leads to them.
+	// Anything but pass keeps the old ones. Required.
+	Prove func(context.Context, []dnsfed.Server) geored.Finding
+	Drain time.Duration // how long the old pods go on after the switch. Zero: 30 s, as long as answers are cached
+	Clock geored.Clock  // zero: geored.SystemClock
+}
+
+// Mount is a Secret in the new pods.
+type Mount struct{ Secret, Path string }
+
+// Release is the Helm release that is to own the Service.
+type Release struct{ Name, Namespace string }
+
+// Steps are the change-over as it is reviewed, in their order.
+func (c ChangeOver) Steps() []geored.Step {
+	step := func(name, target string, action geored.Action, reason string, manual string, needs ...string) geored.Step {
+		s := geored.Step{ID: c.id(name), Site: c.Cluster.Site(), Target: target, Action: action, Reason: reason}
+		if manual != "" {
+			s.Manual = []string{manual}
+		}
+		for _, need := range needs {
+			s.Needs = append(s.Needs, c.id(need))
+		}
+		return s
+	}
+	const kubectl = "kubectl -n " + Namespace + " "
+	annotate := ""
+	if c.Release != (Release{}) {
+		annotate = fmt.Sprintf("%sannotate service %s %s=%s %s=%s && %slabel service %s %s=Helm", kubectl, ServiceName, releaseName, c.Release.Name,
+			releaseNamespace, c.Release.Namespace, kubectl, ServiceName, managedBy)
+	}
+	service, old, fresh := "service "+Namespace+"/"+ServiceName, "deployment "+Namespace+"/"+c.Old, "deployment "+Namespace+"/"+c.New
+	return []geored.Step{
+		step("adopt", service, geored.Apply, "its cluster IP stands in every pod's resolv.conf: it is kept, and given to the release", annotate),
+		step("start", fresh, geored.Apply, "the new name servers start beside the old ones, under a label of their own", kubectl+"apply -f "+c.New+".yaml", "adopt"),
+		step("prove", fresh, geored.Await, "each new pod answers right by its own address", "", "start"),
+		step("switch", service, geored.Apply, "one update leads all queries from the old pods to the new ones", kubectl+"set selector service "+ServiceName+" "+nameLabel+"="+c.New+","+partOf+"="+partOfValue, "prove"),
+		step("drain", service, geored.Await, "what was cached or under way before the switch comes to its end", "", "switch"),
+		step("remove", old, geored.Delete, "two sets of name servers in one cluster are one mistake away from alternating answers", kubectl+"delete deployment "+c.Old, "drain"),
+	}
+}
+
+func (c ChangeOver) id(name string) geored.StepID {
+	return geored.StepID("dns/" + string(c.Cluster.Site()) + "/" + name)
+}
+
+// Stage is the change-over as a stage of a runbook. Its tasks are made from what serves when it begins.
+func (c ChangeOver) Stage(name string) geored.Stage {
+	return geored.Stage{Name: name, Outline: c.Steps(), Bind: c.bind}
+}
+
+func (c ChangeOver) faults() geored.Faults {
+	var faults geored.Faults
+	add := func(field, value, problem, remedy string) {
+		faults = append(faults, geored.Fault{Site: c.Cluster.Site(), Field: field, Value: value, Problem: problem, Remedy: remedy})
+	}
+	if c.New == "" || c.Old == "" || c.New == c.Old {
+		add("deployment", c.New, "must have a name other than that of the one it replaces", "name both")
+	}
+	if c.Prove == nil {
+		add("prove", "", "is not given", "name servers are not switched to unproven")
+	}
+	if _, err := dnsfed.ParseCorefile(c.Corefile); err != nil || c.Corefile == "" {
+		add("Corefile", "", fmt.Sprintf("cannot be used: %v", err), "merge the federation into the one that serves")
+	}
+	return faults
+}
+
+func (c ChangeOver) bind(ctx context.Context) ([]geored.Task, error) {
+	if c.Clock == nil {
+		c.Clock = geored.SystemClock()
+	}
+	if c.Drain == 0 {
+		c.Drain = 30 * time.Second
+	}
+	if faults := c.faults(); len(faults) > 0 {
+		return nil, faults
+	}
+	dns, err := Read(ctx, c.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	if dns.Service == nil {
+		return nil, errors.New("service " + ServiceName + " is not there: make it with the cluster IP that the kubelets name")
+	}
+	objects, err := c.objects(dns)
+	if err != nil {
+		return nil, err
+	}
+	steps := c.Steps()
+	start := c.Cluster.ApplyTask(steps[1], objects...)
+	return []geored.Task{c.adopt(steps[0], dns.Service), start, c.prove(steps[2]), c.turn(steps[3]), c.drain(steps[4]), c.remove(steps[5])}, nil
+}
+
+// objects are the new Deployment, made of the old one's, and its ConfigMap. When the old one is gone, the change-over had
+// come to its end before: then the new one is the pattern.
+func (c ChangeOver) objects(dns DNS) ([]*kube.Object, error) {
+	var pattern *appsv1.Deployment
+	for _, name := range []string{c.New, c.Old} {
+		for _, d := range dns.Deployments {
+			if d.Name == name {
+				pattern = d.live
+			}
+		}
+	}
+	if pattern == nil {
+		return nil, fmt.Errorf("deployment %s: is not there", c.Old)
+	}
+	if len(pattern.Spec.Template.Spec.Containers) == 0 {
+		return nil, fmt.Errorf("deployment %s: has no container", pattern.Name)
+	}
+	return kube.Objects(
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: c.New, Labels: c.labels()}, Data: map[string]string{"Corefile": c.Corefile}},
+		c.deployment(pattern))
+}
+
+// labels of the new pods: the old Service selector and the old Deployment must not find them.
+func (c ChangeOver) labels() map[string]string {
+	return map[string]string{nameLabel: c.New, partOf: partOfValue}
+}

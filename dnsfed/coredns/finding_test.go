@@ -1,0 +1,69 @@
+package coredns
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+func stock(name string, behind bool, images ...string) Deployment {
+	d := Deployment{Name: name, Behind: behind, live: &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"k8s-app": "kube-dns"}}}}
+	for _, image := range images {
+		d.Pods = append(d.Pods, Pod{Name: image, ImageID: image})
+	}
+	return d
+}
+
+func TestJudgeFindsASecondDNS(t *testing.T) {
+	service := &corev1.Service{}
+	silent := errors.New("refused")
+	for name, c := range map[string]struct {
+		dns  DNS
+		err  error
+		want geored.Verdict
+	}{
+		"one":            {dns: DNS{Service: service, Deployments: []Deployment{stock("a", true, "x", "x")}}, want: geored.Pass},
+		"two behind":     {dns: DNS{Service: service, Deployments: []Deployment{stock("a", true, "x"), stock("b", true, "x")}}, want: geored.Fail},
+		"one beside":     {dns: DNS{Service: service, Deployments: []Deployment{stock("a", true, "x"), stock("b", false, "x")}}, want: geored.Fail},
+		"none behind":    {dns: DNS{Service: service}, want: geored.Fail},
+		"two images":     {dns: DNS{Service: service, Deployments: []Deployment{stock("a", true, "x", "y")}}, want: geored.Fail},
+		"no Service":     {dns: DNS{Deployments: []Deployment{stock("a", false, "x")}}, want: geored.Fail},
+		"silent cluster": {err: silent, want: geored.Unknown},
+	} {
+		answers := geored.Ask(t.Context(), []geored.Target{{Site: "dc1"}}, func(context.Context, geored.Target) (DNS, error) { return c.dns, c.err })
+		if got := Judge(answers); len(got) != 1 || got[0].Verdict != c.want {
+			t.Errorf("%s: got %+v, want %s", name, got, c.want)
+		}
+	}
+}
+
+// The old Service and the old Deployment must not find the new pods, and the pattern is left as it was.
+func TestNewPodsHaveLabelsOfTheirOwn(t *testing.T) {
+	old := map[string]string{"k8s-app": "kube-dns"}
+	pattern := &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: old},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "coredns", Image: "old"}}, Volumes: []corev1.Volume{{Name: "config",
+			VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "coredns"}}}}}}}}}
+	c := ChangeOver{New: "fresh", Image: "new", Mounts: []Mount{{"dc2", "/etc/coredns/dc2"}}}
+	made := c.deployment(pattern)
+	service := &corev1.Service{Spec: corev1.ServiceSpec{Selector: old}}
+	if leadsTo(service, made.Spec.Template.Labels) || !leadsTo(service, old) || leadsTo(&corev1.Service{}, old) {
+		t.Errorf("labels %v", made.Spec.Template.Labels)
+	}
+	again := c.deployment(made)
+	for _, d := range []*appsv1.Deployment{made, again} {
+		spec := d.Spec.Template.Spec
+		if spec.Containers[0].Image != "new" || len(spec.Volumes) != 2 || spec.Volumes[0].ConfigMap.Name != "fresh" || spec.Volumes[1].Secret.SecretName != "dc2" ||
+			len(spec.Containers[0].VolumeMounts) != 1 {
+			t.Errorf("got %+v", spec)
+		}
+	}
+	if pattern.Spec.Template.Spec.Volumes[0].ConfigMap.Name != "coredns" || pattern.Spec.Template.Spec.Containers[0].Image != "old" {
+		t.Error("the pattern was changed")
+	}
+}

@@ -1,0 +1,170 @@
+package coredns
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/georedkit/georedkit/geored/kube"
+)
+
+// Namespace is where Kubernetes has its name servers.
+const Namespace = metav1.NamespaceSystem
+
+// ServiceName is the Service that kubelets send their pods to, whatever serves behind it.
+const ServiceName = "kube-dns"
+
+// DNS is what serves DNS in one cluster.
+type DNS struct {
+	Service     *corev1.Service // nil: there is none
+	Deployments []Deployment    // that are labelled as cluster DNS, or stand behind the Service; sorted by name
+	NodeCaches  []NodeCache     // sorted by name
+}
+
+// Deployment is one set of name servers.
+type Deployment struct {
+	Name      string
+	Image     string
+	Corefile  string // as its ConfigMap has it; zero: it names none that could be read
+	ConfigMap string
+	Behind    bool  // the Service leads to its pods
+	Pods      []Pod // sorted by name
+	live      *appsv1.Deployment
+}
+
+// Pod is one name server.
+type Pod struct {
+	Name    string
+	Node    string
+	Address netip.Addr // zero: it has none yet
+	Ready   bool
+	ImageID string // what runs, whatever the tag says
+}
+
+// NodeCache is a cache of DNS on every node.
+type NodeCache struct {
+	Name     string
+	Corefile string // zero: it names no ConfigMap that could be read
+}
+
+// Read finds the name servers of a cluster. Everything is there with an error too, as far as it could be read.
+func Read(ctx context.Context, c *kube.Cluster) (DNS, error) {
+	var dns DNS
+	service, err := c.Client().CoreV1().Services(Namespace).Get(ctx, ServiceName, metav1.GetOptions{})
+	if err == nil {
+		dns.Service = service
+	} else if !apierrors.IsNotFound(err) {
+		return dns, fmt.Errorf("service %s: %w", ServiceName, err)
+	}
+	deployments, err := c.Client().AppsV1().Deployments(Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return dns, fmt.Errorf("deployments: %w", err)
+	}
+	pods, err := c.Client().CoreV1().Pods(Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return dns, fmt.Errorf("pods: %w", err)
+	}
+	for i := range deployments.Items {
+		if d := &deployments.Items[i]; isDNS(d, dns.Service) {
+			read, err := readDeployment(ctx, c, d, pods.Items, dns.Service)
+			if err != nil {
+				return dns, err
+			}
+			dns.Deployments = append(dns.Deployments, read)
+		}
+	}
+	slices.SortFunc(dns.Deployments, func(a, b Deployment) int { return cmp.Compare(a.Name, b.Name) })
+	dns.NodeCaches, err = readNodeCaches(ctx, c)
+	return dns, err
+}
+
+func isDNS(d *appsv1.Deployment, service *corev1.Service) bool {
+	return d.Labels["k8s-app"] == "kube-dns" || d.Labels[partOf] == partOfValue || leadsTo(service, d.Spec.Template.Labels)
+}
+
+// leadsTo says whether a Service selects pods with these labels. A Service without selector selects none.
+func leadsTo(service *corev1.Service, pod map[string]string) bool {
+	return service != nil && len(service.Spec.Selector) > 0 && labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(pod))
+}
+
+func readDeployment(ctx context.Context, c *kube.Cluster, d *appsv1.Deployment, pods []corev1.Pod, service *corev1.Service) (Deployment, error) {
+	read := Deployment{Name: d.Name, Behind: leadsTo(service, d.Spec.Template.Labels), live: d}
+	if containers := d.Spec.Template.Spec.Containers; len(containers) > 0 {
+		read.Image = containers[0].Image
+	}
+	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
+	if err != nil {
+		return read, fmt.Errorf("deployment %s: selector: %w", d.Name, err)
+	}
+	for _, p := range pods {
+		if selector.Matches(labels.Set(p.Labels)) && p.DeletionTimestamp == nil {
+			read.Pods = append(read.Pods, podOf(p))
+		}
+	}
+	slices.SortFunc(read.Pods, func(a, b Pod) int { return cmp.Compare(a.Name, b.Name) })
+	read.ConfigMap, read.Corefile, err = corefileOf(ctx, c, d.Spec.Template.Spec)
+	if err != nil {
+		return read, fmt.Errorf("deployment %s: %w", d.Name, err)
+	}
+	return read, nil
+}
+
+func podOf(p corev1.Pod) Pod {
+	read := Pod{Name: p.Name, Node: p.Spec.NodeName}
+	if a, err := netip.ParseAddr(p.Status.PodIP); err == nil {
+		read.Address = a
+	}
+	for _, condition := range p.Status.Conditions {
+		read.Ready = read.Ready || condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
+	}
+	if len(p.Status.ContainerStatuses) > 0 {
+		read.ImageID = p.Status.ContainerStatuses[0].ImageID
+	}
+	return read
+}
+
+// corefileOf finds the Corefile that a pod mounts; one without is no error.
+func corefileOf(ctx context.Context, c *kube.Cluster, spec corev1.PodSpec) (configMap, corefile string, err error) {
+	for _, volume := range spec.Volumes {
+		if volume.ConfigMap == nil {
+			continue
+		}
+		live, err := c.Client().CoreV1().ConfigMaps(Namespace).Get(ctx, volume.ConfigMap.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return "", "", fmt.Errorf("configmap %s: %w", volume.ConfigMap.Name, err)
+		}
+		if text, ok := live.Data["Corefile"]; ok {
+			return live.Name, text, nil
+		}
+	}
+	return "", "", nil
+}
+
+// readNodeCaches finds the DaemonSets that are labelled as nodelocaldns is, by Kubernetes and by Kubespray.
+func readNodeCaches(ctx context.Context, c *kube.Cluster) ([]NodeCache, error) {
+	sets, err := c.Client().AppsV1().DaemonSets(Namespace).List(ctx, metav1.ListOptions{LabelSelector: "k8s-app in (node-local-dns, nodelocaldns)"})
+	if err != nil {
+		return nil, fmt.Errorf("daemonsets: %w", err)
+	}
+	var caches []NodeCache
+	for _, set := range sets.Items {
+		_, corefile, err := corefileOf(ctx, c, set.Spec.Template.Spec)
+		if err != nil {
+			return caches, fmt.Errorf("daemonset %s: %w", set.Name, err)
+		}
+		caches = append(caches, NodeCache{Name: set.Name, Corefile: corefile})
+	}
+	slices.SortFunc(caches, func(a, b NodeCache) int { return cmp.Compare(a.Name, b.Name) })
+	return caches, nil
+}

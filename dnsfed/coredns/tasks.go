@@ -1,0 +1,221 @@
+package coredns
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube"
+)
+
+// The marks by which Helm takes an object for its own (helm.sh/docs, "adopt").
+const (
+	managedBy        = "app.kubernetes.io/managed-by"
+	releaseName      = "meta.helm.sh/release-name"
+	releaseNamespace = "meta.helm.sh/release-namespace"
+)
+
+func (c ChangeOver) service(ctx context.Context) (*corev1.Service, error) {
+	return c.Cluster.Client().CoreV1().Services(Namespace).Get(ctx, ServiceName, metav1.GetOptions{})
+}
+
+// patch changes the Service as it was last seen: an update in between is a conflict, and the task observes again.
+func (c ChangeOver) patch(ctx context.Context, seen *corev1.Service, change map[string]any) error {
+	meta, _ := change["metadata"].(map[string]any)
+	if meta == nil {
+		meta = map[string]any{}
+	}
+	meta["resourceVersion"] = seen.ResourceVersion
+	change["metadata"] = meta
+	text, err := json.Marshal(change)
+	if err != nil {
+		return err
+	}
+	_, err = c.Cluster.Client().CoreV1().Services(Namespace).Patch(ctx, ServiceName, types.MergePatchType, text, metav1.PatchOptions{FieldManager: kube.FieldManager})
+	if apierrors.IsConflict(err) {
+		return geored.Retriable(err)
+	}
+	return err
+}
+
+// adopt holds the Service to the cluster IP it had when the stage began, and gives it to the release.
+func (c ChangeOver) adopt(step geored.Step, began *corev1.Service) geored.Task {
+	owned := func(s *corev1.Service) bool {
+		return c.Release == Release{} || s.Labels[managedBy] == "Helm" && s.Annotations[releaseName] == c.Release.Name && s.Annotations[releaseNamespace] == c.Release.Namespace
+	}
+	return geored.Task{Step: step,
+		Observe: func(ctx context.Context) (geored.State, error) {
+			s, err := c.service(ctx)
+			switch {
+			case err != nil:
+				return geored.State{}, err
+			case s.UID != began.UID || !slices.Equal(s.Spec.ClusterIPs, began.Spec.ClusterIPs):
+				return geored.State{}, fmt.Errorf("service %s was replaced meanwhile: it had cluster IP %v and has %v", ServiceName, began.Spec.ClusterIPs, s.Spec.ClusterIPs)
+			case !owned(s):
+				return geored.State{Detail: "the Service does not belong to the release"}, nil
+			}
+			return geored.State{Done: true, Detail: "cluster IP " + s.Spec.ClusterIP + " is kept"}, nil
+		},
+		Apply: func(ctx context.Context) error {
+			s, err := c.service(ctx)
+			if err != nil {
+				return err
+			}
+			return c.patch(ctx, s, map[string]any{"metadata": map[string]any{
+				"labels":      map[string]any{managedBy: "Helm"},
+				"annotations": map[string]any{releaseName: c.Release.Name, releaseNamespace: c.Release.Namespace},
+			}})
+		},
+	}
+}
+
+func (c ChangeOver) prove(step geored.Step) geored.Task {
+	return geored.Task{Step: step, Observe: c.proven}
+}
+
+// proven: every new pod is ready and answers right by its own address.
+func (c ChangeOver) proven(ctx context.Context) (geored.State, error) {
+	dns, err := Read(ctx, c.Cluster)
+	if err != nil {
+		return geored.State{}, err
+	}
+	for _, d := range dns.Deployments {
+		if d.Name != c.New {
+			continue
+		}
+		servers := d.Servers(c.Cluster.Site())
+		if len(servers) == 0 || len(servers) != len(d.Pods) || slices.ContainsFunc(d.Pods, func(p Pod) bool { return !p.Ready }) {
+			return geored.State{Detail: "not every new pod is ready"}, nil
+		}
+		finding := c.Prove(ctx, servers)
+		return geored.State{Done: finding.Verdict == geored.Pass, Detail: fmt.Sprintf("%s: %s %q", finding.Verdict, finding.Message, finding.Evidence)}, nil
+	}
+	return geored.State{Detail: "deployment " + c.New + " is not there"}, nil
+}
+
+// turn leads the Service to the new pods: the whole selector is replaced in one update. It proves them again before.
+func (c ChangeOver) turn(step geored.Step) geored.Task {
+	return geored.Task{Step: step, Observe: c.turned,
+		Apply: func(ctx context.Context) error {
+			state, err := c.proven(ctx)
+			if err != nil {
+				return err
+			}
+			if !state.Done {
+				return geored.Retriable(fmt.Errorf("the new pods are not proven: %s", state.Detail))
+			}
+			s, err := c.service(ctx)
+			if err != nil {
+				return err
+			}
+			selector := map[string]any{}
+			for key := range s.Spec.Selector {
+				selector[key] = nil
+			}
+			for key, value := range c.labels() {
+				selector[key] = value
+			}
+			return c.patch(ctx, s, map[string]any{"spec": map[string]any{"selector": selector},
+				"metadata": map[string]any{"annotations": map[string]any{switchedAt: c.Clock.Now().UTC().Format(time.RFC3339Nano)}}})
+		},
+	}
+}
+
+// turned: the selector is the new one, and the endpoints are new pods alone.
+func (c ChangeOver) turned(ctx context.Context) (geored.State, error) {
+	s, err := c.service(ctx)
+	if err != nil {
+		return geored.State{}, err
+	}
+	if !maps.Equal(s.Spec.Selector, c.labels()) {
+		return geored.State{Detail: fmt.Sprintf("the Service leads to %v", s.Spec.Selector)}, nil
+	}
+	dns, err := Read(ctx, c.Cluster)
+	if err != nil {
+		return geored.State{}, err
+	}
+	fresh := map[string]bool{}
+	for _, d := range dns.Deployments {
+		for _, pod := range d.Pods {
+			fresh[pod.Name] = d.Name == c.New
+		}
+	}
+	slices, err := c.Cluster.Client().DiscoveryV1().EndpointSlices(Namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + ServiceName})
+	if err != nil {
+		return geored.State{}, err
+	}
+	count := 0
+	for _, slice := range slices.Items {
+		for _, e := range slice.Endpoints {
+			if e.TargetRef == nil || !fresh[e.TargetRef.Name] {
+				return geored.State{Detail: "an endpoint of the Service is no new pod"}, nil
+			}
+			count++
+		}
+	}
+	return geored.State{Done: count > 0, Detail: fmt.Sprintf("%d new pods are the endpoints of the Service", count)}, nil
+}
+
+func (c ChangeOver) drain(step geored.Step) geored.Task {
+	return geored.Task{Step: step, Observe: func(ctx context.Context) (geored.State, error) {
+		state, err := c.turned(ctx)
+		if err != nil || !state.Done {
+			return state, err
+		}
+		s, err := c.service(ctx)
+		if err != nil {
+			return geored.State{}, err
+		}
+		at, err := time.Parse(time.RFC3339Nano, s.Annotations[switchedAt])
+		if err != nil {
+			return geored.State{}, fmt.Errorf("annotation %s of the Service: %w", switchedAt, err)
+		}
+		left := c.Drain - c.Clock.Now().Sub(at)
+		return geored.State{Done: left <= 0, Detail: fmt.Sprintf("switched at %s, %s left", at.Format(time.TimeOnly), max(left, 0).Round(time.Second))}, nil
+	}}
+}
+
+// remove deletes the old Deployment on the evidence that the Service leads to new pods alone, and to none that is not
+// proven at this moment.
+func (c ChangeOver) remove(step geored.Step) geored.Task {
+	deployments := c.Cluster.Client().AppsV1().Deployments(Namespace)
+	return geored.Task{Step: step,
+		Observe: func(ctx context.Context) (geored.State, error) {
+			_, err := deployments.Get(ctx, c.Old, metav1.GetOptions{})
+			if apierrors.IsNotFound(err) {
+				return geored.State{Done: true, Detail: "deployment " + c.Old + " is gone"}, nil
+			}
+			return geored.State{Detail: "deployment " + c.Old + " is there"}, err
+		},
+		Apply: func(ctx context.Context) error {
+			for _, evidence := range []func(context.Context) (geored.State, error){c.turned, c.proven} {
+				state, err := evidence(ctx)
+				if err != nil {
+					return err
+				}
+				if !state.Done {
+					return geored.Retriable(fmt.Errorf("the old name servers stay: %s", state.Detail))
+				}
+			}
+			live, err := deployments.Get(ctx, c.Old, metav1.GetOptions{})
+			if apierrors.IsNotFound(err) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			background := metav1.DeletePropagationBackground
+			return deployments.Delete(ctx, c.Old, metav1.DeleteOptions{PropagationPolicy: &background, Preconditions: &metav1.Preconditions{UID: &live.UID}})
+		},
+	}
+}

@@ -1,0 +1,140 @@
+package dnsfed
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+func addr(text string) []netip.Addr { return []netip.Addr{netip.MustParseAddr(text)} }
+
+func server(site geored.SiteName) Server {
+	return Server{Site: site, Kind: ServerPod, Name: "coredns", Address: netip.MustParseAddrPort("10.0.0.1:53")}
+}
+
+// asked is the questions of a table about one name over UDP, as "case type code records of site".
+func asked(t *testing.T, f Federation, r Records, own geored.SiteName, name string) []string {
+	t.Helper()
+	table, err := f.Expect(r, []Server{server(own)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, q := range table.Questions {
+		if q.Name == name && q.Transport == "udp" {
+			line := strings.TrimSpace(fmt.Sprintf("%s %s %s %s %s", q.Case, q.Type, q.Want.Code, strings.Join(q.Want.Records, ","), q.From))
+			if q.Unsure != "" {
+				line = "unsure"
+			}
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+func TestExpect(t *testing.T) {
+	services := []Service{
+		{Site: "dc2", Namespace: "default", Name: "kubernetes", Addresses: addr("10.101.0.1")},
+		{Site: "dc1", Namespace: "a", Name: "both", Addresses: addr("10.100.0.5")},
+		{Site: "dc2", Namespace: "a", Name: "both", Addresses: addr("10.101.0.5"), Endpoints: []Endpoint{{Address: netip.MustParseAddr("10.201.0.5")}}},
+		{Site: "dc3", Namespace: "a", Name: "far", Addresses: append(addr("10.102.0.6"), addr("fd00::6")...), Ports: []Port{{Name: "cql", Number: 9042}, {Number: 1}}},
+		{Site: "dc2", Namespace: "dc2-only", Name: "db", Endpoints: []Endpoint{{Hostname: "db-0", Address: netip.MustParseAddr("10.201.0.9")}, {Address: netip.MustParseAddr("10.201.0.10")}}},
+	}
+	kubernetai := federation(3)
+	ignoring, stubs, inTree := federation(3), federation(3), federation(3)
+	ignoring.IgnoreEmpty = true
+	stubs.Plugin, inTree.Plugin = StubZones, Multicluster
+	for name, c := range map[string]struct {
+		f      Federation
+		unread []geored.SiteName
+		own    geored.SiteName
+		name   string
+		want   string
+	}{
+		"own API in dc1":       {f: kubernetai, own: "dc1", name: "kubernetes.default.svc.cluster.local.", want: "own-api A NOERROR 10.100.0.1 dc1"},
+		"own API in dc2":       {f: kubernetai, own: "dc2", name: "kubernetes.default.svc.cluster.local.", want: "own-api A NOERROR 10.101.0.1 dc2"},
+		"both in dc1":          {f: kubernetai, own: "dc1", name: "both.a.svc.cluster.local.", want: "both A NOERROR 10.100.0.5 dc1"},
+		"both in dc2":          {f: kubernetai, own: "dc2", name: "both.a.svc.cluster.local.", want: "both A NOERROR 10.101.0.5 dc2"},
+		"both, seen from dc3":  {f: kubernetai, own: "dc3", name: "both.a.svc.cluster.local.", want: "remote-only A NOERROR 10.100.0.5 dc1"},
+		"empty falls through":  {f: ignoring, own: "dc1", name: "both.a.svc.cluster.local.", want: "both A NOERROR 10.101.0.5 dc2"},
+		"two families":         {f: kubernetai, own: "dc3", name: "far.a.svc.cluster.local.", want: "local-only A NOERROR 10.102.0.6 dc3; local-only AAAA NOERROR fd00::6 dc3"},
+		"neither":              {f: kubernetai, own: "dc3", name: "georedkit-no-such-name.default.svc.cluster.local.", want: "neither A NXDOMAIN"},
+		"neither, who knows":   {f: kubernetai, unread: []geored.SiteName{"dc2"}, own: "dc3", name: "georedkit-no-such-name.default.svc.cluster.local.", want: "unsure"},
+		"own, others unread":   {f: kubernetai, unread: []geored.SiteName{"dc2"}, own: "dc1", name: "both.a.svc.cluster.local.", want: "both A NOERROR 10.100.0.5 dc1"},
+		"unread comes first":   {f: kubernetai, unread: []geored.SiteName{"dc1"}, own: "dc3", name: "both.a.svc.cluster.local.", want: "unsure"},
+		"headless":             {f: kubernetai, own: "dc1", name: "db.dc2-only.svc.cluster.local.", want: "headless A NOERROR 10.201.0.10,10.201.0.9 dc2"},
+		"pod with a hostname":  {f: kubernetai, own: "dc1", name: "db-0.db.dc2-only.svc.cluster.local.", want: "headless A NOERROR 10.201.0.9 dc2"},
+		"pod without":          {f: kubernetai, own: "dc1", name: "10-201-0-10.db.dc2-only.svc.cluster.local.", want: "headless A NOERROR 10.201.0.10 dc2"},
+		"srv":                  {f: kubernetai, own: "dc1", name: "_cql._tcp.far.a.svc.cluster.local.", want: "srv SRV NOERROR 9042 far.a.svc.cluster.local. dc3"},
+		"ptr":                  {f: kubernetai, own: "dc1", name: "6.0.102.10.in-addr.arpa.", want: "ptr PTR NOERROR far.a.svc.cluster.local. dc3"},
+		"ptr of a pod":         {f: kubernetai, own: "dc1", name: "9.0.201.10.in-addr.arpa.", want: "ptr PTR NOERROR db-0.db.dc2-only.svc.cluster.local. dc2"},
+		"ptr, six":             {f: kubernetai, own: "dc1", name: "6.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa.", want: "ptr PTR NOERROR far.a.svc.cluster.local. dc3"},
+		"stub zone":            {f: stubs, own: "dc1", name: "db.dc2-only.svc.cluster.local.", want: "headless A NOERROR 10.201.0.10,10.201.0.9 dc2"},
+		"outside stub zones":   {f: stubs, own: "dc1", name: "far.a.svc.cluster.local.", want: "remote-only A NXDOMAIN; remote-only AAAA NXDOMAIN"},
+		"in-tree, others":      {f: inTree, own: "dc1", name: "far.a.svc.cluster.local.", want: "remote-only A NXDOMAIN; remote-only AAAA NXDOMAIN"},
+		"in-tree, ptr foreign": {f: inTree, own: "dc1", name: "6.0.102.10.in-addr.arpa.", want: ""},
+	} {
+		got := strings.Join(asked(t, c.f, Records{Services: services, Unread: c.unread}, c.own, c.name), "; ")
+		if got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// Every question is asked over both transports, as often as its server wants, under a target of its own.
+func TestExpectAsksEveryWay(t *testing.T) {
+	thrice := server("dc2")
+	thrice.Times = 3
+	table, err := federation(2).Expect(Records{}, []Server{server("dc1"), thrice})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var targets []string
+	for _, q := range table.Questions {
+		targets = append(targets, q.Target().String())
+	}
+	if want := 2*2 + 2*2*3; len(targets) != want {
+		t.Errorf("%d questions, want %d", len(targets), want)
+	}
+	slices.Sort(targets)
+	if n := len(slices.Compact(targets)); n != len(table.Questions) {
+		t.Errorf("%d targets for %d questions", n, len(table.Questions))
+	}
+}
+
+func TestExpectReportsAllFaultsAtOnce(t *testing.T) {
+	_, err := federation(2).Expect(Records{Services: []Service{{Site: "x", Namespace: "n", Name: "s"}}}, []Server{{Site: "y", Name: "p"}})
+	for _, part := range []string{"site x: service s.n", "site y: server p: is in no site", "site y: server p: has no address"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%q is not in %v", part, err)
+		}
+	}
+}
+
+func TestJudgeOfWhatIsNotInTheTable(t *testing.T) {
+	table, err := federation(2).Expect(Records{}, []Server{server("dc1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var none geored.Answers[Answer]
+	if f := table.Judge(none); f.Verdict != geored.Unknown {
+		t.Errorf("judged nothing to be %s", f.Verdict)
+	}
+}
+
+func TestParseVersion(t *testing.T) {
+	for text, want := range map[string]string{"1.12.3": "1.12.3", "v1.11.3": "1.11.3", "1.15.0-rc.1": "1.15.0", "1.9.3+k3s1": "1.9.3"} {
+		if v, err := ParseVersion(text); err != nil || v.String() != want {
+			t.Errorf("%s: got %s %v", text, v, err)
+		}
+	}
+	for _, text := range []string{"", "1", "1.2", "1.2.x", "1.-2.3", "1.2.3.4", "latest", "1.2.999999"} {
+		if v, err := ParseVersion(text); err == nil {
+			t.Errorf("%q was read as %s", text, v)
+		}
+	}
+}

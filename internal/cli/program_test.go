@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/geotest"
+)
+
+// deployment is one of effects in memory.
+type deployment struct {
+	world   *geotest.World
+	connect error
+	verdict geored.Verdict
+}
+
+func (d deployment) Sites() []geored.SiteName      { return []geored.SiteName{"dc1", "dc2"} }
+func (d deployment) Connect(context.Context) error { return d.connect }
+
+func (d deployment) Runbook() geored.Runbook {
+	step := geored.Step{ID: "mesh/dc1", Site: "dc1", Target: "daemonset gateway", Action: geored.Apply}
+	return geored.Runbook{Name: "test", Stages: []geored.Stage{geored.StageOf("mesh", d.world.Task(step))}}
+}
+
+func (d deployment) Checks() []geored.Check {
+	return []geored.Check{{ID: "mesh/pods", Run: func(ctx context.Context) []geored.Finding {
+		answers := geored.Ask(ctx, []geored.Target{{Site: "dc1", To: "dc2"}}, func(context.Context, geored.Target) (int, error) { return 1, nil })
+		return answers.Each(func(geored.Target, int) geored.Finding { return geored.Finding{Verdict: d.verdict, Message: "as told"} })
+	}}}
+}
+
+// call runs a program over a topology file of one's own.
+func call(t *testing.T, d deployment, ctx context.Context, stdin string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	if d.world == nil {
+		d.world = &geotest.World{}
+	}
+	file := filepath.Join(t.TempDir(), "topology.yaml")
+	if err := os.WriteFile(file, []byte("sites: []"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program := Program{Name: "test", Open: func([]byte, Options) (Deployment, error) { return d, nil }}
+	var out, complaints bytes.Buffer
+	args = append([]string{"-topology", file, "-probe-image", "registry.example.org/probe:1", "-journal", t.TempDir(), "-timeout", "1s"}, args...)
+	code = program.Run(ctx, args, strings.NewReader(stdin), &out, &complaints)
+	return code, out.String(), complaints.String()
+}
+
+func TestExitCodes(t *testing.T) {
+	stopped, stop := context.WithCancelCause(t.Context())
+	stop(errInterrupted)
+	failing := &geotest.World{}
+	failing.Break("dc1", geotest.Denied)
+	cases := map[string]struct {
+		d    deployment
+		ctx  context.Context
+		args []string
+		want int
+	}{
+		"pass":              {deployment{verdict: geored.Pass}, t.Context(), nil, ExitPass},
+		"fail":              {deployment{verdict: geored.Fail}, t.Context(), nil, ExitFail},
+		"warn":              {deployment{verdict: geored.Warn}, t.Context(), nil, ExitPass},
+		"warn, strict":      {deployment{verdict: geored.Warn}, t.Context(), []string{"-strict"}, ExitWarn},
+		"unknown":           {deployment{verdict: geored.Unknown}, t.Context(), nil, ExitUnknown},
+		"step failed":       {deployment{verdict: geored.Pass, world: failing}, t.Context(), nil, ExitFail},
+		"faulty sites":      {deployment{connect: errors.New("site dc1: no answer")}, t.Context(), nil, ExitUsage},
+		"unknown flag":      {deployment{}, t.Context(), []string{"-colour"}, ExitUsage},
+		"help":              {deployment{}, t.Context(), []string{"-h"}, ExitPass},
+		"two faulty flags":  {deployment{}, t.Context(), []string{"-output", "xml", "-report", "r.pdf"}, ExitUsage},
+		"left over":         {deployment{}, t.Context(), []string{"now"}, ExitUsage},
+		"interrupted":       {deployment{verdict: geored.Pass}, stopped, nil, ExitInterrupted},
+		"events nowhere":    {deployment{verdict: geored.Pass}, t.Context(), []string{"-events", "/no/such/folder/events"}, ExitUsage},
+		"journal is a file": {deployment{verdict: geored.Pass}, t.Context(), []string{"-journal", "/dev/null"}, ExitUsage},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := call(t, c.d, c.ctx, "", append([]string{"-yes"}, c.args...)...)
+			if code != c.want {
+				t.Errorf("exit code %d, want %d\n%s%s", code, c.want, stdout, stderr)
+			}
+			if code == ExitUsage && stderr == "" {
+				t.Error("nothing says what was wrong")
+			}
+		})
+	}
+}
+
+func TestAllFaultyFlagsAreToldAtOnce(t *testing.T) {
+	_, _, stderr := call(t, deployment{}, t.Context(), "", "-output", "xml", "-report", "r.pdf", "-timeout", "0s", "extra")
+	for _, want := range []string{"4 faults", "-output xml", "-report r.pdf", "-timeout 0s", "argument extra"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("%q is missing in:\n%s", want, stderr)
+		}
+	}
+}
+
+func TestNothingIsChangedWithoutAYes(t *testing.T) {
+	for stdin, want := range map[string]int{"": ExitUsage, "no\n": ExitUsage, "yes\n": ExitPass} {
+		world := &geotest.World{}
+		code, _, _ := call(t, deployment{world: world, verdict: geored.Pass}, t.Context(), stdin)
+		if code != want || world.There("mesh/dc1") != (want == ExitPass) {
+			t.Errorf("answer %q: exit code %d, changed: %v", stdin, code, world.There("mesh/dc1"))
+		}
+	}
+}
+
+func TestCheckChangesNothing(t *testing.T) {
+	world := &geotest.World{}
+	code, stdout, _ := call(t, deployment{world: world, verdict: geored.Pass}, t.Context(), "", "-check")
+	if code != ExitPass || world.There("mesh/dc1") || !strings.HasPrefix(stdout, "PASS") {
+		t.Errorf("exit code %d, changed: %v\n%s", code, world.There("mesh/dc1"), stdout)
+	}
+}
+
+func TestReportsAndEventsAreWritten(t *testing.T) {
+	dir := t.TempDir()
+	report, text, events := filepath.Join(dir, "r.json"), filepath.Join(dir, "r.txt"), filepath.Join(dir, "events")
+	code, stdout, _ := call(t, deployment{verdict: geored.Fail}, t.Context(), "", "-yes", "-output", "json", "-report", report, "-report", text, "-events", events)
+	if code != ExitFail {
+		t.Errorf("exit code %d", code)
+	}
+	var read struct {
+		Verdict  geored.Verdict
+		Findings []geored.Finding
+	}
+	file, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(file) != stdout {
+		t.Error("the file and standard output differ")
+	}
+	if err := json.Unmarshal(file, &read); err != nil || read.Verdict != geored.Fail || len(read.Findings) != 1 {
+		t.Errorf("%+v, %v", read, err)
+	}
+	if file, err = os.ReadFile(text); err != nil || !bytes.HasPrefix(file, []byte("FAIL")) {
+		t.Errorf("%s, %v", file, err)
+	}
+	if file, err = os.ReadFile(events); err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(file) {
+		if !json.Valid(line) {
+			t.Errorf("%s is no JSON", line)
+		}
+	}
+	for _, want := range []string{"step-applying", "run-finished", "mesh/pods"} {
+		if !bytes.Contains(file, []byte(want)) {
+			t.Errorf("no event with %s", want)
+		}
+	}
+}
+
+// A run that was interrupted goes on under its own name.
+func TestAnInterruptedRunGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	journal, err := geored.OpenFileJournal(filepath.Join(dir, "test.journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := journal.Append(t.Context(), geored.Record{Time: time.Now(), Run: "first", Kind: geored.RunBegun}); err != nil {
+		t.Fatal(err)
+	}
+	journal.Close()
+	code, _, stderr := call(t, deployment{verdict: geored.Pass}, t.Context(), "", "-yes", "-journal", dir)
+	if code != ExitPass || !strings.Contains(stderr, "going on with the run of") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "test.journal"))
+	if err != nil || strings.Count(string(text), `"run":"first"`) < 4 {
+		t.Errorf("%s, %v", text, err)
+	}
+}

@@ -1,0 +1,184 @@
+package servers
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// CassandraRing is what a client needs to know of a ring.
+type CassandraRing struct {
+	Version      string          `json:"version"`
+	Sites        []CassandraSite `json:"sites"`
+	User         string          `json:"user"` // a superuser
+	PasswordFile string          `json:"passwordFile"`
+}
+
+// CassandraSite is a data center of the ring.
+type CassandraSite struct {
+	Name  string          `json:"name"` // of the data center
+	Nodes []CassandraNode `json:"nodes"`
+}
+
+// CassandraNode is one server.
+type CassandraNode struct {
+	Address  string   `json:"address"` // of CQL
+	Process  int      `json:"process"`
+	Nodetool []string `json:"nodetool"` // the command that an administrator would call nodetool
+}
+
+// cassandra is a ring to be started.
+type cassandra struct {
+	version, build string
+	sites, nodes   int
+	heap           string
+	dir, jars      string
+	network        int // second number of the servers' addresses: 127.x.site.node
+}
+
+var cassandraBuilds = map[string]string{"4.1": "cassandra41", "5.0": "cassandra50"}
+
+func startCassandra(ctx context.Context, dir string, args []string) (*Set, any, error) {
+	c := cassandra{dir: dir}
+	flags := flag.NewFlagSet("servers cassandra", flag.ContinueOnError)
+	flags.StringVar(&c.version, "version", "4.1", "4.1 or 5.0")
+	flags.IntVar(&c.sites, "sites", 2, "data centers: dc1, dc2, …")
+	flags.IntVar(&c.nodes, "nodes", 1, "servers in each of them")
+	flags.StringVar(&c.heap, "heap", "256m", "Java heap of each server")
+	if err := flags.Parse(args); err != nil {
+		return nil, nil, err
+	}
+	var ok bool
+	if c.build, ok = cassandraBuilds[c.version]; !ok || c.sites < 1 || c.nodes < 1 {
+		return nil, nil, fmt.Errorf("version %s with %d sites of %d nodes: there are versions 4.1 and 5.0, and at least one site and node", c.version, c.sites, c.nodes)
+	}
+	var err error
+	if c.jars, err = jars(ctx, c.build); err != nil {
+		return nil, nil, err
+	}
+	var claim io.Closer
+	if c.network, claim, err = claimNetwork(); err != nil {
+		return nil, nil, err
+	}
+	set := NewSet(dir)
+	set.AfterStop(func() { _ = claim.Close() }) // nobody can do anything about it
+	ring, err := c.start(ctx, set)
+	if err != nil {
+		set.Stop()
+		return nil, nil, err
+	}
+	return set, ring, nil
+}
+
+// claimNetwork finds a second number of loopback addresses that no ring has, and keeps others from it until the claim is
+// closed.
+func claimNetwork() (number int, claim io.Closer, err error) {
+	for n := 41; n < 250; n++ {
+		claim, err := net.Listen("tcp", fmt.Sprintf("127.%d.255.254:7000", n))
+		if err == nil {
+			return n, claim, nil
+		}
+	}
+	return 0, nil, errors.New("no loopback network is free")
+}
+
+// start runs the seeds, one of each site, then the others, and waits until all serve CQL.
+func (c cassandra) start(ctx context.Context, set *Set) (CassandraRing, error) {
+	ring := CassandraRing{Version: c.version}
+	for s := range c.sites {
+		ring.Sites = append(ring.Sites, CassandraSite{Name: fmt.Sprintf("dc%d", s+1), Nodes: make([]CassandraNode, c.nodes)})
+	}
+	for i := range c.nodes {
+		for s := range c.sites {
+			node, err := c.run(set, s, i)
+			if err != nil {
+				return ring, err
+			}
+			ring.Sites[s].Nodes[i] = node
+		}
+		for s := range c.sites {
+			if err := set.AwaitPort(ctx, ring.Sites[s].Nodes[i].Address); err != nil {
+				return ring, fmt.Errorf("%w\n%s", err, c.lastWords(s, i))
+			}
+		}
+	}
+	return ring, c.openTo(ctx, &ring)
+}
+
+func (c cassandra) host(s, i int) string { return fmt.Sprintf("127.%d.%d.%d", c.network, s+1, i+1) }
+func (c cassandra) name(s, i int) string { return fmt.Sprintf("dc%d-%d", s+1, i+1) }
+
+func (c cassandra) lastWords(s, i int) []byte {
+	log, _ := os.ReadFile(filepath.Join(c.dir, c.name(s, i)+".log")) // none is no words
+	return log[max(0, len(log)-2000):]
+}
+
+// token spreads the nodes of each site evenly over the ring; no two nodes have the same one.
+func (c cassandra) token(s, i int) int64 {
+	return math.MinInt64 + int64(uint64(i)*(math.MaxUint64/uint64(c.nodes))) + int64(1000*s) + 1
+}
+
+// run writes one server's settings and starts it.
+func (c cassandra) run(set *Set, s, i int) (CassandraNode, error) {
+	home := filepath.Join(c.dir, c.name(s, i))
+	var seeds []string
+	for seed := range c.sites {
+		seeds = append(seeds, c.host(seed, 0))
+	}
+	management, err := FreePort("127.0.0.1")
+	if err != nil {
+		return CassandraNode{}, err
+	}
+	settings, err := render("cassandra.yaml", map[string]any{"Token": c.token(s, i), "Seeds": strings.Join(seeds, ","), "Host": c.host(s, i)})
+	if err != nil {
+		return CassandraNode{}, err
+	}
+	log, err := render("logback.xml", nil)
+	if err != nil {
+		return CassandraNode{}, err
+	}
+	if err := os.MkdirAll(filepath.Join(home, "data"), 0o755); err != nil {
+		return CassandraNode{}, err
+	}
+	for name, text := range map[string][]byte{
+		"cassandra.yaml": settings, "logback.xml": log,
+		"cassandra-rackdc.properties": fmt.Appendf(nil, "dc=dc%d\nrack=rack%d\n", s+1, i+1),
+	} {
+		if err := os.WriteFile(filepath.Join(home, name), text, 0o644); err != nil {
+			return CassandraNode{}, err
+		}
+	}
+	java, err := exec.LookPath("java")
+	if err != nil {
+		return CassandraNode{}, err
+	}
+	process, err := set.Run(c.name(s, i), nil, java, c.daemon(home, management)...)
+	if err != nil {
+		return CassandraNode{}, err
+	}
+	return CassandraNode{c.host(s, i) + ":9042", process.Pid, append([]string{java}, c.nodetool(home, management)...)}, nil
+}
+
+func render(name string, data any) ([]byte, error) {
+	t, err := template.ParseFS(templates, "templates/"+name)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = t.Execute(&b, data)
+	return b.Bytes(), err
+}

@@ -1,0 +1,84 @@
+package servers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// control listens for faults until the set is stopped.
+func (k *kafkaLab) control() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	var one sync.Mutex // faults come one at a time
+	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		one.Lock()
+		defer one.Unlock()
+		if err := k.fault(r.Context(), r.FormValue("name"), r.FormValue("site"), r.FormValue("to"), r.Method == http.MethodPost); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	})}
+	go func() { _ = server.Serve(listener) }()
+	k.set.AfterStop(func() { _ = server.Close() })
+	return "http://" + listener.Addr().String(), nil
+}
+
+// fault brings a fault about, or takes it away.
+func (k *kafkaLab) fault(ctx context.Context, name, site, to string, on bool) error {
+	s, err := k.site(site)
+	if err != nil {
+		return err
+	}
+	switch name {
+	case "link-cut":
+		l := k.links[[2]string{site, to}]
+		if l == nil {
+			return fmt.Errorf("there is no link from %q to %q", site, to)
+		}
+		l.cut(on)
+		return nil
+	case "broker-paused":
+		return pause(s.brokerProcess, on)
+	case "worker-paused":
+		return pause(s.workerProcess, on)
+	case "broker-killed":
+		if on {
+			return k.kill(ctx, s.brokerProcess)
+		}
+		return errors.Join(k.startBroker(ctx, s), k.awaitBroker(ctx, s))
+	case "worker-killed":
+		if on {
+			return k.kill(ctx, s.workerProcess)
+		}
+		return errors.Join(k.startWorker(ctx, s), k.awaitWorker(ctx, s))
+	}
+	return fmt.Errorf("fault %q is not known", name)
+}
+
+func (k *kafkaLab) site(name string) (*kafkaSite, error) {
+	for _, s := range k.sites {
+		if s.name == name {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no site %q", name)
+}
+
+func pause(process *os.Process, on bool) error {
+	if on {
+		return syscall.Kill(-process.Pid, syscall.SIGSTOP)
+	}
+	return syscall.Kill(-process.Pid, syscall.SIGCONT)
+}
+
+func (k *kafkaLab) kill(ctx context.Context, process *os.Process) error {
+	return errors.Join(k.set.Kill(process), gone(ctx, process))
+}

@@ -1,0 +1,153 @@
+package kafka
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// IncidentKind is what happened to a mirrored partition.
+type IncidentKind string
+
+// The kinds.
+const (
+	Gap         IncidentKind = "retention-gap"    // the source removed what was not copied yet
+	Recreated   IncidentKind = "topic-recreated"  // the source's topic was deleted and made again
+	Truncated   IncidentKind = "source-truncated" // the source lost the end of its log, or the whole of it
+	CopiedAgain IncidentKind = "copied-again"     // the mirror went back: the copy holds records twice
+)
+
+// Incident is something that happened between two samples and that no later lag can show.
+type Incident struct {
+	Partition
+	Kind IncidentKind `json:"kind"`
+	ID   TopicID      `json:"id"` // of the topic after it
+	// After and Seen enclose when it happened. After is zero when it was there at the first look.
+	After time.Time `json:"after,omitzero"`
+	Seen  time.Time `json:"seen"`
+	// Offsets that the copy lacks (for [CopiedAgain]: has twice): that many records, less the holes of compaction and
+	// the marks of transactions.
+	Offsets int64 `json:"offsets"`
+	// Certain is false when marks of transactions alone may explain the offsets.
+	Certain bool  `json:"certain"`
+	Base    Track `json:"base,omitzero"` // what was seen before it
+}
+
+// Verdict is what an incident means: records are lost, may be lost, or are there twice.
+func (i Incident) Verdict() geored.Verdict {
+	switch {
+	case i.Kind == CopiedAgain, i.Kind == Recreated && i.Offsets == 0:
+		return geored.Warn
+	case !i.Certain:
+		return geored.Unknown
+	}
+	return geored.Fail
+}
+
+// String is one line of evidence.
+func (i Incident) String() string {
+	when := "before " + i.Seen.UTC().Format(time.RFC3339)
+	if !i.After.IsZero() {
+		when = "between " + i.After.UTC().Format(time.RFC3339) + " and " + i.Seen.UTC().Format(time.RFC3339)
+	}
+	what := map[IncidentKind]string{
+		Gap:         "were removed by retention before they were copied",
+		Recreated:   "are missing since the topic was deleted and made again",
+		Truncated:   "that were copied are gone at the source: it was truncated or made anew",
+		CopiedAgain: "were copied again: duplicates",
+	}[i.Kind]
+	certainty := ""
+	if !i.Certain {
+		certainty = "up to "
+	}
+	return fmt.Sprintf("%s: %s%d offsets %s (%s)", i.Partition, certainty, i.Offsets, what, when)
+}
+
+// firstSeen finds what shows without a past: the position does not lie in the source's log.
+func firstSeen(p Position, now time.Time) (Incident, bool) {
+	i := Incident{Partition: p.Partition, ID: p.ID, Seen: now, Certain: true, Base: Track{Position: p}}
+	switch {
+	case p.Next < 0:
+	case p.Source.Start > p.Next:
+		i.Kind, i.Offsets = Gap, p.Source.Start-p.Next
+		return i, true
+	case p.Next > p.Source.End:
+		i.Kind, i.Offsets = Truncated, p.Next-p.Source.End
+		return i, true
+	}
+	return Incident{}, false
+}
+
+// withIncidents adds what happened to a partition between two looks, and counts anew what a recreated topic lost: the
+// mirror may still have been on its way at the look that found it.
+func withIncidents(incidents []Incident, before Track, p Position, now time.Time) []Incident {
+	for k := range incidents {
+		if i := &incidents[k]; i.Partition == p.Partition && i.Kind == Recreated && i.ID == p.ID {
+			i.Offsets = i.Base.lostByRecreation(p)
+		}
+	}
+	if i, found := before.since(p, now); found && !merged(incidents, i) {
+		incidents = append(incidents, i)
+	}
+	return incidents
+}
+
+// merged counts i into an incident that stands already: a gap is seen at every look until the mirror jumps over it, and
+// retention goes on meanwhile.
+func merged(incidents []Incident, i Incident) bool {
+	for k := range incidents {
+		known := &incidents[k]
+		if known.Partition == i.Partition && known.Kind == i.Kind && known.ID == i.ID && known.Base.Next == i.Base.Next {
+			known.Offsets, known.Certain = max(known.Offsets, i.Offsets), known.Certain || i.Certain
+			return true
+		}
+	}
+	return false
+}
+
+// since compares two looks at one partition.
+func (t Track) since(p Position, now time.Time) (Incident, bool) {
+	i := Incident{Partition: p.Partition, ID: p.ID, After: t.Seen, Seen: now, Certain: true, Base: t}
+	switch {
+	case t.ID != p.ID && !t.ID.IsZero() && !p.ID.IsZero():
+		i.Kind, i.Offsets = Recreated, t.lostByRecreation(p)
+	case p.Source.End < t.Source.End:
+		i.Kind, i.Offsets = Truncated, t.Source.End-p.Source.End
+	case t.Next >= 0 && p.Source.Start > t.Next:
+		i.Kind = Gap
+		i.Offsets, i.Certain = t.lostByRetention(p)
+		return i, i.Offsets > 0
+	case p.Next >= 0 && p.Next < t.Next && t.Next <= t.Source.End: // one beyond the end had to go back
+		i.Kind, i.Offsets = CopiedAgain, t.Next-p.Next
+	default:
+		return Incident{}, false
+	}
+	return i, true
+}
+
+// lostByRecreation counts what the copy lacks of both topics: what was not copied of the old one when it was last seen,
+// and what the mirror jumped over in the new one because it went on from its old position.
+func (t Track) lostByRecreation(p Position) int64 {
+	old := max(t.Source.End-max(t.Next, t.Source.Start), 0)
+	if t.Tail.Complete {
+		old = min(old, t.Tail.Records+t.Tail.Aborted+t.Tail.Open)
+	}
+	if p.Next > p.Source.End || p.Next < 0 {
+		return old // it will find its position gone and begin anew
+	}
+	passed := p.Next - p.Source.Start
+	copied := p.Target.End - t.Target.End
+	return old + max(passed-copied, 0)
+}
+
+// lostByRetention counts what was removed between two looks and did not arrive. A mark of a transaction stands beside a
+// record at least, so that marks alone explain no more than as many offsets as records arrived.
+func (t Track) lostByRetention(p Position) (offsets int64, certain bool) {
+	if p.Next < p.Source.Start {
+		return p.Source.Start - max(p.Next, t.Next), true // the mirror has not come to it yet
+	}
+	copied := p.Target.End - t.Target.End
+	missing := min(p.Next-t.Next-copied, p.Source.Start-t.Next)
+	return max(missing, 0), missing > copied
+}

@@ -1,0 +1,33 @@
+package kafkatest_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/kafka"
+	"github.com/georedkit/georedkit/kafka/kafkatest"
+)
+
+func TestConformanceOfTheFake(t *testing.T) {
+	kafkatest.Conformance(t, kafkatest.New(t))
+}
+
+// Three and five sites: a canary through every ordered pair, and nothing left behind.
+func TestCanariesOfManySites(t *testing.T) {
+	for _, names := range [][]geored.SiteName{{"dc1", "dc2", "dc3"}, {"a", "b", "c", "d", "e"}} {
+		began := time.Now()
+		world := kafkatest.New(t, names...)
+		r := kafkatest.Open(t, world, kafka.Limits{})
+		report, err := geored.Prove(t.Context(), geored.CheckConfig{}, r.CanaryCheck(kafka.CanaryPlan{Wait: 20 * time.Second}))
+		if err != nil || report.Verdict() != geored.Pass || len(report.Findings) != len(names)*(len(names)-1) {
+			t.Log(time.Since(began))
+			t.Errorf("%s with %d findings: %v %+v", report.Verdict(), len(report.Findings), err, report.Findings)
+		}
+		for _, name := range names {
+			if left := kafkatest.Seed(t.Context(), t, world.Access(name)).Topics("canary"); len(left) > 0 {
+				t.Errorf("%s: left behind: %q", name, left)
+			}
+		}
+	}
+}

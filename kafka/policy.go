@@ -1,0 +1,98 @@
+package kafka
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/georedkit/georedkit/kafka/connect"
+)
+
+// Policy says how the copy of a topic is named at the target. The zero value is not valid: use [DefaultPolicy],
+// [IdentityPolicy] or [PolicyOf].
+type Policy struct {
+	identity  bool
+	separator string
+}
+
+// DefaultPolicy names the copy of orders of source dc1 "dc1.orders", with separator ".". A topic that already holds
+// the separator looks like a copy to MirrorMaker: "a.b" as one of b from a.
+func DefaultPolicy(separator string) Policy {
+	if separator == "" {
+		separator = "."
+	}
+	return Policy{separator: separator}
+}
+
+// IdentityPolicy keeps the names. It cannot tell a copy from an original, so it must not lie on any circle of mirrors.
+func IdentityPolicy() Policy { return Policy{identity: true} }
+
+// PolicyOf reads the policy from a connector's settings. A class of one's own is an error.
+func PolicyOf(s connect.Settings) (Policy, error) {
+	class := s["replication.policy.class"]
+	switch class[strings.LastIndexByte(class, '.')+1:] {
+	case "", "DefaultReplicationPolicy":
+		return DefaultPolicy(s["replication.policy.separator"]), nil
+	case "IdentityReplicationPolicy":
+		return IdentityPolicy(), nil
+	}
+	return Policy{}, fmt.Errorf("replication.policy.class %s: is neither DefaultReplicationPolicy nor IdentityReplicationPolicy; give the Mirror a Policy that names copies alike", class)
+}
+
+// IsValid is false for the zero policy only.
+func (p Policy) IsValid() bool { return p.identity || p.separator != "" }
+
+// IsIdentity says that copies keep their names.
+func (p Policy) IsIdentity() bool { return p.identity }
+
+// Copy is the name of a topic's copy.
+func (p Policy) Copy(sourceAlias, topic string) string {
+	if p.identity && topic != heartbeats {
+		return topic
+	}
+	return sourceAlias + p.sep() + topic
+}
+
+// Original takes one copying back: from "dc1.orders" come "dc1" and "orders". ok is false when the topic is no copy, as
+// far as its name tells.
+func (p Policy) Original(topic string) (sourceAlias, original string, ok bool) {
+	if p.identity && !strings.HasSuffix(topic, p.sep()+heartbeats) {
+		return "", topic, false
+	}
+	return strings.Cut(topic, p.sep())
+}
+
+func (p Policy) sep() string {
+	if p.separator == "" {
+		return "."
+	}
+	return p.separator
+}
+
+// heartbeats is MirrorMaker's topic of signs of life; it is renamed under every policy.
+const heartbeats = "heartbeats"
+
+// isHeartbeats also finds copies of heartbeats, and copies of those.
+func (p Policy) isHeartbeats(topic string) bool {
+	for {
+		_, original, ok := p.Original(topic)
+		if !ok {
+			return topic == heartbeats
+		}
+		topic = original
+	}
+}
+
+// comesFrom says that a topic is a copy of something that came from alias, at any depth: copying it there would go
+// round in a circle.
+func (p Policy) comesFrom(alias, topic string) bool {
+	for {
+		source, original, ok := p.Original(topic)
+		if !ok {
+			return false
+		}
+		if source == alias {
+			return true
+		}
+		topic = original
+	}
+}

@@ -1,0 +1,121 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/kafka/connect"
+)
+
+// Remirroring is a plan to copy topics from the beginning of their source again.
+type Remirroring struct {
+	Mirror     Mirror
+	Topics     []string
+	Partitions []Partition
+	// Duplicates are the offsets that the copy gets once more, at most.
+	Duplicates int64
+	// Lost are the offsets that retention has removed at the source: nothing brings them back.
+	Lost int64
+}
+
+// PlanRemirror says what mirroring topics again would do, from a sample: pure. The error is [geored.Faults].
+func PlanRemirror(m Mirror, s Sample, topics ...string) (Remirroring, error) {
+	plan := Remirroring{Mirror: m, Topics: topics}
+	var faults geored.Faults
+	for _, topic := range topics {
+		if !slices.ContainsFunc(s.Positions, func(p Position) bool { return p.Topic == topic }) {
+			faults = append(faults, geored.Fault{Site: m.From, Field: "topic", Value: topic, Problem: "is not mirrored to " + string(m.To), Remedy: "name one that the mirror selects"})
+		}
+	}
+	for _, p := range s.Positions {
+		if !slices.Contains(topics, p.Topic) {
+			continue
+		}
+		if p.Problem != "" {
+			faults = append(faults, geored.Fault{Site: m.From, Field: "topic", Value: p.String(), Problem: p.Problem})
+		}
+		plan.Partitions = append(plan.Partitions, p.Partition)
+		plan.Duplicates += max(min(p.Next, p.Source.End)-p.Source.Start, 0)
+		plan.Lost += p.Source.Start
+	}
+	return plan, faults.Err()
+}
+
+// String says what it will do, for a person to confirm.
+func (r Remirroring) String() string {
+	return fmt.Sprintf("%s: %d partitions of %v are copied again from the beginning: up to %d records will be in the copy twice; %d offsets that retention removed are lost",
+		r.Mirror, len(r.Partitions), r.Topics, r.Duplicates, r.Lost)
+}
+
+// Remirror carries a plan out: the connector is stopped, forgets the positions of the partitions, is resumed, and has
+// copied them again when Remirror returns. Connectors mirror all their topics or none, so the others stand still for a
+// moment. Whatever fails after the stop, the connector is resumed. Confirm is the plan's Duplicates, as proof that
+// somebody has read it.
+func (r *Replication) Remirror(ctx context.Context, plan Remirroring, confirm int64) error {
+	control := r.sites[plan.Mirror.To].Control
+	switch {
+	case confirm != plan.Duplicates:
+		return fmt.Errorf("mirror %s: mirroring again makes up to %d duplicates, and %d were confirmed", plan.Mirror, plan.Duplicates, confirm)
+	case control == nil:
+		return fmt.Errorf("site %s: has no Control: its connectors cannot be stopped", plan.Mirror.To)
+	case len(plan.Partitions) == 0:
+		return fmt.Errorf("mirror %s: the plan names no partition", plan.Mirror)
+	}
+	connector := plan.Mirror.Connector(SourceConnector)
+	if err := control.Stop(ctx, connector); err != nil {
+		return fmt.Errorf("site %s: %w", plan.Mirror.To, err)
+	}
+	err := r.forget(ctx, plan, connector)
+	// A connector that stays stopped is worse than one whose positions stay.
+	resuming, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.budget)
+	defer cancel()
+	if err := errors.Join(err, control.Resume(resuming, connector)); err != nil {
+		return fmt.Errorf("site %s: %w", plan.Mirror.To, err)
+	}
+	return r.until(ctx, "copied again", func() error { return r.isCopied(ctx, plan) })
+}
+
+// forget waits until the connector has stopped, and forgets.
+func (r *Replication) forget(ctx context.Context, plan Remirroring, connector string) error {
+	partitions := make([]connect.Offset, len(plan.Partitions))
+	for i, p := range plan.Partitions {
+		partitions[i] = connect.Offset{Cluster: plan.Mirror.source(), Topic: p.Topic, Partition: p.Number}
+	}
+	return r.until(ctx, "stopped", func() error {
+		return r.sites[plan.Mirror.To].Control.ForgetOffsets(ctx, connector, partitions)
+	})
+}
+
+// isCopied asks whether nothing waits in the plan's partitions, and the mirror has begun with them.
+func (r *Replication) isCopied(ctx context.Context, plan Remirroring) error {
+	s, err := r.Sample(ctx, plan.Mirror)
+	if err != nil {
+		return err
+	}
+	for _, p := range s.Positions {
+		if !slices.Contains(plan.Partitions, p.Partition) {
+			continue
+		}
+		if standing := p.Stand(s.ReadCommitted, s.Time, s.Time, r.limits); standing.Waiting > 0 || standing.Verdict != geored.Pass {
+			return errors.New(standing.String())
+		}
+	}
+	return nil
+}
+
+// until asks again and again until there is no error, and gives the last one when the context ends.
+func (r *Replication) until(ctx context.Context, what string, ask func() error) error {
+	for {
+		err := ask()
+		if err == nil {
+			return nil
+		}
+		if stop := r.clock.Sleep(ctx, 200*time.Millisecond); stop != nil {
+			return fmt.Errorf("not %s: %w: %w", what, stop, err)
+		}
+	}
+}

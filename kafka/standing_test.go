@@ -1,0 +1,64 @@
+package kafka
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+func TestStand(t *testing.T) {
+	at := func(age time.Duration) time.Time { return noon.Add(-age) }
+	for _, c := range []struct {
+		name          string
+		position      Position
+		readCommitted bool
+		moved         time.Time
+		limits        Limits
+		verdict       geored.Verdict
+		waiting       int64
+		reason        string
+	}{
+		{name: "at the end", position: Position{Source: Log{0, 9}, Next: 9}, verdict: geored.Pass},
+		{name: "empty", position: Position{Next: NothingCommitted}, verdict: geored.Pass},
+		{name: "not asked", position: Position{Problem: "timeout"}, verdict: geored.Unknown, reason: "timeout"},
+		{name: "gap", position: Position{Source: Log{20, 30}, Next: 10}, verdict: geored.Fail, waiting: 10, reason: "10 offsets before they were copied"},
+		{name: "truncated", position: Position{Source: Log{0, 5}, Next: 10}, verdict: geored.Fail, reason: "5 offsets before"},
+		{name: "waits, undated", position: Position{Source: Log{0, 9}, Next: 4}, verdict: geored.Unknown, waiting: 5},
+		{name: "waits, watched", position: Position{Source: Log{0, 9}, Next: 4}, moved: at(time.Second), verdict: geored.Pass, waiting: 5},
+		{name: "stalled", position: Position{Source: Log{0, 9}, Next: 4}, moved: at(time.Hour), verdict: geored.Fail, waiting: 5, reason: "stalled"},
+		{name: "young", position: Position{Source: Log{0, 9}, Next: 4, Tail: Tail{Records: 5, Complete: true, Oldest: at(time.Second)}}, verdict: geored.Pass, waiting: 5},
+		{name: "old", position: Position{Source: Log{0, 9}, Next: 4, Tail: Tail{Records: 5, Complete: true, Oldest: at(time.Hour)}}, verdict: geored.Fail, waiting: 5, reason: "1h0m0s"},
+		{name: "too many", position: Position{Source: Log{0, 9}, Next: 4}, moved: at(0), limits: Limits{Records: 4}, verdict: geored.Fail, waiting: 5},
+		{name: "mark", position: Position{Source: Log{0, 36}, Next: 35, Tail: Tail{Control: 1, Complete: true}}, verdict: geored.Pass, reason: "1 marks"},
+		{name: "aborted", position: Position{Source: Log{0, 9}, Next: 3, Tail: Tail{Control: 1, Aborted: 5, Complete: true}}, readCommitted: true, verdict: geored.Pass, reason: "5 records of aborted"},
+		{name: "aborted are copied", position: Position{Source: Log{0, 9}, Next: 3, Tail: Tail{Control: 1, Aborted: 5, Complete: true, Oldest: at(time.Hour)}}, verdict: geored.Fail, waiting: 5},
+		{name: "only partly looked at", position: Position{Source: Log{0, 9}, Next: 3, Tail: Tail{Control: 1}}, moved: at(0), verdict: geored.Pass, waiting: 6},
+		{name: "nothing committed", position: Position{Source: Log{5, 9}, Next: NothingCommitted}, moved: at(time.Hour), verdict: geored.Fail, waiting: 4},
+	} {
+		got := c.position.Stand(c.readCommitted, noon, c.moved, c.limits)
+		if got.Verdict != c.verdict || got.Waiting != c.waiting || !strings.Contains(got.Reason, c.reason) {
+			t.Errorf("%s: %s, %d wait, %q", c.name, got.Verdict, got.Waiting, got.Reason)
+		}
+	}
+}
+
+func TestPositionFinding(t *testing.T) {
+	sample := Sample{From: "dc1", To: "dc2", Time: noon}
+	if f := PositionFinding(sample, History{}, Limits{}); f.Verdict != geored.Fail || f.Remedy == "" {
+		t.Errorf("no topic: %+v", f)
+	}
+	for range 30 {
+		sample.Positions = append(sample.Positions, Position{Source: Log{20, 30}, Next: 10})
+	}
+	if f := PositionFinding(sample, History{}, Limits{}); f.Verdict != geored.Fail || len(f.Evidence) != shown+1 {
+		t.Errorf("%s, %d lines", f.Verdict, len(f.Evidence))
+	}
+	sample.Positions = []Position{{Problem: "timeout"}, {Source: Log{0, 9}, Next: 9}}
+	if f := PositionFinding(sample, History{}, Limits{}); f.Verdict != geored.Unknown || len(f.Unanswered) != 1 {
+		t.Errorf("%+v", f)
+	}
+}

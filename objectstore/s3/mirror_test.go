@@ -1,0 +1,191 @@
+//go:build lab
+
+package s3_test
+
+import (
+	"errors"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/objectstore"
+	"github.com/georedkit/georedkit/objectstore/objecttest"
+)
+
+// mc runs the client with both sites as dc1 and dc2; urls may lead through relays.
+func (s stores) mc(t *testing.T, home string, urls [2]string, args ...string) *exec.Cmd {
+	t.Helper()
+	c := exec.Command(filepath.Join(s.Bin, "mc"), append([]string{"--config-dir", home, "--json"}, args...)...)
+	c.Env = os.Environ()
+	for i, site := range s.Sites {
+		c.Env = append(c.Env, "MC_HOST_"+string(site.Name)+"="+withKeys(t, site, urls[i]))
+	}
+	return c
+}
+
+func withKeys(t *testing.T, site store, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	access, secret := site.keys(t)
+	u.User = url.UserPassword(access, secret)
+	return u.String()
+}
+
+func canary(t *testing.T, s stores, patience time.Duration) objectstore.Canary {
+	t.Helper()
+	c := objectstore.Canary{Bucket: "files", Patience: patience}
+	for _, site := range s.Sites {
+		c.Sites = append(c.Sites, objectstore.CanarySite{Name: site.Name, Store: site.client(t, nil)})
+	}
+	return c
+}
+
+// verdicts runs the canary until it says what is wanted: a mirror takes a moment to start.
+func verdicts(t *testing.T, c objectstore.Canary, want map[string]geored.Verdict, tries int) {
+	t.Helper()
+	for try := 1; ; try++ {
+		report, err := geored.Prove(t.Context(), geored.CheckConfig{Budget: 3 * time.Minute}, c.Check())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, wrong := map[string]geored.Verdict{}, false
+		for _, f := range report.Findings {
+			way := string(f.Site) + " -> " + string(f.To)
+			got[way] = f.Verdict
+			wrong = wrong || want[way] != f.Verdict
+		}
+		if !wrong && len(got) == len(want) {
+			t.Logf("%v: %s", got, report.Findings[0].Message)
+			return
+		}
+		if try == tries {
+			t.Fatalf("the canary says %v, want %v: %+v", got, want, report.Findings)
+		}
+	}
+}
+
+var (
+	bothWork  = map[string]geored.Verdict{"dc1 -> dc2": geored.Pass, "dc2 -> dc1": geored.Pass}
+	firstDead = map[string]geored.Verdict{"dc1 -> dc2": geored.Fail, "dc2 -> dc1": geored.Pass}
+)
+
+// TestWatchMirror: two mirrors, one each way; one is alive but deaf, then dead.
+func TestWatchMirror(t *testing.T) {
+	s := start(t)
+	home := t.TempDir()
+	urls := [2]string{s.Sites[0].URL, s.Sites[1].URL}
+	for _, site := range s.Sites {
+		site.makeBucket(t, "files", objectstore.Unversioned)
+	}
+	run := func(from, to string) *exec.Cmd {
+		c := s.mc(t, home, urls, "mirror", "--watch", from+"/files", to+"/files")
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = c.Process.Kill() // it may be dead already
+			_ = c.Wait()
+		})
+		return c
+	}
+	there, _ := run("dc1", "dc2"), run("dc2", "dc1")
+	verdicts(t, canary(t, s, 20*time.Second), bothWork, 5)
+	signal := func(sig syscall.Signal) {
+		if err := there.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signal(syscall.SIGSTOP)
+	verdicts(t, canary(t, s, 8*time.Second), firstDead, 1)
+	signal(syscall.SIGCONT)
+	verdicts(t, canary(t, s, 20*time.Second), bothWork, 5)
+	signal(syscall.SIGKILL)
+	verdicts(t, canary(t, s, 8*time.Second), firstDead, 1)
+	run("dc1", "dc2")
+	verdicts(t, canary(t, s, 20*time.Second), bothWork, 5)
+}
+
+// TestBucketReplication: the link is cut while the server goes on saying that all is well; after the mend a reset, and
+// the comparison that proves what the reset's "Completed" does not.
+func TestBucketReplication(t *testing.T) {
+	s := start(t)
+	home := t.TempDir()
+	relay := objecttest.NewRelay(t, s.Sites[1].URL)
+	for _, site := range s.Sites {
+		site.makeBucket(t, "files", objectstore.Versioned)
+	}
+	urls := [2]string{s.Sites[0].URL, s.Sites[1].URL}
+	for i, remote := range []string{withKeys(t, s.Sites[1], relay.URL), withKeys(t, s.Sites[0], s.Sites[0].URL)} {
+		c := s.mc(t, home, urls, "replicate", "add", "--remote-bucket", remote+"/files", "--replicate", "delete,delete-marker,existing-objects", string(s.Sites[i].Name)+"/files")
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("mc replicate add: %v", strings.ReplaceAll(string(out), remote, "REMOTE"))
+		}
+	}
+	a := s.Sites[0].client(t, nil)
+	targets, err := a.Replication(t.Context(), "files")
+	if err != nil || len(targets) != 1 || !targets[0].Deletes || !targets[0].Existing {
+		t.Fatalf("replication of dc1: %+v, %v", targets, err)
+	}
+	verdicts(t, canary(t, s, 20*time.Second), bothWork, 5)
+
+	relay.CutAfter(0)
+	relay.Cut()
+	verdicts(t, canary(t, s, 8*time.Second), firstDead, 1)
+	if relay.Cuts() == 0 {
+		t.Error("nothing was cut")
+	}
+	fill(t, s.Sites[:1], "files", 20, 1)
+	compare := func() objectstore.Comparison {
+		result, err := objectstore.Comparer{Sites: []objectstore.Site{{Name: "dc1", Store: a}, {Name: "dc2", Store: s.Sites[1].client(t, nil)}},
+			Buckets: []string{"files"}, Prefix: "p000/"}.Compare(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result
+	}
+	if result := compare(); result.Verdict() != geored.Fail || result.Buckets[0].Pairs[0].Different != 20 {
+		t.Errorf("while the link is cut: %v", result.Buckets)
+	}
+	relay.Mend()
+	id, err := a.ResetReplication(t.Context(), "files", targets[0].Target, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := objectstore.AwaitReset(t.Context(), a, "files", targets[0].Target, id, geored.SystemClock())
+	if err != nil {
+		t.Fatalf("%+v, %v", status, err)
+	}
+	t.Logf("reset: %+v", status)
+	for range 60 {
+		if compare().Verdict() == geored.Pass {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	t.Errorf("after the reset: %v", compare().Buckets)
+}
+
+// TestResetOlderThan: an age in whole days is taken by a real server, which reads durations in a way of its own.
+func TestResetOfBucketWithoutReplication(t *testing.T) {
+	s := start(t, "-sites", "1")
+	s.Sites[0].makeBucket(t, "files", objectstore.Versioned)
+	a := s.Sites[0].client(t, nil)
+	if targets, err := a.Replication(t.Context(), "files"); err != nil || len(targets) != 0 {
+		t.Errorf("%+v, %v", targets, err)
+	}
+	if _, err := a.ResetReplication(t.Context(), "files", "arn:none", 10); err == nil {
+		t.Error("a bucket without replication was reset")
+	}
+	if _, err := a.Replication(t.Context(), "nothing"); !errors.Is(err, objectstore.ErrNoBucket) {
+		t.Errorf("no such bucket: %v", err)
+	}
+}

@@ -1,0 +1,312 @@
+package s3
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/georedkit/georedkit/objectstore"
+)
+
+// buffers are for pages under way. A page is read piece by piece, so that they stay small.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b }}
+
+// pageReader makes a page of a listing's XML.
+type pageReader struct {
+	page      objectstore.Page
+	truncated string
+	encoding  string
+	next      [3]string // continuation token, key marker, version marker
+	scratch   []byte
+	// markersApart says that the page holds delete markers, which some servers write apart from the versions.
+	markersApart bool
+	shared       sharedMetadata
+}
+
+// sharedMetadata is the metadata of the entry before: in most buckets it is the same from one to the next.
+type sharedMetadata struct {
+	text       []byte // of user metadata, then of tags
+	tagsAt     int
+	metadata   *objectstore.Metadata
+	encryption objectstore.Encryption
+}
+
+// inListingOrder is by key, and of one key the newest first.
+func inListingOrder(a, b objectstore.Object) int {
+	switch {
+	case a.Key != b.Key:
+		return strings.Compare(a.Key, b.Key)
+	case a.Latest != b.Latest:
+		if a.Latest {
+			return -1
+		}
+		return 1
+	}
+	return b.Modified.Compare(a.Modified)
+}
+
+// parsePage reads one page of ListObjectsV2 or ListObjectVersions to its very end. Anything less is an error that is
+// [objectstore.ErrIncomplete].
+func parsePage(body io.Reader, limit int) (objectstore.Page, error) {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	s := newScanner(body, *buf)
+	defer func() { *buf = s.buf }()
+	root, err := s.open()
+	if err != nil {
+		return objectstore.Page{}, err
+	}
+	if root != "ListBucketResult" && root != "ListVersionsResult" {
+		return objectstore.Page{}, fmt.Errorf("%w: the page is a %q", objectstore.ErrIncomplete, root)
+	}
+	p := &pageReader{}
+	p.page.Objects = make([]objectstore.Object, 0, limit)
+	for {
+		name, content, err := s.next()
+		if err != nil {
+			return objectstore.Page{}, err
+		}
+		if name == nil {
+			return p.finish()
+		}
+		if err := p.child(name, content); err != nil {
+			return objectstore.Page{}, err
+		}
+	}
+}
+
+func (p *pageReader) child(name, content []byte) (err error) {
+	switch string(name) {
+	case "Contents":
+		return p.object(content, objectstore.Object{Latest: true})
+	case "Version":
+		return p.object(content, objectstore.Object{})
+	case "DeleteMarker":
+		p.markersApart = true
+		return p.object(content, objectstore.Object{DeleteMarker: true})
+	case "CommonPrefixes":
+		return p.prefix(content)
+	case "IsTruncated":
+		p.truncated, err = p.text(content)
+	case "EncodingType":
+		p.encoding, err = p.text(content)
+	case "NextContinuationToken":
+		p.next[0], err = p.text(content)
+	case "NextKeyMarker":
+		p.next[1], err = p.text(content)
+	case "NextVersionIdMarker":
+		p.next[2], err = p.text(content)
+	}
+	return err
+}
+
+func (p *pageReader) text(content []byte) (string, error) {
+	var err error
+	p.scratch, err = appendText(p.scratch[:0], content)
+	return string(p.scratch), err
+}
+
+func (p *pageReader) prefix(content []byte) error {
+	name, text, _, err := field(content)
+	if err != nil || string(name) != "Prefix" {
+		return malformed("a folded prefix without its name")
+	}
+	prefix, err := p.text(text)
+	p.page.Prefixes = append(p.page.Prefixes, prefix)
+	return err
+}
+
+// object reads one entry. Key, ETag and version share one piece of memory.
+func (p *pageReader) object(content []byte, o objectstore.Object) error {
+	var key, etag, version, size, modified, metadata, tags []byte
+	for {
+		name, text, rest, err := field(content)
+		if err != nil {
+			return err
+		}
+		if name == nil {
+			break
+		}
+		content = rest
+		switch string(name) {
+		case "Key":
+			key = text
+		case "ETag":
+			etag = text
+		case "VersionId":
+			version = text
+		case "Size":
+			size = text
+		case "LastModified":
+			modified = text
+		case "IsLatest":
+			o.Latest = string(text) == "true"
+		case "UserMetadata":
+			metadata = text
+		case "UserTags":
+			tags = text
+		}
+	}
+	if metadata != nil || tags != nil {
+		if err := p.shared.read(&o, metadata, tags); err != nil {
+			return err
+		}
+	}
+	return p.keep(o, key, etag, version, size, modified)
+}
+
+func (p *pageReader) keep(o objectstore.Object, key, etag, version, size, modified []byte) (err error) {
+	if o.Modified, err = parseTime(modified); err != nil {
+		return malformed("an entry without a time")
+	}
+	if !o.DeleteMarker {
+		n := digits(size)
+		if n < 0 || len(size) == 0 || len(size) > 18 {
+			return malformed("an entry without a size")
+		}
+		o.Size = int64(n)
+	}
+	if p.scratch, err = appendText(p.scratch[:0], key); err != nil {
+		return err
+	}
+	keyEnd := len(p.scratch)
+	if p.scratch, err = appendText(p.scratch, etag); err != nil {
+		return err
+	}
+	etagEnd := len(p.scratch)
+	if p.scratch, err = appendText(p.scratch, version); err != nil {
+		return err
+	}
+	all := string(p.scratch)
+	o.Key, o.ETag, o.VersionID = all[:keyEnd], objectstore.ETag(strings.Trim(all[keyEnd:etagEnd], `"`)), all[etagEnd:]
+	if o.Key == "" {
+		return malformed("an entry without a key")
+	}
+	p.page.Objects = append(p.page.Objects, o)
+	return nil
+}
+
+// finish decodes the names, now that the encoding is known, and sees whether the page says how it ends.
+func (p *pageReader) finish() (objectstore.Page, error) {
+	if p.encoding == "url" {
+		if err := p.decode(); err != nil {
+			return objectstore.Page{}, err
+		}
+	}
+	if p.markersApart {
+		slices.SortStableFunc(p.page.Objects, inListingOrder)
+	}
+	token := p.next[0]
+	if p.next[1] != "" {
+		token = p.next[1] + "\x00" + p.next[2]
+	}
+	switch p.truncated {
+	case "true":
+		if token == "" {
+			return objectstore.Page{}, malformed("no token although it is not the last")
+		}
+		p.page.Token = token
+	case "false":
+	default:
+		return objectstore.Page{}, malformed("no word whether it is the last")
+	}
+	return p.page, nil
+}
+
+func (p *pageReader) decode() (err error) {
+	decode := func(text *string) {
+		if err == nil {
+			*text, err = decodeURL(*text)
+		}
+	}
+	for i := range p.page.Objects {
+		decode(&p.page.Objects[i].Key)
+	}
+	for i := range p.page.Prefixes {
+		decode(&p.page.Prefixes[i])
+	}
+	decode(&p.next[1])
+	if err != nil {
+		return fmt.Errorf("%w: a key that cannot be decoded: %w", objectstore.ErrIncomplete, err)
+	}
+	return nil
+}
+
+func (s *sharedMetadata) read(o *objectstore.Object, metadata, tags []byte) error {
+	if s.metadata == nil || !bytes.Equal(s.text[:s.tagsAt], metadata) || !bytes.Equal(s.text[s.tagsAt:], tags) {
+		if err := readMetadata(o, metadata); err != nil {
+			return err
+		}
+		if err := readTags(o, tags); err != nil {
+			return err
+		}
+		s.text, s.tagsAt = append(append(s.text[:0], metadata...), tags...), len(metadata)
+		s.metadata, s.encryption = o.Metadata, o.Encryption
+	}
+	o.Metadata, o.Encryption = s.metadata, s.encryption
+	return nil
+}
+
+// readMetadata reads what MinIO writes with metadata=true: user metadata, content headers and encryption in one list.
+func readMetadata(o *objectstore.Object, text []byte) error {
+	m := &objectstore.Metadata{}
+	o.Metadata = m
+	if text != nil { // it would hold the encryption
+		o.Encryption = objectstore.Plain
+	}
+	for {
+		name, content, rest, err := field(text)
+		if err != nil || name == nil {
+			return err
+		}
+		text = rest
+		value, err := appendText(nil, content)
+		if err != nil {
+			return err
+		}
+		setHeader(o, m, string(bytes.ToLower(name)), string(value))
+	}
+}
+
+// setHeader sorts a header into what it tells: the encryption, user metadata, or how the content is to be taken.
+func setHeader(o *objectstore.Object, m *objectstore.Metadata, name, value string) {
+	switch user, ok := strings.CutPrefix(name, "x-amz-meta-"); {
+	case ok:
+		set(&m.User, user, value)
+	case name == "x-amz-server-side-encryption":
+		o.Encryption = objectstore.Encryption(strings.TrimSuffix(value, ":dsse"))
+	case name == "x-amz-server-side-encryption-customer-algorithm":
+		o.Encryption = objectstore.CustomerKey
+	case contentHeaders[name]:
+		set(&m.Headers, name, value)
+	}
+}
+
+var contentHeaders = map[string]bool{"content-type": true, "content-encoding": true, "content-language": true,
+	"content-disposition": true, "cache-control": true, "expires": true}
+
+func set(m *map[string]string, name, value string) {
+	if *m == nil {
+		*m = map[string]string{}
+	}
+	(*m)[name] = value
+}
+
+func readTags(o *objectstore.Object, content []byte) error {
+	text, err := appendText(nil, content)
+	if err != nil {
+		return err
+	}
+	tags, err := url.ParseQuery(string(text))
+	if err != nil {
+		return malformed("tags that cannot be read")
+	}
+	for name, values := range tags {
+		set(&o.Metadata.Tags, name, values[len(values)-1])
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package s3
+
+import (
+	"bytes"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// appendText appends the character data of an element with its references resolved.
+func appendText(to, text []byte) ([]byte, error) {
+	for {
+		i := bytes.IndexAny(text, "&<\r")
+		if i < 0 {
+			return append(to, text...), nil
+		}
+		to = append(to, text[:i]...)
+		switch text = text[i:]; text[0] {
+		case '<':
+			return nil, malformed("a tag where text is due")
+		case '\r': // as XML has it: CR LF and CR are LF
+			to = append(to, '\n')
+			text = bytes.TrimPrefix(text[1:], []byte("\n"))
+			continue
+		}
+		end := bytes.IndexByte(text, ';')
+		if end < 0 {
+			return nil, malformed("an open reference")
+		}
+		r, ok := reference(string(text[1:end]))
+		if !ok {
+			return nil, malformed("an unknown reference")
+		}
+		to = utf8.AppendRune(to, r)
+		text = text[end+1:]
+	}
+}
+
+func reference(name string) (rune, bool) {
+	switch name {
+	case "amp":
+		return '&', true
+	case "lt":
+		return '<', true
+	case "gt":
+		return '>', true
+	case "quot":
+		return '"', true
+	case "apos":
+		return '\'', true
+	}
+	digits, ok := strings.CutPrefix(name, "#")
+	base := 10
+	if strings.HasPrefix(digits, "x") {
+		digits, base = digits[1:], 16
+	}
+	n, err := strconv.ParseUint(digits, base, 21)
+	return rune(n), ok && err == nil && utf8.ValidRune(rune(n))
+}
+
+// decodeURL undoes encoding-type=url.
+func decodeURL(text string) (string, error) {
+	if strings.IndexByte(text, '%') < 0 && strings.IndexByte(text, '+') < 0 {
+		return text, nil
+	}
+	return url.QueryUnescape(text)
+}
+
+// parseTime reads the form that listings have, which is always in UTC; time.Parse is for the rest.
+func parseTime(text []byte) (time.Time, error) {
+	if len(text) == 24 && text[10] == 'T' && text[19] == '.' && text[23] == 'Z' {
+		year, month, day := digits(text[0:4]), digits(text[5:7]), digits(text[8:10])
+		hour, minute, second, milli := digits(text[11:13]), digits(text[14:16]), digits(text[17:19]), digits(text[20:23])
+		if min(year, month, day, hour, minute, second, milli) >= 0 {
+			t := time.Date(year, time.Month(month), day, hour, minute, second, milli*1e6, time.UTC)
+			if t.Day() == day && t.Second() == second && t.Minute() == minute && t.Hour() == hour {
+				return t, nil
+			}
+		}
+	}
+	return time.Parse(time.RFC3339Nano, string(text))
+}
+
+// digits is -1 for anything but digits.
+func digits(text []byte) int {
+	n := 0
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n
+}
