@@ -28,9 +28,9 @@ func (c *Cluster) ApplyTask(step geored.Step, objects ...*Object) geored.Task {
 }
 
 // Apply sends objects to the server, in their order, which takes over the fields they name (server-side apply) and drops
-// those that it was given by an earlier call and is no longer: an object belongs in one list of a program only. It stops
-// at the first error, which names its object; those before it are applied. Conflicts, time-outs, broken connections and
-// what waits for something else, such as a namespace that is being deleted, are geored.Retriable.
+// those that an earlier call named and this one does not. It stops at the first error, which names its object; those
+// before it are applied. Conflicts, time-outs, broken connections and what waits for something else, such as a namespace
+// that is being deleted, are geored.Retriable.
 func (c *Cluster) Apply(ctx context.Context, objects ...*Object) error {
 	for _, object := range objects {
 		applied, err := c.apply(ctx, object)

@@ -66,7 +66,7 @@ func TestAGatewayWithoutItsPod(t *testing.T) {
 	found.has(meshkube.CheckGateways, "dc2", geored.Unknown, "could not be planned")
 	found.has(meshkube.CheckPods, "dc1 dc2", geored.Fail)
 	r.patchAgents("dc1", `{"spec":{"template":{"spec":{"nodeSelector":null}}}}`)
-	r.install()
+	r.agent("dc1-1")
 	r.proves()
 }
 
@@ -185,7 +185,7 @@ func TestAPeerWithAWrongKey(t *testing.T) {
 			t.Errorf("%s -> %s: %s: %s", f.Site, f.To, f.Verdict, f.Message)
 		}
 	}
-	r.install()
+	r.join()
 	r.proves()
 }
 

@@ -88,32 +88,36 @@ func network(t *testing.T, path string) mesh.Network {
 	return n
 }
 
-// install brings up gateways and probes, and joins them: what is there already stays.
+// install brings up gateways and probes, and joins them.
 func (r *rig) install() {
 	r.t.Helper()
-	var tasks, probes []geored.Task
+	var tasks []geored.Task
+	for _, site := range r.mesh.Network.Sites {
+		tasks = append(tasks, r.alone(site))
+	}
+	r.run(tasks...) // makes the namespaces
+	r.run(r.probes()...)
+	r.join()
+}
+
+func (r *rig) probes() []geored.Task {
+	r.t.Helper()
+	var tasks []geored.Task
 	for _, site := range r.mesh.Network.Sites {
 		end := r.mesh.Ends[site.Name]
-		tasks = append(tasks, r.alone(site))
 		for _, spec := range []kube.ProbeSpec{end.Probe, r.extra[site.Name]} {
 			objects, err := spec.Objects()
-			if err != nil {
-				r.t.Fatal(err)
-			}
-			probes = append(probes, end.Gateways.Cluster.ApplyTask(step("probe", site.Name, spec.Name), objects...))
+			r.must(err)
+			tasks = append(tasks, end.Gateways.Cluster.ApplyTask(step("probe", site.Name, spec.Name), objects...))
 		}
 	}
-	r.run(tasks...)
-	r.run(probes...)
-	r.join()
+	return tasks
 }
 
 func (r *rig) alone(site mesh.Site) geored.Task {
 	r.t.Helper()
 	task, err := r.mesh.Ends[site.Name].Gateways.Task(step("alone", site.Name), r.mesh.Alone(site))
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	r.must(err)
 	return task
 }
 
@@ -124,13 +128,9 @@ func (r *rig) join() {
 	var tasks []geored.Task
 	for _, site := range r.mesh.Network.Sites {
 		config, err := r.mesh.Joined(site, layout)
-		if err != nil {
-			r.t.Fatal(err)
-		}
+		r.must(err)
 		task, err := r.mesh.Ends[site.Name].Gateways.Task(step("joined", site.Name), config)
-		if err != nil {
-			r.t.Fatal(err)
-		}
+		r.must(err)
 		tasks = append(tasks, task)
 	}
 	r.run(tasks...)
@@ -141,12 +141,17 @@ func (r *rig) join() {
 	r.run(tunnels...)
 }
 
-func (r *rig) layout() mesh.Layout {
+func (r *rig) must(err error) {
 	r.t.Helper()
-	layout, err := r.mesh.Plan(r.mesh.Observe(context.WithoutCancel(r.t.Context())))
 	if err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+func (r *rig) layout() mesh.Layout {
+	r.t.Helper()
+	layout, err := r.mesh.Plan(r.mesh.Observe(context.WithoutCancel(r.t.Context())))
+	r.must(err)
 	return layout
 }
 

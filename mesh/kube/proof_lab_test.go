@@ -136,7 +136,7 @@ func TestAProbeThatIsGone(t *testing.T) {
 	if err := end.Gateways.Cluster.Delete(t.Context(), objects[0]); err != nil {
 		t.Fatal(err)
 	}
-	defer r.install()
+	defer r.run(r.probes()...)
 	r.until(func() bool {
 		_, _, err := end.Probe.Addresses(t.Context(), end.Gateways.Cluster)
 		return err != nil

@@ -124,10 +124,3 @@ func (r *rig) answers(agent kube.Probe) []byte {
 	_, err := agent.Ask(r.t.Context(), []string{"gateway", "-config", "/var/lib/georedkit/wireguard.key", "-key", "/var/lib/georedkit/wireguard.key"}, nil)
 	return append(all, fmt.Sprint(err)...)
 }
-
-func (r *rig) must(err error) {
-	r.t.Helper()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-}
