@@ -58,28 +58,20 @@ func (c *Cluster) Exec(ctx context.Context, command Command) (Output, error) {
 		VersionedParams(&corev1.PodExecOptions{
 			Container: command.Container, Command: command.Argv, Stdin: len(command.Stdin) > 0, Stdout: true, Stderr: true,
 		}, scheme.ParameterCodec)
-	executor, err := c.executor(request.URL())
-	if err != nil {
-		return Output{}, err
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	printed := capture{left: command.MaxOutput, full: func() { cancel(ErrOutput) }}
 	if printed.left <= 0 {
 		printed.left = defaultMaxOutput
 	}
-	options := remotecommand.StreamOptions{Stdout: printed.into(&printed.stdout), Stderr: printed.into(&printed.stderr)}
-	if len(command.Stdin) > 0 { // the end of a stream without a byte does not always arrive
-		options.Stdin = bytes.NewReader(command.Stdin)
-	}
-	err = executor.StreamWithContext(ctx, options)
+	err := c.stream(ctx, request.URL(), command.Stdin, printed.into(&printed.stdout), printed.into(&printed.stderr))
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	output := printed.output()
-	var exit exec.CodeExitError
-	if errors.As(err, &exit) {
-		return output, &ExitError{exit.Code, tail(string(output.Stderr))}
+	if exit := new(ExitError); errors.As(err, &exit) {
+		exit.Stderr = tail(string(output.Stderr))
+		return output, exit
 	}
 	if err != nil {
 		return output, fmt.Errorf("execute %s in pod %s/%s: %w", command.Argv[0], command.Namespace, command.Pod, retriableStart(err))
@@ -87,19 +79,29 @@ func (c *Cluster) Exec(ctx context.Context, command Command) (Output, error) {
 	return output, nil
 }
 
-// executor speaks WebSocket, and SPDY with servers and proxies that do not.
-func (c *Cluster) executor(target *url.URL) (remotecommand.Executor, error) {
-	socket, err := remotecommand.NewWebSocketExecutor(c.config, http.MethodGet, target.String())
-	if err != nil {
-		return nil, err
+// stream runs a program over a WebSocket, or over SPDY with servers and proxies that do not speak it: Kubernetes before
+// 1.30.
+func (c *Cluster) stream(ctx context.Context, target *url.URL, input []byte, stdout, stderr io.Writer) error {
+	s, err := c.dial(ctx, target)
+	if err == nil {
+		return s.run(ctx, input, stdout, stderr)
 	}
-	spdy, err := remotecommand.NewSPDYExecutor(c.config, http.MethodPost, target)
-	if err != nil {
-		return nil, err
+	if !httpstream.IsUpgradeFailure(err) && !httpstream.IsHTTPSProxyError(err) {
+		return err
 	}
-	return remotecommand.NewFallbackExecutor(socket, spdy, func(err error) bool {
-		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
-	})
+	executor, err := remotecommand.NewSPDYExecutor(c.config, http.MethodPost, target)
+	if err != nil {
+		return err
+	}
+	options := remotecommand.StreamOptions{Stdout: stdout, Stderr: stderr}
+	if len(input) > 0 {
+		options.Stdin = bytes.NewReader(input)
+	}
+	err = executor.StreamWithContext(ctx, options)
+	if exit := (exec.CodeExitError{}); errors.As(err, &exit) {
+		return &ExitError{Code: exit.Code}
+	}
+	return err
 }
 
 // Logs follows or reads the log of a container. The caller closes it. The log of a pod that no node was found for yet is
@@ -114,7 +116,7 @@ type capture struct {
 	mu             sync.Mutex
 	stdout, stderr bytes.Buffer
 	left           int
-	full           func() // an error of Write would be logged by client-go, and forgotten
+	full           func() // over SPDY, an error of Write would be logged and forgotten
 }
 
 type captureFunc func([]byte) (int, error)

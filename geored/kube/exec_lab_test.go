@@ -51,6 +51,28 @@ func TestExecGivesWhatTheProgramGave(t *testing.T) {
 	}
 }
 
+// Programs that end at once, many at a time: all of what they print comes.
+func TestExecLosesNothing(t *testing.T) {
+	_, c, namespace := site(t)
+	basePod(t, c, namespace, "shell")
+	var targets []geored.Target
+	for i := range 150 {
+		targets = append(targets, geored.Target{Site: "dc1", Name: fmt.Sprint(i)})
+	}
+	answers := geored.Ask(t.Context(), targets, func(ctx context.Context, target geored.Target) (string, error) {
+		output, err := c.Exec(ctx, shell(namespace, "echo "+target.Name))
+		return string(output.Stdout), err
+	}, geored.AskLimit(16), geored.AskBudget(time.Minute))
+	for _, silent := range answers.Unanswered() {
+		t.Error(silent)
+	}
+	for target, said := range answers.All() {
+		if said != target.Name+"\n" {
+			t.Errorf("%s printed %q", target.Name, said)
+		}
+	}
+}
+
 func TestExecGivesStdinToItsEnd(t *testing.T) {
 	_, c, namespace := site(t)
 	basePod(t, c, namespace, "shell")
