@@ -212,7 +212,7 @@ func TestWhatCannotBecomeAsWantedEndsTheTask(t *testing.T) {
 apiVersion: v1
 kind: Pod
 metadata: {namespace: %s, name: it}
-spec: {containers: [{name: main, image: lab/base:1, args: [sleep, "1"]}]}
+spec: {containers: [{name: main, image: localhost/lab/base:1, args: [sleep, "1"]}]}
 `, namespace)
 	await(t, state(t, c, other), "done: false", "cannot become as wanted", "error: <nil>")
 	if result, err := run(t, c.ApplyTask(geored.Step{}, other...), 30*time.Second); err == nil || errors.Is(err, geored.ErrBudget) {

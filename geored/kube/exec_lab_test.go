@@ -182,7 +182,7 @@ metadata: {namespace: %s, name: it}
 spec:
   terminationGracePeriodSeconds: 0
   restartPolicy: Never
-  containers: [{name: main, image: lab/base:1, args: [sh, -c, 'for i in 1 2 3; do echo line $i; sleep 1; done']}]
+  containers: [{name: main, image: localhost/lab/base:1, args: [sh, -c, 'for i in 1 2 3; do echo line $i; sleep 1; done']}]
 `, namespace)
 	apply(t, c, pod)
 	await(t, state(t, c, pod), "done: true") // before, the log is empty or refused

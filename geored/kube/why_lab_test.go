@@ -16,23 +16,23 @@ func TestTheStateSaysWhyAWorkloadIsNotReady(t *testing.T) {
 	}{
 		"image": {deployment("image", "containers: [{name: main, image: '127.0.0.1:1/it:1'}]"),
 			[]string{"0 of 1 pods available", "ImagePull", "127.0.0.1:1/it:1"}},
-		"secret": {deployment("secret", "containers: [{name: main, image: 'lab/base:1', envFrom: [{secretRef: {name: missing}}]}]"),
+		"secret": {deployment("secret", "containers: [{name: main, image: 'localhost/lab/base:1', envFrom: [{secretRef: {name: missing}}]}]"),
 			[]string{"CreateContainerConfigError", `secret "missing" not found`}},
-		"volume": {deployment("volume", "containers: [{name: main, image: 'lab/base:1', volumeMounts: [{name: v, mountPath: /v}]}], volumes: [{name: v, secret: {secretName: missing}}]"),
+		"volume": {deployment("volume", "containers: [{name: main, image: 'localhost/lab/base:1', volumeMounts: [{name: v, mountPath: /v}]}], volumes: [{name: v, secret: {secretName: missing}}]"),
 			[]string{"FailedMount", `secret "missing" not found`}},
-		"crash": {deployment("crash", "containers: [{name: main, image: 'lab/base:1', args: [sh, -c, exit 7]}]"),
+		"crash": {deployment("crash", "containers: [{name: main, image: 'localhost/lab/base:1', args: [sh, -c, exit 7]}]"),
 			[]string{"exit code 7"}},
-		"init": {deployment("init", "initContainers: [{name: first, image: 'lab/base:1', args: [sh, -c, exit 8]}], containers: [{name: main, image: 'lab/base:1'}]"),
+		"init": {deployment("init", "initContainers: [{name: first, image: 'localhost/lab/base:1', args: [sh, -c, exit 8]}], containers: [{name: main, image: 'localhost/lab/base:1'}]"),
 			[]string{"exit code 8"}},
-		"node": {deployment("node", "nodeSelector: {no: such}, containers: [{name: main, image: 'lab/base:1'}]"),
+		"node": {deployment("node", "nodeSelector: {no: such}, containers: [{name: main, image: 'localhost/lab/base:1'}]"),
 			[]string{"cannot be scheduled", "didn't match Pod's node affinity/selector"}},
-		"probe": {deployment("probe", "containers: [{name: main, image: 'lab/base:1', readinessProbe: {periodSeconds: 1, exec: {command: [sh, -c, echo not yet; exit 1]}}}]"),
+		"probe": {deployment("probe", "containers: [{name: main, image: 'localhost/lab/base:1', readinessProbe: {periodSeconds: 1, exec: {command: [sh, -c, echo not yet; exit 1]}}}]"),
 			[]string{"not ready", "Unhealthy", "not yet"}},
-		"account": {deployment("account", "serviceAccountName: missing, containers: [{name: main, image: 'lab/base:1'}]"),
+		"account": {deployment("account", "serviceAccountName: missing, containers: [{name: main, image: 'localhost/lab/base:1'}]"),
 			[]string{`serviceaccount "missing" not found`}},
-		"daemonset account": {"{apiVersion: apps/v1, kind: DaemonSet, metadata: {namespace: " + namespace + ", name: ds}, spec: {selector: {matchLabels: {app: ds}}, template: {metadata: {labels: {app: ds}}, spec: {serviceAccountName: missing, containers: [{name: main, image: 'lab/base:1'}]}}}}",
+		"daemonset account": {"{apiVersion: apps/v1, kind: DaemonSet, metadata: {namespace: " + namespace + ", name: ds}, spec: {selector: {matchLabels: {app: ds}}, template: {metadata: {labels: {app: ds}}, spec: {serviceAccountName: missing, containers: [{name: main, image: 'localhost/lab/base:1'}]}}}}",
 			[]string{"daemonset " + namespace + "/ds", `serviceaccount "missing" not found`}},
-		"job": {"{apiVersion: batch/v1, kind: Job, metadata: {namespace: " + namespace + ", name: job}, spec: {backoffLimit: 0, template: {spec: {restartPolicy: Never, containers: [{name: main, image: 'lab/base:1', args: [sh, -c, exit 5]}]}}}}",
+		"job": {"{apiVersion: batch/v1, kind: Job, metadata: {namespace: " + namespace + ", name: job}, spec: {backoffLimit: 0, template: {spec: {restartPolicy: Never, containers: [{name: main, image: 'localhost/lab/base:1', args: [sh, -c, exit 5]}]}}}}",
 			[]string{"failed: BackoffLimitExceeded", "exit code 5"}},
 		"claim": {"{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {namespace: " + namespace + ", name: claim}, spec: {storageClassName: none, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}}",
 			[]string{"is not bound"}},
@@ -57,14 +57,14 @@ metadata: {namespace: %[1]s, name: deployment}
 spec:
   replicas: 2
   selector: {matchLabels: {app: deployment}}
-  template: {metadata: {labels: {app: deployment}}, spec: {terminationGracePeriodSeconds: 0, containers: [{name: main, image: 'lab/base:1'}]}}
+  template: {metadata: {labels: {app: deployment}}, spec: {terminationGracePeriodSeconds: 0, containers: [{name: main, image: 'localhost/lab/base:1'}]}}
 ---
 apiVersion: apps/v1
 kind: DaemonSet
 metadata: {namespace: %[1]s, name: daemonset}
 spec:
   selector: {matchLabels: {app: daemonset}}
-  template: {metadata: {labels: {app: daemonset}}, spec: {terminationGracePeriodSeconds: 0, containers: [{name: main, image: 'lab/base:1'}]}}
+  template: {metadata: {labels: {app: daemonset}}, spec: {terminationGracePeriodSeconds: 0, containers: [{name: main, image: 'localhost/lab/base:1'}]}}
 ---
 apiVersion: apps/v1
 kind: StatefulSet
@@ -72,12 +72,12 @@ metadata: {namespace: %[1]s, name: statefulset}
 spec:
   serviceName: statefulset
   selector: {matchLabels: {app: statefulset}}
-  template: {metadata: {labels: {app: statefulset}}, spec: {terminationGracePeriodSeconds: 0, containers: [{name: main, image: 'lab/base:1'}]}}
+  template: {metadata: {labels: {app: statefulset}}, spec: {terminationGracePeriodSeconds: 0, containers: [{name: main, image: 'localhost/lab/base:1'}]}}
 ---
 apiVersion: batch/v1
 kind: Job
 metadata: {namespace: %[1]s, name: job}
-spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: 'lab/base:1', args: ['true']}]}}}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: main, image: 'localhost/lab/base:1', args: ['true']}]}}}
 ---
 apiVersion: v1
 kind: Service
