@@ -89,7 +89,7 @@ kind: Pod
 metadata: {namespace: %s, name: %s}
 spec:
   terminationGracePeriodSeconds: 0
-  containers: [{name: main, image: lab/base:1}]
+  containers: [{name: main, image: localhost/lab/base:1}]
 `, namespace, name)
 	apply(t, c, pod)
 	await(t, state(t, c, pod), "done: true")
