@@ -80,22 +80,28 @@ func (k *keeper) tell(ctx context.Context, err error) {
 	}
 }
 
-// sleep ends early when somebody removed the interface: nothing gets through until it is made anew.
+// sleep ends early, once, when somebody removed the interface: nothing gets through until it is made anew.
 func (k *keeper) sleep(ctx context.Context, pause time.Duration) {
 	if k.tunnel == nil {
 		_ = k.Clock.Sleep(ctx, pause)
 		return
 	}
+	removed := k.tunnel.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
 		select {
-		case <-k.tunnel.Done():
+		case <-removed:
 			cancel()
 		case <-ctx.Done():
 		}
 	}()
 	_ = k.Clock.Sleep(ctx, pause)
+	select {
+	case <-removed:
+		k.tunnel = nil
+	default:
+	}
 }
 
 func (k *keeper) close() error {
