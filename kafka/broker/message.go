@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -55,8 +56,27 @@ func administer[T any](ctx context.Context, c *Cluster, what string, exchange fu
 	return value, nil
 }
 
-// Send is [kafka.Messenger]'s.
+// isMoving says that a partition has no leader yet, or another one than was known.
+func isMoving(err error) bool {
+	return errors.Is(err, sarama.ErrNotLeaderForPartition) || errors.Is(err, sarama.ErrLeaderNotAvailable)
+}
+
+// Send is [kafka.Messenger]'s. It waits for a leader: a topic that was just made has none for a moment.
 func (c *Cluster) Send(ctx context.Context, topic string, key, value []byte) error {
+	for {
+		err := c.send(ctx, topic, key, value)
+		if !isMoving(err) && !errors.Is(err, kafka.ErrNoSuchTopic) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (c *Cluster) send(ctx context.Context, topic string, key, value []byte) error {
 	client, err := c.connected(ctx)
 	if err != nil {
 		return err
@@ -134,6 +154,9 @@ func (c *Cluster) find(ctx context.Context, topic string, key []byte, from int64
 	}
 	for ctx.Err() == nil {
 		records, err := within(ctx, c.timeout, func() ([]*sarama.Records, error) { return fetch(client, topic, from) })
+		if errors.Is(err, errNotThere) {
+			return 0, err
+		}
 		if err != nil && ctx.Err() == nil {
 			return 0, c.failed("read "+topic, client, err)
 		}
@@ -169,6 +192,8 @@ func fetch(client sarama.Client, topic string, from int64) ([]*sarama.Records, e
 	switch {
 	case block == nil:
 		return nil, sarama.ErrIncompleteResponse
+	case isMoving(block.Err):
+		return nil, fmt.Errorf("%w yet: %w", errNotThere, errors.Join(block.Err, client.RefreshMetadata(topic)))
 	case block.Err != sarama.ErrNoError:
 		return nil, block.Err
 	}

@@ -62,6 +62,7 @@ func (w *worker) copyRecords(ctx context.Context, admins map[geored.SiteName]*ka
 	for id := range min(len(partitions), 2) {
 		tasks = append(tasks, connect.Task{ID: id, State: connect.Running})
 	}
+	w.commit(c, life, func(now *connector) { now.tasks = slices.Clone(tasks) }) // they are there before they copy anything
 	for _, b := range bounds {
 		if err := w.copyPartition(ctx, from, c, selection, b); errors.Is(err, errTooLarge) {
 			tasks[0].State, tasks[0].Trace = connect.Failed, "org.apache.kafka.connect.errors.ConnectException: Unrecoverable exception from producer send callback\n\tat x\nCaused by: "+err.Error()+"\n\tat y"

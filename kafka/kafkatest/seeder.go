@@ -29,7 +29,7 @@ type Seeder struct {
 func Seed(ctx context.Context, t tester, access kafka.Access) *Seeder {
 	t.Helper()
 	options := clientOptions(access)
-	client, err := kgo.NewClient(append(options, kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	client, err := kgo.NewClient(append(options, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(64<<10))...)
 	if err != nil {
 		t.Fatalf("site %s: %v", access.Site, err)
 	}

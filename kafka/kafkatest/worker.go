@@ -69,7 +69,7 @@ func newWorker(t tester, world *World, s *site) *worker {
 			t.Fatalf("%v", err)
 		}
 		client, err := kgo.NewClient(kgo.SeedBrokers(access.Bootstrap...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-			kgo.ProducerLinger(0), kgo.RecordDeliveryTimeout(access.Timeout), kgo.RetryTimeout(access.Timeout))
+			kgo.ProducerLinger(0), kgo.RecordDeliveryTimeout(20*time.Second))
 		if err != nil {
 			t.Fatalf("%v", err)
 		}

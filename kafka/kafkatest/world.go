@@ -70,7 +70,7 @@ func New(t tester, names ...geored.SiteName) *World {
 	}
 	t.Cleanup(func() {
 		for _, s := range w.sites {
-			s.gate.set(false, true) // nobody waits for a broker that a test left paused
+			s.gate.set(false, false) // nobody waits for a broker that a test left paused or dead
 		}
 		stop()
 		running.Wait()

@@ -17,7 +17,7 @@ import (
 )
 
 // Reader reads records of one site. It is safe for concurrent use; every call has connections of its own, which end
-// with it.
+// soon after it.
 type Reader struct {
 	access  kafka.Access
 	timeout time.Duration
@@ -43,7 +43,6 @@ func Open(access kafka.Access) (*Reader, error) {
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxWait(250 * time.Millisecond),
 		kgo.FetchMaxBytes(16 << 20),
-		kgo.FetchMaxPartitionBytes(4 << 20),
 	}
 	if access.TLS != nil {
 		r.options = append(r.options, kgo.DialTLSConfig(access.TLS))
@@ -72,11 +71,12 @@ func (r *Reader) Read(ctx context.Context, ranges []kafka.Range, visit func(kafk
 	if len(reading.left) == 0 {
 		return nil
 	}
-	client, err := kgo.NewClient(append(r.options[:len(r.options):len(r.options)], kgo.ConsumePartitions(reading.starts()))...)
+	client, err := kgo.NewClient(append(r.options[:len(r.options):len(r.options)],
+		kgo.ConsumePartitions(reading.starts()), kgo.FetchMaxPartitionBytes(fetchBytes(ranges)))...)
 	if err != nil {
 		return fmt.Errorf("brokers %v: %w", r.access.Bootstrap, err)
 	}
-	defer client.Close()
+	defer func() { go client.Close() }() // waits for a fetch that is under way: for a silent broker, long
 	alive := false
 	for len(reading.left) > 0 {
 		fetches, err := r.poll(ctx, client)
@@ -98,6 +98,15 @@ func (r *Reader) Read(ctx context.Context, ranges []kafka.Range, visit func(kafk
 		alive = false
 	}
 	return nil
+}
+
+// fetchBytes is how much is fetched of a partition at once: a look at a few records must not cost megabytes.
+func fetchBytes(ranges []kafka.Range) int32 {
+	var longest int64
+	for _, one := range ranges {
+		longest = max(longest, one.To-one.From)
+	}
+	return int32(min(max(longest, 64), 4096) << 10)
 }
 
 var errQuiet = errors.New("nothing came")
