@@ -27,8 +27,7 @@ const (
 // Charts says where the charts come from, and what is laid over the values that this program writes.
 type Charts struct {
 	Repository helm.Repository
-	Kilo       string // version; zero: [KiloVersion]
-	CoreDNS    string // version; zero: [CoreDNSVersion]
+	Versions   map[string]string // by chart; those that are not named: [KiloVersion], [CoreDNSVersion]
 	// Overlay is values by the name of their chart, laid over those of every site.
 	Overlay map[string]helm.Values
 }
@@ -59,22 +58,24 @@ func ParseOverlay(files map[string][]byte, order []string) (map[string]helm.Valu
 }
 
 func (c Charts) faults() geored.Faults {
-	if c.Repository.URL == "" {
-		return nil // a check needs none; whoever pulls is told
+	var faults geored.Faults
+	for _, chart := range slices.Sorted(maps.Keys(c.Versions)) {
+		if chart != KiloChart && chart != CoreDNSChart {
+			faults = append(faults, geored.Fault{Field: "-chart-version", Value: chart, Problem: "is no chart of this program", Remedy: "name " + KiloChart + " or " + CoreDNSChart})
+		}
 	}
-	return c.Repository.Faults()
+	if c.Repository.URL == "" {
+		return faults // a check needs none; whoever pulls is told
+	}
+	return append(faults, c.Repository.Faults()...)
 }
 
-// versions are those to install, by chart.
-func (c Charts) versions() map[string]string {
-	versions := map[string]string{KiloChart: KiloVersion, CoreDNSChart: CoreDNSVersion}
-	if c.Kilo != "" {
-		versions[KiloChart] = c.Kilo
+// version is the one to install.
+func (c Charts) version(chart string) string {
+	if v, ok := c.Versions[chart]; ok {
+		return v
 	}
-	if c.CoreDNS != "" {
-		versions[CoreDNSChart] = c.CoreDNS
-	}
-	return versions
+	return map[string]string{KiloChart: KiloVersion, CoreDNSChart: CoreDNSVersion}[chart]
 }
 
 // pulled fetches each chart once.
@@ -95,7 +96,7 @@ func (p *pulled) get(ctx context.Context, name string) (helm.Chart, error) {
 	if p.Repository.URL == "" {
 		return helm.Chart{}, geored.Faults{{Field: "-chart-repo", Problem: "is missing", Remedy: "name the repository that holds " + name}}
 	}
-	chart, err := p.Repository.Pull(ctx, name, p.versions()[name])
+	chart, err := p.Repository.Pull(ctx, name, p.version(name))
 	if err == nil {
 		p.have[name] = chart
 	}

@@ -4,12 +4,10 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/georedkit/georedkit/creds"
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/geored/kube/helm"
 	"github.com/georedkit/georedkit/mesh"
-	"github.com/georedkit/georedkit/mesh/kilo"
 	meshkube "github.com/georedkit/georedkit/mesh/kube"
 )
 
@@ -37,6 +35,7 @@ type Deployment struct {
 	options  Options
 	mesh     meshkube.KiloMesh
 	charts   *pulled
+	asked    geored.SiteName // the only site that preflight asks; zero: all
 	// generation is that of each site's token, as it was found.
 	generation map[geored.SiteName]int
 }
@@ -198,6 +197,3 @@ func (d *Deployment) eachSite(steps ...func(mesh.Site) geored.Step) []geored.Ste
 	}
 	return outline
 }
-
-var _ = kilo.Peers
-var _ creds.Grant

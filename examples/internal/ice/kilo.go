@@ -65,7 +65,7 @@ func (d *Deployment) kilo() geored.Stage {
 	install := func(s mesh.Site) geored.Step {
 		return geored.Step{ID: stepID(stage, s.Name, "part1"), Site: s.Name, Target: "release " + kiloRelease(s.Name), Action: geored.Install,
 			Reason: "every node makes a key, which the other sites' peers need (guide 000, 4.2.2)",
-			Manual: []string{helmCommand(s.Name, kiloRelease(s.Name), KiloChart, d.charts.versions()[KiloChart], "kilo/"+kilo.FileName(s.Name, 1))}}
+			Manual: []string{helmCommand(s.Name, kiloRelease(s.Name), KiloChart, d.charts.version(KiloChart), "kilo/"+kilo.FileName(s.Name, 1))}}
 	}
 	settled := func(s mesh.Site) geored.Step {
 		return geored.Step{ID: stepID(stage, s.Name, "keys"), Site: s.Name, Target: "annotations of the nodes", Action: geored.Await,
@@ -115,7 +115,7 @@ func (d *Deployment) peers() geored.Stage {
 	step := func(s mesh.Site) geored.Step {
 		return geored.Step{ID: stepID(stage, s.Name, "part2"), Site: s.Name, Target: "release " + kiloRelease(s.Name), Action: geored.Install,
 			Reason: fmt.Sprintf("a peer for each node of the %d other sites; each site's service range belongs to one of them (guide 000, 4.2.4)", len(d.mesh.Network.Sites)-1),
-			Manual: []string{helmCommand(s.Name, kiloRelease(s.Name), KiloChart, d.charts.versions()[KiloChart], "kilo/"+kilo.FileName(s.Name, 2)) + " --set config.enablePeers=true"}}
+			Manual: []string{helmCommand(s.Name, kiloRelease(s.Name), KiloChart, d.charts.version(KiloChart), "kilo/"+kilo.FileName(s.Name, 2)) + " --set config.enablePeers=true"}}
 	}
 	return geored.Stage{Name: stage, Outline: d.eachSite(step), Bind: func(ctx context.Context) ([]geored.Task, error) {
 		full, err := d.mesh.Plan(d.mesh.Observe(ctx))
