@@ -38,6 +38,15 @@ func (d *Deployment) probe(site geored.SiteName) probe.Client {
 	return end.Probe.Probe(end.Observers.Cluster)
 }
 
+// every are all sites, whichever is asked for: clocks are compared.
+func (d *Deployment) every(name string) []geored.Target {
+	targets := d.perSite()
+	for i := range targets {
+		targets[i].Name = name
+	}
+	return targets
+}
+
 // Limits of the difference between two sites' clocks. Beyond a minute Kilo takes nodes for dead (kilo
 // pkg/mesh/backend.go, Node.Ready); long before that certificates and leases go wrong at their edges.
 const (
@@ -47,7 +56,7 @@ const (
 
 // clocks compares every site's clock with that of the first, each measured against the asker's.
 func (d *Deployment) clocks(ctx context.Context) []geored.Finding {
-	answers := geored.Ask(ctx, d.targets("probe"), func(ctx context.Context, t geored.Target) (probe.Skew, error) {
+	answers := geored.Ask(ctx, d.every("probe"), func(ctx context.Context, t geored.Target) (probe.Skew, error) {
 		before := time.Now()
 		answer, err := probe.Ask(ctx, d.probe(t.Site), probe.Clock{})
 		return probe.SkewOf(answer, before, time.Now()), err

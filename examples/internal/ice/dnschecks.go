@@ -59,6 +59,7 @@ func (p *dnsProof) nameServers(ctx context.Context) []geored.Finding {
 		ignoresEmpty = ignoresEmpty || ignoreEmpty(dns.Deployments)
 	}
 	table, err := p.expect(ctx, servers, ignoresEmpty)
+	table.Questions = slices.DeleteFunc(table.Questions, repeats)
 	p.mu.Lock()
 	p.table, p.err = table, err
 	p.mu.Unlock()
@@ -72,7 +73,13 @@ func (p *dnsProof) answers(ctx context.Context, i int) []geored.Finding {
 	if err != nil {
 		return []geored.Finding{{Verdict: geored.Unknown, Message: "it cannot be told what must be answered: " + err.Error()}}
 	}
-	return table.Checks(p.resolver())[i].Run(ctx)
+	return table.Checks(p.resolver(), geored.AskLimit(8), geored.AskBudget(20*time.Second))[i].Run(ctx)
+}
+
+// repeats says of a question to the Service whether it shows nothing new: that answers alternate is seen by the names that
+// tell the sites apart.
+func repeats(q dnsfed.Question) bool {
+	return q.Server.Kind == dnsfed.ServerService && (q.Case == dnsfed.PTR || q.Case == dnsfed.SRV) && (q.Turn > 1 || q.Transport == "tcp")
 }
 
 func (d *Deployment) resolver() resolver.Probes {

@@ -34,8 +34,15 @@ func (d *Deployment) Preflight() []geored.Check {
 		{ID: CheckStorageClass, Title: "exactly one storage class is the default", Run: d.storageClasses},
 		{ID: CheckDNSService, Title: "the DNS service has the address that pods are told", Run: d.dnsService},
 		{ID: CheckNodeCache, Title: "a DNS cache on the nodes asks the DNS service", Run: d.nodeCaches},
-		{ID: CheckAPIServer, Title: "every site reaches the API servers of the others", Run: d.apiServers},
 		{ID: CheckWireGuard, Title: "every node can have a WireGuard interface", Run: d.wireGuard},
+	}
+}
+
+// pathChecks are asked before there is a mesh only: afterwards its own checks say more of the same ways.
+func (d *Deployment) pathChecks() []geored.Check {
+	return []geored.Check{
+		{ID: "site/clock", Title: "the sites' clocks agree", Run: d.clocks},
+		{ID: CheckAPIServer, Title: "every site reaches the API servers of the others", Run: d.apiServers},
 		{ID: CheckPath, Title: "the nodes of every site reach those of the others by UDP", Run: d.paths},
 	}
 }
@@ -44,13 +51,13 @@ func (d *Deployment) Preflight() []geored.Check {
 // itself: it does not wait for long.
 func (d *Deployment) preflightTask(step geored.Step, site geored.SiteName) geored.Task {
 	return geored.Task{Step: step, Timeout: 45 * time.Second, Observe: func(ctx context.Context) (geored.State, error) {
-		report, err := geored.Prove(ctx, geored.CheckConfig{}, d.only(site).Preflight()...)
+		report, err := geored.Prove(ctx, geored.CheckConfig{}, append(d.only(site).Preflight(), d.only(site).pathChecks()...)...)
 		if err != nil {
 			return geored.State{}, err
 		}
 		var wrong []string
 		for _, f := range report.Findings {
-			if f.Site == site && (f.Verdict == geored.Fail || f.Verdict == geored.Unknown) {
+			if (f.Site == site || f.Site == "") && (f.Verdict == geored.Fail || f.Verdict == geored.Unknown) {
 				wrong = append(wrong, fmt.Sprintf("%s: %s", f.Check, f.Message))
 			}
 		}

@@ -57,13 +57,17 @@ func (d *Deployment) apiServers(ctx context.Context) []geored.Finding {
 // wireGuard asks every node whether it can have an interface, without making one that stays.
 func (d *Deployment) wireGuard(ctx context.Context) []geored.Finding {
 	answers := geored.Ask(ctx, d.perNode(), func(ctx context.Context, t geored.Target) (gateway.Support, error) {
-		observer, err := d.mesh.Ends[t.Site].Observers.Probe(ctx, t.Name)
-		if err != nil {
-			return gateway.Support{}, err
-		}
-		return probe.AskNamed[gateway.Support](ctx, observer, gateway.AskSupport, gateway.DeviceQuestion{Interface: "kilo0"})
+		return d.support(ctx, t.Site, t.Name)
 	})
 	return answers.Each(func(t geored.Target, s gateway.Support) geored.Finding { return judgeSupport(t.Name, s) })
+}
+
+func (d *Deployment) support(ctx context.Context, site geored.SiteName, node string) (gateway.Support, error) {
+	observer, err := d.mesh.Ends[site].Observers.Probe(ctx, node)
+	if err != nil {
+		return gateway.Support{}, err
+	}
+	return probe.AskNamed[gateway.Support](ctx, observer, gateway.AskSupport, gateway.DeviceQuestion{Interface: "kilo0"})
 }
 
 func judgeSupport(node string, s gateway.Support) geored.Finding {
@@ -98,10 +102,16 @@ func (d *Deployment) paths(ctx context.Context) []geored.Finding {
 	}
 	answers := geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (path, error) {
 		p, err := d.path(ctx, t)
-		if err == nil && p.taken { // perhaps by the echo for another site
-			p, err = d.path(ctx, t)
+		if err != nil || !p.taken {
+			return p, err
 		}
-		return p, err
+		if present, err := d.support(ctx, t.To, t.Name); err != nil || present.Present {
+			return p, err
+		}
+		if err := geored.SystemClock().Sleep(ctx, time.Second); err != nil { // it is the echo for another site
+			return p, err
+		}
+		return d.path(ctx, t)
 	}, geored.AskBudget(4*pathTime))
 	return answers.Each(func(t geored.Target, p path) geored.Finding { return judgePath(t, d.node(t.To, t.Name), p) })
 }
@@ -126,6 +136,11 @@ func (d *Deployment) path(ctx context.Context, t geored.Target) (path, error) {
 	}()
 	var p path
 	for range 4 { // the echo is not there at once
+		select {
+		case err := <-echoing:
+			return refused(err)
+		case <-time.After(pollPause):
+		}
 		answer, err := probe.Ask(ctx, near, probe.PathMTU{Address: net.JoinHostPort(to.Host(), strconv.Itoa(int(to.Port()))), Max: usualMTU})
 		remote := new(probe.RemoteError)
 		if err == nil {
@@ -137,11 +152,18 @@ func (d *Deployment) path(ctx context.Context, t geored.Target) (path, error) {
 		}
 		p.err = remote
 	}
-	err = <-echoing
-	if remote := new(probe.RemoteError); errors.As(err, &remote) {
-		p.taken, err = p.mtu == 0, nil
+	if err := <-echoing; err != nil && p.mtu == 0 {
+		return refused(err)
 	}
-	return p, err
+	return p, nil
+}
+
+// refused: a node that answers and cannot echo has something at that port.
+func refused(err error) (path, error) {
+	if remote := new(probe.RemoteError); errors.As(err, &remote) {
+		return path{taken: true}, nil
+	}
+	return path{}, err
 }
 
 const usualMTU = 1500
