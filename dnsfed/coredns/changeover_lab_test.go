@@ -104,7 +104,7 @@ func TestAChangeOverThatIsKilledGoesOn(t *testing.T) {
 	killed := errors.New("killed")
 	ctx, kill := context.WithCancelCause(t.Context())
 	_, err := geored.Runbook{Name: "dns", Stages: []geored.Stage{change.Stage("dns")}}.Run(ctx, geored.RunConfig{Observer: func(e geored.Event) {
-		if e.Kind == geored.StepEnded && e.Status == geored.Done && e.Step == change.id("switch") {
+		if e.Kind == geored.StepEnded && e.Status == geored.Changed && e.Step == change.id("switch") {
 			kill(killed)
 		}
 	}})
