@@ -9,17 +9,16 @@ import (
 
 // Document is all that a report says. The zero value is a report in which nothing was proven: unknown.
 type Document struct {
-	Title      string        // zero: that of the report, or the name of the runbook
-	Report     geored.Report // what was proven; zero: nothing
-	Run        geored.Result // what was done; zero: nothing, it was only proven
-	Problem    string        // why the document is incomplete, as "interrupted"; zero: it is whole
-	Departures []Departure   // where the procedure does not follow the guide
-	Operator   string        // who ran it; zero: not told
-	PlanDigest string        // of the plan that was run; zero: there was none
-	Inputs     []Input       // what it was made from
-	Versions   []Version     // of the programs and stores that took part
-	Started    time.Time     // zero: when the run began, or else the proof
-	Took       time.Duration // zero: from Started to the end of the run and the proof
+	Title      string         // zero: that of the report, or the name of the runbook
+	Report     geored.Report  // what was proven; zero: nothing
+	Run        geored.Result  // what was done; zero: nothing, it was only proven
+	Problem    string         // why the document is incomplete, as "interrupted"; zero: it is whole
+	Departures []Departure    // where the procedure does not follow the guide
+	Operator   string         // who ran it; zero: not told
+	Inputs     []geored.Input // what it was made from
+	Versions   []Version      // of the programs and stores that took part
+	Started    time.Time      // zero: when the run began, or else the proof
+	Took       time.Duration  // zero: from Started to the end of the run and the proof
 }
 
 // Departure is one place where a procedure does something else than its guide says.
@@ -29,12 +28,6 @@ type Departure struct {
 	Guide   string `json:"guide"`   // what the guide says
 	Instead string `json:"instead"` // what is done
 	Why     string `json:"why"`
-}
-
-// Input is something that a procedure was made from: a topology, a values file.
-type Input struct {
-	Name   string `json:"name"`
-	Digest string `json:"digest"` // "sha256:…"
 }
 
 // Version is the version of something that took part.
@@ -105,7 +98,7 @@ func (d Document) facts() []fact {
 		{"Started", timeText(d.Started)},
 		{"Took", durationText(d.Took)},
 		{"Run", d.Run.Run},
-		{"Plan", d.PlanDigest},
+		{"Plan", d.Run.Plan},
 	}
 	return slices.DeleteFunc(all, func(f fact) bool { return f.value == "" })
 }

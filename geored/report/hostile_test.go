@@ -21,14 +21,15 @@ const hostile = `</td></script><script>alert(1)</script><img src=x onerror=alert
 func attacked() report.Document {
 	d := failed()
 	h := hostile
-	d.Title, d.Problem, d.Operator, d.PlanDigest = h, h, h, h
-	d.Inputs = []report.Input{{Name: h, Digest: h}}
+	d.Title, d.Problem, d.Operator = h, h, h
+	d.Inputs = []geored.Input{{Name: h, Digest: h}}
 	d.Versions = []report.Version{{Name: h, Version: h}}
 	d.Departures = []report.Departure{{ID: h, Section: h, Guide: h, Instead: h, Why: h}}
-	d.Run.Run, d.Run.Runbook = h, h
+	d.Run.Run, d.Run.Runbook, d.Run.Plan = h, h, h
 	for i := range d.Run.Outcomes {
 		o := &d.Run.Outcomes[i]
 		o.ID, o.Site, o.Target, o.Stage, o.Detail = geored.StepID(h), geored.SiteName(h), h, h, h
+		o.Retries = []geored.Retry{{Reason: h, Times: 2, Last: began}}
 		if o.Err != nil {
 			o.Err = errors.New(h)
 		}

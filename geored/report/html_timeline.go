@@ -41,7 +41,10 @@ func (p *page) step(s scale, o geored.Outcome) {
 		p.put(", tried ", fmt.Sprint(o.Attempts), " times")
 	}
 	p.raw("</span>")
-	if text := detail(o); !o.Status.IsDone() && text != "" {
+	if n := len(o.Retries); n > 0 {
+		p.put("<span class=why>tried again because ", o.Retries[n-1].Reason, "</span>")
+	}
+	if text := detail(o); (!o.Status.IsDone() || o.Status == geored.Kept) && text != "" {
 		p.put("<span class=why>", text, "</span>")
 	}
 	p.raw("</th><td role=cell>")
@@ -58,8 +61,10 @@ func (p *page) step(s scale, o geored.Outcome) {
 // statusVerdict is the look of a status.
 func statusVerdict(s geored.Status) geored.Verdict {
 	switch s {
-	case geored.Unchanged, geored.Changed:
+	case geored.Unchanged, geored.Changed, geored.Undone:
 		return geored.Pass
+	case geored.Kept:
+		return geored.Warn
 	case geored.Failed:
 		return geored.Fail
 	case geored.Pending:

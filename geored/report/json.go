@@ -29,20 +29,20 @@ type inJSON struct {
 	Title      string                 `json:"title"`
 	Problem    string                 `json:"problem,omitempty"`
 	Operator   string                 `json:"operator,omitempty"`
-	PlanDigest string                 `json:"planDigest,omitempty"`
 	Started    time.Time              `json:"started"`
 	Took       time.Duration          `json:"tookNs"`
 	Count      map[geored.Verdict]int `json:"count"`
 	Findings   []geored.Finding       `json:"findings"`
 	Run        *runInJSON             `json:"run,omitempty"`
 	Departures []Departure            `json:"departures,omitempty"`
-	Inputs     []Input                `json:"inputs,omitempty"`
+	Inputs     []geored.Input         `json:"inputs,omitempty"`
 	Versions   []Version              `json:"versions,omitempty"`
 }
 
 type runInJSON struct {
 	ID      string        `json:"id"`
 	Runbook string        `json:"runbook"`
+	Plan    string        `json:"plan,omitempty"` // its digest
 	Started time.Time     `json:"started"`
 	Took    time.Duration `json:"tookNs"`
 	Steps   []stepInJSON  `json:"steps"`
@@ -50,17 +50,18 @@ type runInJSON struct {
 
 type stepInJSON struct {
 	geored.Step
-	Stage    string        `json:"stage"`
-	Status   geored.Status `json:"status"`
-	Detail   string        `json:"detail,omitempty"`
-	Error    string        `json:"error,omitempty"`
-	Attempts int           `json:"attempts"`
-	Started  *time.Time    `json:"started,omitempty"` // nil: it did not begin
-	Took     time.Duration `json:"tookNs"`
+	Stage    string         `json:"stage"`
+	Status   geored.Status  `json:"status"`
+	Detail   string         `json:"detail,omitempty"`
+	Error    string         `json:"error,omitempty"`
+	Attempts int            `json:"attempts"`
+	Retries  []geored.Retry `json:"retries,omitempty"`
+	Started  *time.Time     `json:"started,omitempty"` // nil: it did not begin
+	Took     time.Duration  `json:"tookNs"`
 }
 
 func (d Document) inJSON() inJSON {
-	j := inJSON{Verdict: d.Verdict(), Title: d.Title, Problem: d.Problem, Operator: d.Operator, PlanDigest: d.PlanDigest,
+	j := inJSON{Verdict: d.Verdict(), Title: d.Title, Problem: d.Problem, Operator: d.Operator,
 		Started: d.Started, Took: d.Took, Count: map[geored.Verdict]int{}, Findings: []geored.Finding{},
 		Departures: d.Departures, Inputs: d.Inputs, Versions: d.Versions}
 	for _, v := range verdicts {
@@ -72,7 +73,7 @@ func (d Document) inJSON() inJSON {
 		j.Findings = append(j.Findings, f)
 	}
 	if d.hasRun() {
-		j.Run = &runInJSON{ID: d.Run.Run, Runbook: d.Run.Runbook, Started: d.Run.Began, Took: d.Run.Took, Steps: stepsInJSON(d.Run)}
+		j.Run = &runInJSON{ID: d.Run.Run, Runbook: d.Run.Runbook, Plan: d.Run.Plan, Started: d.Run.Began, Took: d.Run.Took, Steps: stepsInJSON(d.Run)}
 	}
 	return j
 }
@@ -80,7 +81,7 @@ func (d Document) inJSON() inJSON {
 func stepsInJSON(r geored.Result) []stepInJSON {
 	steps := make([]stepInJSON, len(r.Outcomes))
 	for i, o := range r.Outcomes {
-		steps[i] = stepInJSON{Step: o.Step, Stage: o.Stage, Status: o.Status, Detail: o.Detail, Error: errorText(o), Attempts: o.Attempts, Took: o.Took}
+		steps[i] = stepInJSON{Step: o.Step, Stage: o.Stage, Status: o.Status, Detail: o.Detail, Error: errorText(o), Attempts: o.Attempts, Retries: o.Retries, Took: o.Took}
 		if !o.Began.IsZero() {
 			steps[i].Started = &o.Began
 		}

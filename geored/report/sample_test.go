@@ -49,11 +49,10 @@ var titles = map[geored.CheckID]string{
 // passed is a document of a run over some sites in which all is well.
 func passed(sites ...geored.SiteName) report.Document {
 	d := report.Document{
-		Run:        geored.Result{Run: "20260314T092653.000Z", Runbook: "ice-install", Began: began, Took: 18400 * time.Millisecond},
-		Report:     geored.Report{Title: "ice-install", Started: after(18500 * time.Millisecond), Took: 1900 * time.Millisecond},
-		Operator:   "ada@ops-01.example.org",
-		PlanDigest: "sha256:7f3a9c51d0b64e0f9a7c2f1f5f0f7f6c8f3b8e1d2c4a5968",
-		Inputs: []report.Input{{Name: "sites.yaml", Digest: "sha256:0d7c3b9e55f1"},
+		Run:      geored.Result{Run: "20260314T092653.000Z", Runbook: "ice-install", Plan: "sha256:7f3a9c51d0b64e0f9a7c2f1f5f0f7f6c8f3b8e1d2c4a5968", Began: began, Took: 18400 * time.Millisecond},
+		Report:   geored.Report{Title: "ice-install", Started: after(18500 * time.Millisecond), Took: 1900 * time.Millisecond},
+		Operator: "ada@ops-01.example.org",
+		Inputs: []geored.Input{{Name: "sites.yaml", Digest: "sha256:0d7c3b9e55f1"},
 			{Name: "values/ice-arcus.yaml", Digest: "sha256:9b1d2f0c7a44"}},
 		Versions: []report.Version{{Name: "ice-install", Version: "v0.3.0"}, {Name: "Kubernetes of dc1", Version: "v1.33.4"}, {Name: "Kubernetes of dc2", Version: "v1.33.4"}},
 		Departures: []report.Departure{
@@ -100,6 +99,7 @@ func failed() report.Document {
 	broken := &d.Run.Outcomes[7]
 	broken.Err = &geored.StepError{Step: broken.Step, Err: errors.New("not done after 5s: waiting for the new CoreDNS to answer kubernetes.default: i/o timeout")}
 	broken.Attempts = 3
+	broken.Retries = []geored.Retry{{Reason: "server is overloaded", Times: 2, Last: after(15 * time.Second)}}
 
 	mtu := finding("mesh/path-mtu", "dc1", "dc2", geored.Fail, "packets larger than 1320 bytes do not arrive", "ping 56: ok", "ping 1292: ok", "ping 1372: lost", "ping 1372: lost")
 	mtu.Remedy, mtu.DocURL = "lower the tunnel's MTU to 1320 in sites.yaml (mtu: 1320), and run the installation again", "https://example.org/docs/mesh#path-mtu"

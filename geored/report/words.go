@@ -61,8 +61,8 @@ func checksText(r geored.Report) string {
 
 // stepsText counts the steps: "8 of 8 steps done", "3 of 8 steps done, 1 failed, 4 pending".
 func stepsText(r geored.Result) string {
-	text := fmt.Sprintf("%d of %s done", r.Count(geored.Unchanged, geored.Changed), plural(len(r.Outcomes), "step"))
-	for _, status := range []geored.Status{geored.Failed, geored.Interrupted, geored.Pending} {
+	text := fmt.Sprintf("%d of %s done", r.Count(geored.Unchanged, geored.Changed, geored.Undone, geored.Kept), plural(len(r.Outcomes), "step"))
+	for _, status := range []geored.Status{geored.Undone, geored.Kept, geored.Failed, geored.Interrupted, geored.Pending} {
 		if n := r.Count(status); n > 0 {
 			text += fmt.Sprintf(", %d %s", n, status)
 		}
