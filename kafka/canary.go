@@ -33,6 +33,9 @@ type CanaryPlan struct {
 	Topic string        // zero: [CanaryTopic]
 	Wait  time.Duration // for one canary. Zero: 30 seconds
 	Keep  bool          // a topic that was made for it stays, with its copies; else they are deleted at the end
+	// Settle is for how long no copy must be found before they count as deleted: a mirror that was about to make one does
+	// so a moment later. Zero: 3 seconds, which is enough while refresh.topics.interval.seconds is 1.
+	Settle time.Duration
 }
 
 // Flight is one canary's way through a mirror.
@@ -87,6 +90,9 @@ func (p CanaryPlan) withDefaults() CanaryPlan {
 	}
 	if p.Wait <= 0 {
 		p.Wait = 30 * time.Second
+	}
+	if p.Settle <= 0 {
+		p.Settle = 3 * time.Second
 	}
 	return p
 }
@@ -163,26 +169,26 @@ func (r *Replication) fly(ctx context.Context, m Mirror, plan CanaryPlan) Flight
 	return flight
 }
 
-// dropTopics deletes the topic where it was made, and then its copies everywhere. With three sites there are copies of
-// copies, which mirrors make a moment after the first ones: they are looked for until there are none for a while. One that
+// dropTopics deletes the topic where it was made, and then its copies everywhere. A mirror may make one more from what it
+// knew, and with three sites there are copies of copies: they are looked for until there were none for a while. One that
 // a mirror makes later still, after refresh.topics.interval.seconds, stays.
 func (r *Replication) dropTopics(ctx context.Context, plan CanaryPlan, made []geored.SiteName) error {
 	if len(made) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.budget)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.budget+plan.Settle)
 	defer cancel()
 	var errs []error
 	for _, name := range made {
 		errs = append(errs, r.sites[name].Messenger.DropTopic(ctx, plan.Topic))
 	}
-	for quiet := 0; quiet < quietLooks; {
+	for quiet := r.clock.Now(); ; {
 		dropped, err := r.dropCopies(ctx, plan, made)
 		errs = append(errs, err)
-		if quiet++; dropped > 0 {
-			quiet = 0
+		if dropped > 0 {
+			quiet = r.clock.Now()
 		}
-		if err != nil || len(r.order) < 3 || r.clock.Sleep(ctx, time.Second) != nil {
+		if err != nil || r.clock.Now().Sub(quiet) >= plan.Settle || r.clock.Sleep(ctx, min(plan.Settle, time.Second)) != nil {
 			break
 		}
 	}
@@ -191,9 +197,6 @@ func (r *Replication) dropTopics(ctx context.Context, plan CanaryPlan, made []ge
 	}
 	return nil
 }
-
-// quietLooks is how many looks in a row, a second apart, must find no copy.
-const quietLooks = 3
 
 func (r *Replication) dropCopies(ctx context.Context, plan CanaryPlan, made []geored.SiteName) (dropped int, err error) {
 	var errs []error

@@ -94,11 +94,12 @@ func brokerSilent(t *testing.T, s *suite, fault Fault) {
 	s.source.Produce(s.topic, partitions, 0, 30)
 	s.copied(10)
 	mend := s.inject(fault, geored.Target{Site: s.from})
-	if _, err := s.r.Sample(s.ctx, s.mirror()); !errors.Is(err, kafka.ErrUnreachable) {
+	impatient := s.impatient()
+	if _, err := impatient.Sample(s.ctx, s.mirror()); !errors.Is(err, kafka.ErrUnreachable) {
 		t.Errorf("position of a silent source: %v", err)
 	}
 	s.green()
-	report, err := geored.Prove(s.ctx, geored.CheckConfig{}, s.r.Checks(nil)...)
+	report, err := geored.Prove(s.ctx, geored.CheckConfig{}, impatient.Checks(nil)...)
 	s.must(err)
 	if report.Verdict() == geored.Pass {
 		t.Error("the report passes")
@@ -119,7 +120,7 @@ func workerPaused(t *testing.T, s *suite) {
 	s.source.Produce(s.topic, partitions, 0, 30)
 	s.copied(10)
 	mend := s.inject(WorkerPaused, geored.Target{Site: s.to})
-	if _, err := s.r.Sample(s.ctx, s.mirror()); !errors.Is(err, connect.ErrUnreachable) {
+	if _, err := s.impatient().Sample(s.ctx, s.mirror()); !errors.Is(err, connect.ErrUnreachable) {
 		t.Errorf("got %v", err)
 	}
 	mend()

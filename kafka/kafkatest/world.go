@@ -66,7 +66,11 @@ func New(t tester, names ...geored.SiteName) *World {
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for _, s := range w.sites {
-		running.Go(func() { s.worker.run(ctx) })
+		running.Add(1)
+		go func() {
+			defer running.Done()
+			s.worker.run(ctx)
+		}()
 	}
 	t.Cleanup(func() {
 		for _, s := range w.sites {
