@@ -12,11 +12,20 @@ import (
 // Open makes a [kafka.Replication] of a deployment, over real clients, with mirrors both ways between all sites.
 func Open(t tester, d Deployment, limits kafka.Limits) *kafka.Replication {
 	t.Helper()
-	return openWithin(t, d, limits, 5*time.Second)
+	return replication(t, configure(t, d, limits, 5*time.Second))
 }
 
-// openWithin gives no answer more time than patience.
-func openWithin(t tester, d Deployment, limits kafka.Limits, patience time.Duration) *kafka.Replication {
+func replication(t tester, c kafka.Config) *kafka.Replication {
+	t.Helper()
+	r, err := kafka.New(c)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return r
+}
+
+// configure gives no answer more time than patience.
+func configure(t tester, d Deployment, limits kafka.Limits, patience time.Duration) kafka.Config {
 	t.Helper()
 	c := kafka.Config{Mirrors: kafka.MirrorsBothWays(d.Sites()...), Limits: limits}
 	for _, name := range d.Sites() {
@@ -37,9 +46,5 @@ func openWithin(t tester, d Deployment, limits kafka.Limits, patience time.Durat
 		}
 		c.Sites = append(c.Sites, kafka.Site{Name: name, Brokers: brokers, Records: records, Worker: worker, Messenger: brokers, Control: worker})
 	}
-	r, err := kafka.New(c)
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
-	return r
+	return c
 }

@@ -97,7 +97,7 @@ func (s *suite) inject(fault Fault, at geored.Target) (mend func()) {
 // impatient asks what is known to be silent: there is no point in waiting for it.
 func (s *suite) impatient() *kafka.Replication {
 	s.t.Helper()
-	return openWithin(s.t, s.d, kafka.Limits{}, 500*time.Millisecond)
+	return replication(s.t, configure(s.t, s.d, kafka.Limits{}, 500*time.Millisecond))
 }
 
 // settle is zero on real servers: the fake has deleted what it says it has.
