@@ -145,6 +145,13 @@ func (a Adoption) retire(step geored.Step, c ChangeOver) geored.Task {
 			if !apierrors.IsNotFound(err) {
 				return geored.State{Detail: "deployment " + a.standIn() + " is there"}, err
 			}
+			s, err := c.service(ctx)
+			if err != nil {
+				return geored.State{}, err
+			}
+			if _, noted := c.switched(s); !noted {
+				return geored.State{Detail: "nobody noted when the Service was switched"}, nil
+			}
 			return c.turned(ctx)
 		},
 		Apply: func(ctx context.Context) error {
@@ -155,7 +162,7 @@ func (a Adoption) retire(step geored.Step, c ChangeOver) geored.Task {
 			if err := c.evidence(ctx, func(ctx context.Context) (geored.State, error) { return c.selected(s), nil }, c.proven); err != nil {
 				return err
 			}
-			if err := c.patch(ctx, s, map[string]any{"metadata": map[string]any{"annotations": map[string]any{switchedAt: c.now()}}}); err != nil {
+			if err := c.patch(ctx, s, map[string]any{"metadata": map[string]any{"annotations": map[string]any{switchedAt: c.mark()}}}); err != nil {
 				return err
 			}
 			return a.Cluster.Delete(ctx, deploymentObject(a.standIn()))
