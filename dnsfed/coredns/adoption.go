@@ -90,10 +90,13 @@ func (a Adoption) read(ctx context.Context, c ChangeOver) (DNS, error) {
 		return DNS{}, err
 	}
 	dns, err := Read(ctx, a.Cluster)
-	if err == nil && dns.Service == nil {
-		err = errNoService
+	switch {
+	case err != nil:
+		return dns, err
+	case dns.Service == nil:
+		return dns, errNoService
 	}
-	return dns, err
+	return dns, c.besideFaults(dns).Err()
 }
 
 // standInTask is done also when the release serves already, and the name servers before it are gone.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -126,6 +127,9 @@ func (c ChangeOver) bind(ctx context.Context) ([]geored.Task, error) {
 	if dns.Service == nil {
 		return nil, errNoService
 	}
+	if err := c.besideFaults(dns).Err(); err != nil {
+		return nil, err
+	}
 	objects, err := c.objects(dns)
 	if err != nil {
 		return nil, err
@@ -133,6 +137,18 @@ func (c ChangeOver) bind(ctx context.Context) ([]geored.Task, error) {
 	steps := c.Steps()
 	start := c.Cluster.ApplyTask(steps[1], objects...)
 	return []geored.Task{c.adopt(steps[0], dns.Service), start, c.prove(steps[2]), c.turn(steps[3]), c.drain(steps[4]), c.remove(steps[5])}, nil
+}
+
+// besideFaults finds what would go on asking the old name servers, and nobody when they are gone.
+func (c ChangeOver) besideFaults(dns DNS) geored.Faults {
+	var faults geored.Faults
+	for _, b := range dns.Beside {
+		if b.Queries && slices.Contains(b.Leads, c.Old) {
+			faults = append(faults, geored.Fault{Site: c.Cluster.Site(), Field: "service " + b.Name, Problem: "leads to " + c.Old + " too: whoever asks it would be left without an answer",
+				Remedy: "let what asks it, such as a node cache, ask Service " + ServiceName + ", or give it a selector that finds the new name servers"})
+		}
+	}
+	return faults
 }
 
 var errNoService = errors.New("service " + ServiceName + " is not there: make it with the cluster IP that the kubelets name")

@@ -192,12 +192,11 @@ func (r *rig) prove() found {
 }
 
 // proves waits until everything passes: Kilo looks around every 30 s.
-func (r *rig) proves() {
+func (r *rig) proves() (report found) {
 	r.t.Helper()
-	var report found
 	for range 20 {
 		if report = r.prove(); report.Verdict() == geored.Pass {
-			return
+			return report
 		}
 		time.Sleep(2 * time.Second)
 	}
@@ -205,6 +204,7 @@ func (r *rig) proves() {
 		r.t.Logf("%s %s %s: %s: %s %q", f.Check, f.Site, f.To, f.Verdict, f.Message, f.Evidence)
 	}
 	r.t.Fatal("the mesh does not stand")
+	return report
 }
 
 // has wants a finding of a check, about a site or from one to another, with that verdict and those words.
