@@ -55,7 +55,7 @@ func (a Adoption) Before(name string) geored.Stage {
 		if err != nil {
 			return nil, err
 		}
-		stand, err := a.standInTask(outline[1], c, dns)
+		stand, err := a.standInTask(ctx, outline[1], c)
 		return []geored.Task{c.adopt(outline[0], dns.Service), stand}, err
 	}}
 }
@@ -100,12 +100,10 @@ func (a Adoption) read(ctx context.Context, c ChangeOver) (DNS, error) {
 }
 
 // standInTask is done also when the release serves already, and the name servers before it are gone.
-func (a Adoption) standInTask(step geored.Step, c ChangeOver, dns DNS) (geored.Task, error) {
-	var pattern *appsv1.Deployment
-	for _, d := range dns.Deployments {
-		if d.Name == a.Old {
-			pattern = d.live
-		}
+func (a Adoption) standInTask(ctx context.Context, step geored.Step, c ChangeOver) (geored.Task, error) {
+	pattern, err := c.pattern(ctx, a.Old)
+	if err != nil {
+		return geored.Task{}, err
 	}
 	task := geored.Task{Step: step, Observe: func(ctx context.Context) (geored.State, error) {
 		return geored.State{Detail: "deployment " + a.Old + " is not there, and the release does not serve"}, nil

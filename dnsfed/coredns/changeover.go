@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/georedkit/georedkit/dnsfed"
@@ -130,7 +131,7 @@ func (c ChangeOver) bind(ctx context.Context) ([]geored.Task, error) {
 	if err := c.besideFaults(dns).Err(); err != nil {
 		return nil, err
 	}
-	objects, err := c.objects(dns)
+	objects, err := c.objects(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -155,14 +156,10 @@ var errNoService = errors.New("service " + ServiceName + " is not there: make it
 
 // objects are the new Deployment, made of the old one's, and its ConfigMap. When the old one is gone, the change-over had
 // come to its end before: then the new one is the pattern.
-func (c ChangeOver) objects(dns DNS) ([]*kube.Object, error) {
-	var pattern *appsv1.Deployment
-	for _, name := range []string{c.New, c.Old} {
-		for _, d := range dns.Deployments {
-			if d.Name == name {
-				pattern = d.live
-			}
-		}
+func (c ChangeOver) objects(ctx context.Context) ([]*kube.Object, error) {
+	pattern, err := c.pattern(ctx, c.New, c.Old)
+	if err != nil {
+		return nil, err
 	}
 	if pattern == nil {
 		return nil, fmt.Errorf("deployment %s: is not there", c.Old)
@@ -173,6 +170,21 @@ func (c ChangeOver) objects(dns DNS) ([]*kube.Object, error) {
 	return kube.Objects(
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: c.New, Labels: c.labels()}, Data: map[string]string{"Corefile": c.Corefile}},
 		c.deployment(pattern))
+}
+
+// pattern is the first of some Deployments that is there; nil: none is. They are asked for by name: once the Service leads
+// elsewhere, nothing else may say that one is of DNS.
+func (c ChangeOver) pattern(ctx context.Context, names ...string) (*appsv1.Deployment, error) {
+	for _, name := range names {
+		live, err := c.Cluster.Client().AppsV1().Deployments(Namespace).Get(ctx, name, metav1.GetOptions{})
+		if err == nil {
+			return live, nil
+		}
+		if !apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("deployment %s: %w", name, err)
+		}
+	}
+	return nil, nil
 }
 
 // labels of the new pods: the old Service selector and the old Deployment must not find them.
