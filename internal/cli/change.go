@@ -69,6 +69,7 @@ func (s *session) install(ctx context.Context, book geored.Runbook, plan geored.
 		s.screen.printf("  going on with the run of %s: %d steps were proven before it was interrupted\n", last.Begun.Local().Format(time.DateTime), len(last.Proven))
 	}
 	result, err := book.Run(ctx, c)
+	s.document.Run = result
 	return s.ended(ctx, result, err)
 }
 
@@ -162,10 +163,15 @@ func (s *session) journalDir() string {
 
 // holder says who runs this program, for those who are refused.
 func (s *session) holder() geored.Holder {
+	return geored.Holder{Owner: fmt.Sprintf("%s, process %d", operator(), os.Getpid()), What: s.Name, Since: s.began}
+}
+
+// operator is who runs this program, and where.
+func operator() string {
 	name := os.Getenv("USER")
 	if who, err := user.Current(); err == nil {
 		name = who.Username
 	}
 	host, _ := os.Hostname() // what is not known is left out
-	return geored.Holder{Owner: fmt.Sprintf("%s@%s, process %d", cmp.Or(name, "somebody"), cmp.Or(host, "somewhere"), os.Getpid()), What: s.Name, Since: s.began}
+	return cmp.Or(name, "somebody") + "@" + cmp.Or(host, "somewhere")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/report"
 )
 
 // Deployment is the sites that a program works on. What else it can do it says by the interfaces below.
@@ -28,4 +29,9 @@ type Locker interface {
 // Recorder keeps the journal in its clusters too, beside the local one.
 type Recorder interface {
 	Journal(ctx context.Context, name string, local geored.Journal) (geored.Journal, error)
+}
+
+// Departer does something else than its guide says in places, and tells where.
+type Departer interface {
+	Departures() []report.Departure
 }

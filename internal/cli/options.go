@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -62,7 +61,7 @@ func parse(program string, args []string, stderr io.Writer) (Options, error) {
 	flags.Func("confirm", "`STEP=VALUE` for a destructive step, with the value its plan names; may be repeated", o.confirm)
 	flags.StringVar(&o.Output, "output", "text", "`FORMAT` of the result on standard output: text or json")
 	flags.StringVar(&o.Events, "events", "", "`FILE` for one JSON event per line while it runs; - is standard error")
-	flags.Func("report", "`FILE` for the report, by its extension: .json or .txt; may be repeated", func(path string) error {
+	flags.Func("report", "`FILE` for the report, by its extension: .html, .json, .md, .txt or .xml (JUnit); may be repeated", func(path string) error {
 		o.Reports = append(o.Reports, path)
 		return nil
 	})
@@ -119,7 +118,7 @@ func (o Options) faults(rest []string) geored.Faults {
 		add("-output", o.Output, "is no format", "write text or json")
 	}
 	for _, path := range o.Reports {
-		if _, ok := writers[filepath.Ext(path)]; !ok {
+		if !isReport(path) {
 			add("-report", path, "has no extension that says its format", "write "+extensions())
 		}
 	}

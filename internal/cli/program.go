@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/report"
 )
 
 // Program is what one program adds to this package.
@@ -52,6 +53,11 @@ func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 	s := &session{Program: p, Options: options, stdin: stdin, stdout: stdout, screen: newScreen(stderr, options.Verbose), began: time.Now()}
 	code, err := s.run(ctx)
 	if errors.Is(err, errInterrupted) {
+		for _, other := range parts(err) {
+			if !errors.Is(other, errInterrupted) {
+				s.screen.printf("%s", lines(p.Name, other))
+			}
+		}
 		s.screen.printf("\ninterrupted; nothing is lost. Go on with: %s\n", s.again(args))
 		return ExitInterrupted
 	}
@@ -72,6 +78,7 @@ type session struct {
 
 	inputs       []geored.Input
 	reviewedPlan *geored.Plan // of -apply
+	document     report.Document
 	began        time.Time
 }
 
@@ -101,6 +108,7 @@ func (s *session) run(ctx context.Context) (int, error) {
 		return ExitUsage, err
 	}
 	s.inputs, s.reviewedPlan = s.inputsOf(text), reviewed
+	s.begun(deployment)
 	s.heading(deployment)
 	if err := deployment.Connect(ctx); err != nil {
 		return ExitUsage, interruptedOr(ctx, err)
@@ -168,24 +176,26 @@ func (s *session) carryOut(ctx context.Context, d Deployment) (int, error) {
 	defer events.close()
 	if !s.Check {
 		if code, end, err := s.change(ctx, d, events); end || err != nil {
-			return code, err
+			return code, errors.Join(err, s.writeUnproven(ctx, err))
 		}
 	}
-	report, err := geored.Prove(ctx, geored.CheckConfig{Title: s.Name, Observer: func(f geored.Finding) {
+	proof, err := geored.Prove(ctx, geored.CheckConfig{Title: s.Name, Observer: func(f geored.Finding) {
 		events.write(f)
 		s.screen.finding(f)
 	}}, d.Checks()...)
 	if err != nil {
-		return ExitUnknown, err
+		return ExitUnknown, errors.Join(err, s.writeUnproven(ctx, err))
 	}
+	s.document.Report = proof
 	if ctx.Err() != nil {
-		return ExitInterrupted, context.Cause(ctx)
+		s.document.Problem = context.Cause(ctx).Error()
+		return ExitInterrupted, errors.Join(context.Cause(ctx), s.writeReports())
 	}
-	return s.exitCode(report), s.writeReports(report)
+	return s.exitCode(s.document.Verdict()), s.writeReports()
 }
 
-func (s *session) exitCode(r geored.Report) int {
-	switch r.Verdict() {
+func (s *session) exitCode(v geored.Verdict) int {
+	switch v {
 	case geored.Pass:
 		return ExitPass
 	case geored.Warn:

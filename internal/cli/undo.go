@@ -20,6 +20,7 @@ func (s *session) undo(ctx context.Context, book geored.Runbook, c geored.RunCon
 		s.screen.printf("  going on with taking back what was begun at %s\n", last.Begun.Local().Format(time.DateTime))
 	}
 	result, err := book.Undo(ctx, c)
+	s.document.Run = result
 	if werr := s.writeUndone(result); err == nil && werr != nil {
 		return ExitUnknown, werr
 	}
