@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	cli.Program{Name: "ice-install", Open: open}.Main()
+	cli.Program{Name: "ice-install", Open: open, Lint: ice.Lint}.Main()
 }
 
 func open(text []byte, o cli.Options) (cli.Deployment, error) {
@@ -47,6 +47,8 @@ type deployment struct{ *ice.Deployment }
 
 func (d deployment) Connect(ctx context.Context) error { return d.Complete(ctx) }
 func (d deployment) Runbook() geored.Runbook           { return d.Install() }
+
+func (d deployment) Clusters(ctx context.Context) ([]geored.Cluster, error) { return d.Identities(ctx) }
 
 func (d deployment) Sites() []geored.SiteName {
 	var names []geored.SiteName

@@ -18,7 +18,6 @@ const Namespace = "georedkit"
 type Options struct {
 	Images Images
 	Charts Charts
-	Lock   geored.Lock  // held by the run: under it alone are releases repaired that a killed run left pending
 	Logger *slog.Logger // zero: none
 }
 
@@ -35,6 +34,7 @@ type Deployment struct {
 	options  Options
 	mesh     meshkube.KiloMesh
 	charts   *pulled
+	lock     geored.Lock     // once somebody asked for it
 	asked    geored.SiteName // the only site that preflight asks; zero: all
 	// generation is that of each site's token, as it was found.
 	generation map[geored.SiteName]int
@@ -169,7 +169,7 @@ func (d *Deployment) site(name geored.SiteName) Site {
 }
 
 func (d *Deployment) releases(site geored.SiteName) helm.Releases {
-	return helm.Releases{Cluster: d.Clusters[site], Lock: d.options.Lock, Logger: d.options.Logger}
+	return helm.Releases{Cluster: d.Clusters[site], Lock: d.lock, Logger: d.options.Logger}
 }
 
 // Install is the runbook of the guide's chapters 4.2 and 4.3.

@@ -83,8 +83,8 @@ func judgeSupport(node string, s gateway.Support) geored.Finding {
 	return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("node %s can have no WireGuard interface", node), Evidence: []string{s.Detail}, Remedy: "install WireGuard (guide 000, 4.2.2)"}
 }
 
-// path is what came of packets to a node's WireGuard port.
-type path struct {
+// reach is what came of packets to a node's WireGuard port.
+type reach struct {
 	mtu   int
 	taken bool // something listens at the port already
 	err   error
@@ -100,7 +100,7 @@ func (d *Deployment) paths(ctx context.Context) []geored.Finding {
 			targets = append(targets, pair)
 		}
 	}
-	answers := geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (path, error) {
+	answers := geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (reach, error) {
 		p, err := d.path(ctx, t)
 		if err != nil || !p.taken {
 			return p, err
@@ -113,28 +113,28 @@ func (d *Deployment) paths(ctx context.Context) []geored.Finding {
 		}
 		return d.path(ctx, t)
 	}, geored.AskBudget(4*pathTime))
-	return answers.Each(func(t geored.Target, p path) geored.Finding { return judgePath(t, d.node(t.To, t.Name), p) })
+	return answers.Each(func(t geored.Target, p reach) geored.Finding { return judgePath(t, d.node(t.To, t.Name), p) })
 }
 
 // pathTime is how long a node echoes at most.
 const pathTime = 6 * time.Second
 
-func (d *Deployment) path(ctx context.Context, t geored.Target) (path, error) {
+func (d *Deployment) path(ctx context.Context, t geored.Target) (reach, error) {
 	to := d.node(t.To, t.Name).Endpoint
 	far, err := d.mesh.Ends[t.To].Observers.Probe(ctx, t.Name)
 	if err != nil {
-		return path{}, err
+		return reach{}, err
 	}
 	near, err := d.mesh.Ends[t.Site].Observers.Probe(ctx, d.mesh.Network.Sites[d.index(t.Site)].Nodes[0].Name)
 	if err != nil {
-		return path{}, err
+		return reach{}, err
 	}
 	echoing := make(chan error, 1)
 	go func() {
 		_, err := probe.Ask(ctx, far, probe.Echo{Port: to.Port(), For: pathTime})
 		echoing <- err
 	}()
-	var p path
+	var p reach
 	for range 4 { // the echo is not there at once
 		select {
 		case err := <-echoing:
@@ -144,11 +144,11 @@ func (d *Deployment) path(ctx context.Context, t geored.Target) (path, error) {
 		answer, err := probe.Ask(ctx, near, probe.PathMTU{Address: net.JoinHostPort(to.Host(), strconv.Itoa(int(to.Port()))), Max: usualMTU})
 		remote := new(probe.RemoteError)
 		if err == nil {
-			p = path{mtu: answer.MTU}
+			p = reach{mtu: answer.MTU}
 			break
 		}
 		if !errors.As(err, &remote) {
-			return path{}, err
+			return reach{}, err
 		}
 		p.err = remote
 	}
@@ -159,16 +159,16 @@ func (d *Deployment) path(ctx context.Context, t geored.Target) (path, error) {
 }
 
 // refused: a node that answers and cannot echo has something at that port.
-func refused(err error) (path, error) {
+func refused(err error) (reach, error) {
 	if remote := new(probe.RemoteError); errors.As(err, &remote) {
-		return path{taken: true}, nil
+		return reach{taken: true}, nil
 	}
-	return path{}, err
+	return reach{}, err
 }
 
 const usualMTU = 1500
 
-func judgePath(t geored.Target, to geored.Node, p path) geored.Finding {
+func judgePath(t geored.Target, to geored.Node, p reach) geored.Finding {
 	switch {
 	case p.taken:
 		return geored.Finding{Verdict: geored.Skipped, Message: fmt.Sprintf("something listens at UDP port %d of node %s: mesh/handshake says whether it is reached", to.Endpoint.Port(), t.Name)}

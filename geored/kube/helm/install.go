@@ -16,12 +16,14 @@ import (
 	"github.com/georedkit/georedkit/geored/kube"
 )
 
-// Task is a task that installs or upgrades a release and is done when [Releases.State] says so. Undo takes it away: see
+// Task is a task that installs or upgrades a release and is done when [Releases.State] says so. It is taken back by
 // [Releases.Uninstall].
 func (r Releases) Task(step geored.Step, w Release) geored.Task {
 	return geored.Task{Step: step,
 		Observe: func(ctx context.Context) (geored.State, error) { return r.State(ctx, w) },
 		Apply:   func(ctx context.Context) error { return r.Apply(ctx, w) },
+		Undo:    func(ctx context.Context) error { return r.Uninstall(ctx, w.Name, w.Namespace) },
+		Gone:    func(ctx context.Context) (geored.State, error) { return r.Absent(ctx, w.Name, w.Namespace) },
 	}
 }
 
