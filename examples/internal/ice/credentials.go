@@ -150,15 +150,18 @@ func (d *Deployment) phaseTasks(ctx context.Context, site geored.SiteName, phase
 func (d *Deployment) tokens() geored.Stage {
 	account := func(s mesh.Site) geored.Step {
 		return geored.Step{ID: stepID("tokens", s.Name, "account"), Site: s.Name, Target: "serviceaccount " + dnsAccount().String(), Action: geored.Apply,
-			Reason: "what the other sites' name servers may read here, and no more (guide 000, 4.3.2)",
-			Manual: []string{fmt.Sprintf("kubectl --context %s apply -f credentials/account.yaml", s.Name)}}
+			Reason:    "what the other sites' name servers may read here, and no more (guide 000, 4.3.2)",
+			Permanent: "the account is that of the site's own name servers too",
+			Manual:    []string{fmt.Sprintf("kubectl --context %s apply -f credentials/account.yaml", s.Name)}}
 	}
 	return d.phase("tokens", creds.Mint, account, func(step geored.Step, site mesh.Site) (geored.Task, error) {
 		objects, err := d.source(site.Name).Objects()
 		if err != nil {
 			return geored.Task{}, err
 		}
-		return d.Clusters[site.Name].ApplyTask(step, objects...), nil
+		task := d.Clusters[site.Name].ApplyTask(step, objects...)
+		task.Undo, task.Gone = nil, nil
+		return task, nil
 	})
 }
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -66,10 +65,12 @@ func (d *Deployment) dns() geored.Stage {
 func (d *Deployment) dnsSteps(s mesh.Site) []geored.Step {
 	const stage = "dns"
 	release, service := "release "+dnsRelease(s.Name), "service kube-system/kube-dns"
+	const permanent = "the release serves the cluster's DNS: without it there is none"
+	wanted := d.wantedChart(CoreDNSChart, d.dnsValues(s.Name))
 	id := func(name string) geored.StepID { return stepID(stage, s.Name, name) }
 	kubectl := "kubectl --context " + string(s.Name) + " -n kube-system "
 	return []geored.Step{
-		{ID: id("start"), Site: s.Name, Target: release, Action: geored.Install,
+		{ID: id("start"), Site: s.Name, Target: release, Action: geored.Install, Wanted: wanted, Permanent: permanent,
 			Reason: "name servers over all sites start beside those that serve; the Service is given to the release with its address and still leads to the old ones",
 			Manual: []string{kubectl + "label --overwrite service kube-dns app.kubernetes.io/managed-by=Helm",
 				kubectl + "annotate --overwrite service kube-dns meta.helm.sh/release-name=" + dnsRelease(s.Name) + " meta.helm.sh/release-namespace=default",
@@ -77,10 +78,10 @@ func (d *Deployment) dnsSteps(s mesh.Site) []geored.Step {
 		{ID: id("prove"), Site: s.Name, Target: "pods of " + release, Action: geored.Await, Needs: []geored.StepID{id("start")},
 			Reason: "each new name server answers right by its own address before anybody is sent to it",
 			Manual: []string{"dig @POD kubernetes.default.svc.cluster.local, for each new pod"}},
-		{ID: id("switch"), Site: s.Name, Target: service, Action: geored.Install, Needs: []geored.StepID{id("prove")},
+		{ID: id("switch"), Site: s.Name, Target: service, Action: geored.Install, Needs: []geored.StepID{id("prove")}, Wanted: wanted, Permanent: permanent,
 			Reason: "one update leads all queries to the new name servers",
 			Manual: []string{kubectl + "get endpoints kube-dns"}},
-		{ID: id("remove"), Site: s.Name, Target: "deployments of other name servers in kube-system", Action: geored.Delete, Needs: []geored.StepID{id("switch")},
+		{ID: id("remove"), Site: s.Name, Target: "deployments of other name servers in kube-system", Action: geored.Delete, Needs: []geored.StepID{id("switch")}, Permanent: permanent,
 			Reason: "two sets of name servers in one cluster are one mistake away from alternating answers (guide 000, 4.3.2: WARNING)",
 			Manual: []string{kubectl + "delete deployment coredns"}},
 	}
@@ -310,12 +311,8 @@ func (c dnsChange) remove(step geored.Step) geored.Task {
 }
 
 func (c dnsChange) delete(ctx context.Context, name string) error {
-	return c.Clusters[c.site].Delete(ctx, mustObject(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: coredns.Namespace, Name: name}})...)
-}
-
-func mustObject(d *appsv1.Deployment) []*kube.Object {
 	object := &kube.Object{Object: map[string]any{"apiVersion": "apps/v1", "kind": "Deployment"}}
-	object.SetNamespace(d.Namespace)
-	object.SetName(d.Name)
-	return []*kube.Object{object}
+	object.SetNamespace(coredns.Namespace)
+	object.SetName(name)
+	return c.Clusters[c.site].Delete(ctx, object)
 }

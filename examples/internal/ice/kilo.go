@@ -31,9 +31,11 @@ func (d *Deployment) annotate() geored.Stage {
 	}
 	step := func(site geored.SiteName, n geored.Node) geored.Step {
 		s := geored.Step{ID: stepID(stage, site, n.Name), Site: site, Target: "node " + n.Name, Action: geored.Apply,
-			Reason: "Kilo may find a wrong endpoint by itself, and takes its keepalive from here alone (guide 000, 4.2.2)"}
+			Reason: "Kilo may find a wrong endpoint by itself, and takes its keepalive from here alone (guide 000, 4.2.2)",
+			Wanted: wantedOf(wanted(n)), Permanent: "annotations that were there before are not known any more"}
 		for _, key := range []string{kilo.ForceEndpoint, kilo.PersistentKeepalive} {
 			s.Manual = append(s.Manual, fmt.Sprintf("kubectl --context %s annotate --overwrite node %s %s=%s", site, n.Name, key, wanted(n)[key]))
+			s.ManualUndo = append(s.ManualUndo, fmt.Sprintf("kubectl --context %s annotate node %s %s-", site, n.Name, key))
 		}
 		return s
 	}
@@ -59,12 +61,31 @@ func helmCommand(site geored.SiteName, release, chart, version, file string) str
 	return fmt.Sprintf("helm --kube-context %s upgrade -i %s REPOSITORY/%s --version %s -f %s", site, release, chart, version, file)
 }
 
+// helmUndo is what takes a release back.
+func helmUndo(site geored.SiteName, release string) string {
+	return fmt.Sprintf("helm --kube-context %s uninstall %s", site, release)
+}
+
+// wantedOf is the digest of what a step would apply.
+func wantedOf(parts ...any) string {
+	digest, err := geored.DigestOf(parts...)
+	if err != nil {
+		return "" // of plain values it cannot fail
+	}
+	return digest
+}
+
+func (d *Deployment) wantedChart(chart string, values any) string {
+	return wantedOf(chart, d.charts.version(chart), values, d.charts.Overlay[chart])
+}
+
 // kilo installs Kilo without peers and waits for what it tells of the nodes.
 func (d *Deployment) kilo() geored.Stage {
 	const stage = "kilo"
 	install := func(s mesh.Site) geored.Step {
 		return geored.Step{ID: stepID(stage, s.Name, "part1"), Site: s.Name, Target: "release " + kiloRelease(s.Name), Action: geored.Install,
 			Reason: "every node makes a key, which the other sites' peers need (guide 000, 4.2.2)",
+			Wanted: d.wantedChart(KiloChart, kilo.Part1(s)), ManualUndo: []string{helmUndo(s.Name, kiloRelease(s.Name))},
 			Manual: []string{helmCommand(s.Name, kiloRelease(s.Name), KiloChart, d.charts.version(KiloChart), "kilo/"+kilo.FileName(s.Name, 1))}}
 	}
 	settled := func(s mesh.Site) geored.Step {
@@ -115,6 +136,7 @@ func (d *Deployment) peers() geored.Stage {
 	step := func(s mesh.Site) geored.Step {
 		return geored.Step{ID: stepID(stage, s.Name, "part2"), Site: s.Name, Target: "release " + kiloRelease(s.Name), Action: geored.Install,
 			Reason: fmt.Sprintf("a peer for each node of the %d other sites; each site's service range belongs to one of them (guide 000, 4.2.4)", len(d.mesh.Network.Sites)-1),
+			Given:  d.given(s.Name), ManualUndo: []string{helmUndo(s.Name, kiloRelease(s.Name))},
 			Manual: []string{helmCommand(s.Name, kiloRelease(s.Name), KiloChart, d.charts.version(KiloChart), "kilo/"+kilo.FileName(s.Name, 2)) + " --set config.enablePeers=true"}}
 	}
 	return geored.Stage{Name: stage, Outline: d.eachSite(step), Bind: func(ctx context.Context) ([]geored.Task, error) {
@@ -133,10 +155,49 @@ func (d *Deployment) peers() geored.Stage {
 			if err != nil {
 				return nil, err
 			}
-			tasks = append(tasks, d.releases(site.Name).Task(step(site), w))
+			task := d.releases(site.Name).Task(step(site), w)
+			task.Values = d.values(site.Name, full)
+			tasks = append(tasks, task)
 		}
 		return tasks, nil
 	}}
+}
+
+// given says before any key is known what the peers of the other sites must be like.
+func (d *Deployment) given(own geored.SiteName) []geored.Constraint {
+	var given []geored.Constraint
+	for _, site := range d.mesh.Network.Sites {
+		if site.Name == own {
+			continue
+		}
+		var nodes []string
+		for _, node := range site.Nodes {
+			nodes = append(nodes, node.Name)
+		}
+		given = append(given, geored.Constraint{Name: ownerValue(site.Name), OneOf: nodes},
+			geored.Constraint{Name: addressValue(site.Name), Inside: site.WireGuardCIDR}, geored.Constraint{Name: keyValue(site.Name), Matches: `[A-Za-z0-9+/]{43}=`})
+	}
+	return given
+}
+
+func ownerValue(site geored.SiteName) string {
+	return "node that carries the services of " + string(site)
+}
+func addressValue(site geored.SiteName) string { return "its WireGuard address in " + string(site) }
+func keyValue(site geored.SiteName) string     { return "its public key in " + string(site) }
+
+// values are those of the constraints, from what Kilo told.
+func (d *Deployment) values(own geored.SiteName, full mesh.Full) map[string]string {
+	values := map[string]string{}
+	for _, site := range d.mesh.Network.Sites {
+		if site.Name == own || len(site.Services) == 0 {
+			continue
+		}
+		owner := full.Owner(site.Name, site.Services[0])
+		device, _ := full.Device(site.Name, owner)
+		values[ownerValue(site.Name)], values[addressValue(site.Name)], values[keyValue(site.Name)] = owner, device.Address.Addr().String(), device.PublicKey.String()
+	}
+	return values
 }
 
 func secondPart(site mesh.Site, layout mesh.Layout) (helm.Values, error) {
