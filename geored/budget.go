@@ -36,6 +36,12 @@ func (c *budgetContext) arm() context.Context {
 		return c.armed
 	}
 	left := c.end.Sub(c.clock.Now())
+	if left <= 0 {
+		ctx, cancel := context.WithCancelCause(c.Context)
+		cancel(c.cause)
+		c.armed, c.cancel = ctx, func() {}
+		return c.armed
+	}
 	if _, ok := c.clock.(systemClock); ok {
 		c.armed, c.cancel = context.WithTimeoutCause(c.Context, left, c.cause)
 	} else {
@@ -63,7 +69,20 @@ func (c *budgetContext) stop() {
 }
 
 func (c *budgetContext) Done() <-chan struct{} { return c.arm().Done() }
-func (c *budgetContext) Err() error            { return c.arm().Err() }
+
+// Err sets no timer either.
+func (c *budgetContext) Err() error {
+	c.mu.Lock()
+	armed, stopped := c.armed, c.stopped
+	c.mu.Unlock()
+	switch {
+	case armed != nil:
+		return armed.Err()
+	case stopped || !c.clock.Now().Before(c.end):
+		return c.arm().Err()
+	}
+	return c.Context.Err()
+}
 
 // Deadline is the earlier one of the budget's and the parent's. An injected clock's time would tell others nothing.
 func (c *budgetContext) Deadline() (time.Time, bool) {
