@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,11 @@ func (s *site) running() []*machine {
 		return *machines
 	}
 	return nil
+}
+
+// alive are those of its machines that run: one node may be lost alone.
+func (s *site) alive() []*machine {
+	return slices.DeleteFunc(slices.Clone(s.running()), func(m *machine) bool { return m == nil })
 }
 
 // tooOften is how many times a server may die while its site starts. One or two are normal under load.
@@ -91,6 +97,9 @@ func (s *site) startNode(n address.Node, fail context.CancelCauseFunc) (*machine
 		return m, fmt.Errorf("node %s: %w", n.Name, err)
 	}
 	if err := s.lab.fabric.Plug(s.plan, n, m.namespace); err != nil {
+		return m, err
+	}
+	if err := s.lab.plugged(s, m.namespace); err != nil {
 		return m, err
 	}
 	deaths := map[string]int{}
