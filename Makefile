@@ -5,7 +5,7 @@ STATICCHECK  = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.6.1
 IMAGE       ?= georedkit/probe:latest
 LIBRARIES    = ./geored/... ./mesh/... ./dnsfed/... ./creds/... ./cassandra/... ./kafka/... ./objectstore/...
 
-.PHONY: setup demo check format vet staticcheck unit cross test capabilities race lab sites stores drill bench weight image
+.PHONY: setup demo check format vet staticcheck unit cross test capabilities race lab sites stores drill bench crds weight image
 
 setup: ## install Debian packages and build the laboratory
 	@$(GO) run -C internal/lab . setup
@@ -62,11 +62,11 @@ lab: ## the laboratory's own tests
 sites: ## the SDK and its programs on real sites
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 30m ./geored/... ./mesh/... ./dnsfed/... ./creds/... ./examples/...
 
-stores: ## objectstore on real MinIO and versitygw
+stores: ## objectstore on real MinIO and versitygw, and on MinIO in two sites
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 30m ./objectstore/...
 
 drill: stores ## the store suites on real servers whole, Cassandra's and Kafka's too: about half an hour
-	@$(GO) test -tags lab -count=1 -p 1 -timeout 60m ./cassandra/...
+	@$(GO) test -tags lab -count=1 -p 1 -timeout 60m ./cassandra/... ./kafka/...
 	@$(GO) test -C kafka/kafkatest -tags lab -count=1 -timeout 60m ./...
 
 bench: ## ratios to a floor measured in the same run
@@ -74,6 +74,9 @@ bench: ## ratios to a floor measured in the same run
 	@$(GO) test -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./objectstore/s3
 	@$(GO) test -C kafka/kafkatest -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./...
 	@$(GO) test -tags lab -run '^$$' -bench BesideOthers -benchtime 5x -timeout 60m ./cassandra/cassandratest
+
+crds: ## Strimzi's definitions for the laboratory, by Strimzi's own generator
+	@internal/lab/build/strimzi/generate.sh
 
 weight: ## what each package costs those who import it
 	@$(GO) run ./internal/weight

@@ -50,7 +50,7 @@ func up(t *testing.T) *rig {
 	install.Do(func() {
 		began := time.Now()
 		r.Install("ice-kafka", func(site geored.SiteName) map[string]any {
-			return map[string]any{"multidatacenter": map[string]any{"enabled": true, "currentDC": string(site), "remoteDC": string(r.other(site))}}
+			return map[string]any{"reconciliationInterval": 5, "multidatacenter": map[string]any{"enabled": true, "currentDC": string(site), "remoteDC": string(r.other(site))}}
 		})
 		t.Logf("Kafka, workers and operators: %s", time.Since(began).Round(100*time.Millisecond))
 	})
