@@ -63,7 +63,7 @@ func (r *rig) install() {
 	began := time.Now()
 	r.Install("ice-cassandra", func(site geored.SiteName) map[string]any {
 		number := slices.Index(r.Names, site)
-		return map[string]any{"initialToken": fmt.Sprint(-9223372036854775807 + int64(1000*number)),
+		return map[string]any{"lab": map[string]any{"initialToken": fmt.Sprint(-9223372036854775807 + int64(1000*number))},
 			"multidatacenter": map[string]any{"currentDC": string(site), "dcs": []any{map[string]any{"name": "dc1"}, map[string]any{"name": "dc2"}}}}
 	})
 	r.t.Logf("Cassandra ready: %s", time.Since(began).Round(100*time.Millisecond))

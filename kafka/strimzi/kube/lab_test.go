@@ -51,7 +51,7 @@ func up(t *testing.T) *rig {
 	install.Do(func() {
 		began := time.Now()
 		r.Install("ice-kafka", func(site geored.SiteName) map[string]any {
-			return map[string]any{"reconciliationInterval": 5, "multidatacenter": map[string]any{"enabled": true, "currentDC": string(site), "remoteDC": string(r.other(site))}}
+			return map[string]any{"lab": map[string]any{"reconciliationInterval": 5}, "multidatacenter": map[string]any{"enabled": true, "currentDC": string(site), "remoteDC": string(r.other(site))}}
 		})
 		t.Logf("Kafka, workers and operators: %s", time.Since(began).Round(100*time.Millisecond))
 	})
@@ -218,8 +218,8 @@ func TestACutThatNobodyReports(t *testing.T) {
 	r.mirroring()
 }
 
-// A worker that starts while the link is cut fails, and stays so after the mend: an annotation cures it, which the operator
-// obeys and takes away.
+// A worker that starts while the other site's names are not known fails, and stays so after the mend: an annotation cures
+// it, which the operator obeys and takes away.
 func TestAWorkerStartedDuringACut(t *testing.T) {
 	r := up(t)
 	r.mirroring()
@@ -229,6 +229,7 @@ func TestAWorkerStartedDuringACut(t *testing.T) {
 	if arrived := r.fly(6 * time.Second); arrived != 0 {
 		t.Fatalf("the cut does not bite: %d canaries arrived", arrived)
 	}
+	r.forgetNames(site)
 	must(t, r.Clusters[site].Client().CoreV1().Pods(namespace).Delete(t.Context(), fmt.Sprintf("mm-%s-mirrormaker2-0", r.other(site)), metav1.DeleteOptions{}))
 	r.Await("the worker is another", func() (string, bool) { now := r.podUID(site); return now, now != "" && now != before })
 	r.Await("its connectors fail", func() (string, bool) {
@@ -254,6 +255,19 @@ func TestAWorkerStartedDuringACut(t *testing.T) {
 	if verdict, said := m.Ready(); verdict != geored.Pass {
 		t.Errorf("the resource after the cure: %s: %s", verdict, said)
 	}
+}
+
+// forgetNames starts the name server of a site anew: while the link is cut, it does not know the other's names.
+func (r *rig) forgetNames(site geored.SiteName) {
+	r.t.Helper()
+	pods := r.Clusters[site].Client().CoreV1().Pods(metav1.NamespaceSystem)
+	must(r.t, pods.DeleteCollection(r.t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"}))
+	r.Await("another name server of "+string(site), func() (string, bool) {
+		list, err := pods.List(r.t.Context(), metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"})
+		must(r.t, err)
+		ready := len(list.Items) == 1 && list.Items[0].DeletionTimestamp == nil && len(list.Items[0].Status.ContainerStatuses) > 0 && list.Items[0].Status.ContainerStatuses[0].Ready
+		return fmt.Sprintf("%d pods", len(list.Items)), ready
+	})
 }
 
 func TestOrdersThatAreRefused(t *testing.T) {
