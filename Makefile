@@ -5,7 +5,7 @@ STATICCHECK  = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.6.1
 IMAGE       ?= georedkit/probe:latest
 LIBRARIES    = ./geored/... ./mesh/... ./dnsfed/... ./creds/... ./cassandra/... ./kafka/... ./objectstore/...
 
-.PHONY: setup demo check format vet staticcheck unit cross test capabilities race lab sites stores drill bench weight image
+.PHONY: setup demo check format vet staticcheck unit cross test capabilities race lab sites stores drill bench crds weight image
 
 setup: ## install Debian packages and build the laboratory
 	@$(GO) run -C internal/lab . setup
@@ -62,7 +62,7 @@ sites: ## the SDK and its programs on real sites
 
 KAFKA_SAMPLE = CopiesUpToTheEnd|TransactionMarks|RetentionGap|RecreatedLongerWhileStopped|LinkCut|WorkerPaused|Groups|Canaries|Remirror
 
-stores: ## objectstore on real MinIO and versitygw, and a sample of kafka's suite on real Kafka with MirrorMaker 2
+stores: ## objectstore on real MinIO and versitygw and on MinIO in two sites, and a sample of kafka's suite on real Kafka with MirrorMaker 2
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 30m ./objectstore/...
 	@$(GO) test -tags lab -count=1 -timeout 10m -run 'OfRealServers/^($(KAFKA_SAMPLE))$$' ./kafka/kafkatest
 
@@ -75,6 +75,9 @@ bench: ## ratios to a floor measured in the same run
 	@$(GO) test -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./objectstore/s3
 	@$(GO) test -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./kafka/kafkatest
 	@$(GO) test -tags lab -run '^$$' -bench BesideOthers -benchtime 5x -timeout 60m ./cassandra/cassandratest
+
+crds: ## Strimzi's definitions for the laboratory, by Strimzi's own generator
+	@internal/lab/build/strimzi/generate.sh
 
 weight: ## what each package costs those who import it
 	@$(GO) run ./internal/weight
