@@ -111,6 +111,17 @@ func (n *Node) Visit(users ...string) { n.set(func() { n.visitors = users }) }
 // KeepSplit makes the node's schema stay as it is when it is read again; a restart brings it to that of the others.
 func (n *Node) KeepSplit(keep bool) { n.set(func() { n.stubborn = keep }) }
 
+// LoseRows takes the rows of a keyspace from the node, as the loss of a disk does.
+func (n *Node) LoseRows(keyspace string) {
+	n.ring.mu.Lock()
+	defer n.ring.mu.Unlock()
+	for _, t := range n.ring.tables {
+		if t.Keyspace == keyspace {
+			clear(t.rows[n])
+		}
+	}
+}
+
 // Restart is a [cassandra.Restarter]: the node comes back at once, with the schema of the others.
 func (r *Ring) Restart(_ context.Context, n cassandra.Node) error {
 	on, err := r.find(n)

@@ -39,6 +39,8 @@ func systemTables() (map[string]systemTable, error) {
 			"release_version text", "schema_version uuid", "tokens set<text>", "broadcast_address inet", "rpc_address inet", "rpc_port int"}, local},
 		{"system", "peers_v2", []string{"peer inet", "native_address inet", "native_port int", "host_id uuid", "data_center text",
 			"rack text", "release_version text", "schema_version uuid", "tokens set<text>"}, peers},
+		{"system", "peers", []string{"peer inet", "rpc_address inet", "host_id uuid", "data_center text", "rack text", "release_version text",
+			"schema_version uuid", "tokens set<text>"}, oldPeers},
 		{"system_views", "gossip_info", []string{"address inet", "host_id text", "generation int", "heartbeat int", "status_with_port text"}, gossip},
 		{"system_views", "pending_hints", []string{"host_id uuid", "files int", "oldest timestamp", "newest timestamp"}, hints},
 		{"system_views", "settings", []string{"name text", "value text"}, settings},
@@ -117,6 +119,15 @@ func peers(n *Node) [][]any {
 		d := o.describe()
 		rows = append(rows, []any{net.IP(internode.AsSlice()), net.IP(o.addrPort().Addr().AsSlice()), int(o.addrPort().Port()), gocql.UUID(o.hostID),
 			d.dataCenter, "rack1", d.version, d.schema, o.tokens()})
+	}
+	return rows
+}
+
+// oldPeers is what drivers look at after a change of the schema.
+func oldPeers(n *Node) [][]any {
+	rows := peers(n)
+	for i, r := range rows {
+		rows[i] = append(r[:2:2], r[3:]...)
 	}
 	return rows
 }
