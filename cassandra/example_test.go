@@ -84,7 +84,7 @@ func ExampleCluster_Checks() {
 	verdict, _, _ := strings.Cut(text.String(), "  took")
 	fmt.Println(verdict)
 	// Output:
-	// PASS  18 checks on 2 sites: 18 pass, 0 warn, 0 fail, 0 unknown
+	// PASS  19 checks on 2 sites: 19 pass, 0 warn, 0 fail, 0 unknown
 }
 
 func ExampleLimits_Cure() {

@@ -194,7 +194,7 @@ func TestFindingsWithoutAnyoneAreUnknown(t *testing.T) {
 	empty := Ring{Sites: []Site{{Name: "a"}, {Name: "b"}}, Silent: []geored.Silence{{Target: geored.Target{Site: "a", Name: "node"}, Reason: "gone"}}}
 	judges := map[string][]geored.Finding{
 		"names": judgeNames(t.Context(), empty), "view": judgeView(t.Context(), empty), "schema": judgeSchema(t.Context(), empty),
-		"versions": judgeVersions(t.Context(), empty), "replication": judgeReplication(t.Context(), empty), "hints": judgeHints(t.Context(), empty),
+		"versions": judgeVersions(t.Context(), empty), "tokens": judgeTokens(t.Context(), empty), "replication": judgeReplication(t.Context(), empty), "hints": judgeHints(t.Context(), empty),
 	}
 	for name, findings := range judges {
 		for _, f := range findings {

@@ -71,6 +71,12 @@ func (n *Node) Remember(other *Node, old bool) { n.fault("old", other, old) }
 // Deafen makes the node hear no more of another: its heartbeat stands still there.
 func (n *Node) Deafen(other *Node, deaf bool) { n.fault("deaf", other, deaf) }
 
+// Misplace makes the node believe another to be in a rack that it is not in.
+func (n *Node) Misplace(other *Node, wrong bool) { n.fault("misplaced", other, wrong) }
+
+// TakeTokenOf gives the node the token of another, which keeps it.
+func (n *Node) TakeTokenOf(other *Node) { n.set(func() { n.token = other.token }) }
+
 func (n *Node) fault(kind string, other *Node, on bool) {
 	n.set(func() { n.faults[kind+" "+other.address] = on })
 }
