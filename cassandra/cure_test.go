@@ -38,6 +38,7 @@ func cure(t *testing.T, r *cassandratest.Ring, p cassandra.SchemaCure, by cassan
 }
 
 func TestSchemaCureRestartsOneNodeAfterAnother(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, three)
 	for _, site := range []geored.SiteName{"dc2", "dc3"} {
 		r.Node(site, 0).SplitSchema(true)
@@ -71,6 +72,7 @@ func TestSchemaCureRestartsOneNodeAfterAnother(t *testing.T) {
 
 // A node that does not come back keeps the next one from being touched.
 func TestSchemaCureStopsAtANodeThatDoesNotComeBack(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, three)
 	for _, site := range []geored.SiteName{"dc2", "dc3"} {
 		r.Node(site, 0).SplitSchema(true)
@@ -99,6 +101,7 @@ func (d dying) Restart(_ context.Context, n cassandra.Node) error {
 
 // No node is restarted while another is away.
 func TestSchemaCureNeverTakesTwoNodesAway(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, three)
 	r.Node("dc2", 0).SplitSchema(true)
 	r.Node("dc2", 0).KeepSplit(true)

@@ -34,6 +34,7 @@ var second = cassandra.Rebuilding{Keyspace: "dev", Site: "dc2", From: "dc1"}
 // A row that was deleted in dc1 and lives on in dc2 is gone for good, which no repair brings about; and a second rebuild
 // does not take the first one's word for its own.
 func TestRebuildGivesUpWhatTheSiteForgotToDelete(t *testing.T) {
+	t.Parallel()
 	for _, lose := range []bool{false, true} {
 		r := seeded(t, three, cassandratest.NodesPerSite(2))
 		tool := r.Nodetool()
@@ -59,6 +60,7 @@ func TestRebuildGivesUpWhatTheSiteForgotToDelete(t *testing.T) {
 
 // The trap itself: nodetool calls a second rebuild a success that streamed nothing.
 func TestRebuildTwiceStreamsNothing(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two)
 	tool := r.Nodetool()
 	if _, err := rebuild(t, r, planned(t, r, second), tool, time.Minute); err != nil {
@@ -86,6 +88,7 @@ func TestRebuildTwiceStreamsNothing(t *testing.T) {
 }
 
 func TestRebuildOfOneNode(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two, cassandratest.NodesPerSite(2))
 	lost := r.Node("dc2", 1)
 	lost.LoseRows("dev")
@@ -113,6 +116,7 @@ func TestRebuildOfOneNode(t *testing.T) {
 }
 
 func TestRebuildIsFenced(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two)
 	p, tool := planned(t, r, second), r.Nodetool()
 	r.Node("dc2", 0).Visit("shop")
@@ -141,6 +145,7 @@ func TestRebuildIsConfirmedByValue(t *testing.T) {
 }
 
 func TestRebuildFails(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two)
 	p, tool := planned(t, r, second), r.Nodetool()
 	tool.FailRepairs("stream failed")

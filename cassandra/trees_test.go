@@ -18,6 +18,7 @@ func byTrees(t *testing.T, r *cassandratest.Ring, tool *cassandratest.Nodetool) 
 }
 
 func TestTreesThatAgreeProveEveryReplicaWithoutReading(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two, cassandratest.NodesPerSite(2))
 	tool := r.Nodetool()
 	tool.LoseConnections(true) // the preview goes on and is watched
