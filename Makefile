@@ -5,7 +5,7 @@ STATICCHECK  = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.6.1
 IMAGE       ?= georedkit/probe:latest
 LIBRARIES    = ./geored/... ./mesh/... ./dnsfed/... ./creds/... ./cassandra/... ./kafka/... ./objectstore/...
 
-.PHONY: setup demo check format vet staticcheck unit cross test capabilities race lab sites stores drill bench weight image
+.PHONY: setup demo check format vet staticcheck unit cross test capabilities race lab sites stores drill bench crd weight image
 
 setup: ## install Debian packages and build the laboratory
 	@$(GO) run -C internal/lab . setup
@@ -75,6 +75,9 @@ bench: ## ratios to a floor measured in the same run
 	@$(GO) test -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./objectstore/s3
 	@$(GO) test -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./kafka/kafkatest
 	@$(GO) test -tags lab -run '^$$' -bench BesideOthers -benchtime 5x -timeout 60m ./cassandra/cassandratest
+
+crd: ## Strimzi's own definitions, generated anew (pip, mvn)
+	@sh kafka/strimzi/testdata/generate.sh
 
 weight: ## what each package costs those who import it
 	@$(GO) run ./internal/weight
