@@ -87,7 +87,7 @@ func TestSecondLookPassedOn(t *testing.T) {
 	how := quickly()
 	how.EveryReplica, how.Ranges = true, 1
 	bitten := false
-	how.Observe = func(seen cassandra.RangeResult) {
+	how.Observe = func(_ cassandra.Table, seen cassandra.RangeResult) {
 		bitten = seen.Reads[3].Rows == 101
 		r.Node("dc2", 1).PassReadsTo(r.Node("dc2", 0))
 	}
@@ -214,7 +214,7 @@ func TestNodeDiesInTheMiddle(t *testing.T) {
 	how := quickly()
 	how.Concurrency = 1
 	seen := 0
-	how.Observe = func(cassandra.RangeResult) {
+	how.Observe = func(cassandra.Table, cassandra.RangeResult) {
 		if seen++; seen == 3 {
 			r.Node("dc2", 0).Stop()
 		}
@@ -273,7 +273,7 @@ func TestTableDroppedInTheMiddle(t *testing.T) {
 	how := quickly()
 	how.Concurrency = 1
 	seen := 0
-	how.Observe = func(cassandra.RangeResult) {
+	how.Observe = func(cassandra.Table, cassandra.RangeResult) {
 		if seen++; seen == 3 {
 			r.DropTable("dev.changeset")
 		}
@@ -332,13 +332,13 @@ func TestComparisonIsItsOwnCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	how := quickly()
-	how.Resume = &back
-	how.Observe = func(r cassandra.RangeResult) { t.Errorf("range %s was read again", r.Range) }
+	how.Resume = cassandra.Comparisons{back}
+	how.Observe = func(_ cassandra.Table, r cassandra.RangeResult) { t.Errorf("range %s was read again", r.Range) }
 	r.DeleteAt("dc2", "dev.changeset", 1) // not looked at: it was proven before
 	if x := compare(t, r, how); x.Equality != cassandra.Equal {
 		t.Error(x)
 	}
-	back.TableID = "another"
+	how.Resume[0].TableID = "another"
 	how.Observe = nil
 	if x := compare(t, r, how); x.Equality != cassandra.Different {
 		t.Errorf("the checkpoint of another table was believed: %s", x)

@@ -6,7 +6,7 @@
 // The types to know: [Config] and [Open] give a [Cluster]. [Cluster.Checks] are the checks of the ring: every node is
 // asked for its own view, one by one, and who does not answer is part of the result. [Cluster.Compare] gives a
 // [Comparison]: [Equal], [Different] or [Unproven], with the reasons. [Cluster.Count] only counts. [Cluster.Limits] is
-// the input for recovery, [Cluster.PlanRepair] and [Cluster.Stage] the repair.
+// the input for recovery, [Cluster.PlanRepair] and [Cluster.RepairStage] the repair.
 //
 // # What equal means
 //

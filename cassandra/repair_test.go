@@ -13,7 +13,7 @@ import (
 // repair carries a plan out.
 func repair(t *testing.T, c *cassandra.Cluster, p cassandra.RepairPlan, tool cassandra.Nodetool) (geored.Result, error) {
 	t.Helper()
-	book := geored.Runbook{Name: "repair", Stages: []geored.Stage{c.Stage(p, tool, time.Minute)}}
+	book := geored.Runbook{Name: "repair", Stages: []geored.Stage{c.RepairStage(p, tool, time.Minute)}}
 	return book.Run(t.Context(), geored.RunConfig{})
 }
 
@@ -106,7 +106,7 @@ func TestRepairWaitsForAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Node("dc2", 0).StartRepair("other")
-	book := geored.Runbook{Name: "repair", Stages: []geored.Stage{c.Stage(p, tool, 500*time.Millisecond)}}
+	book := geored.Runbook{Name: "repair", Stages: []geored.Stage{c.RepairStage(p, tool, 500*time.Millisecond)}}
 	if _, err := book.Run(t.Context(), geored.RunConfig{}); err == nil || !strings.Contains(err.Error(), "is running repair") || len(tool.Calls()) > 0 {
 		t.Errorf("%v; calls %v", err, tool.Calls())
 	}

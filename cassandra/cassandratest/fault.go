@@ -1,6 +1,11 @@
 package cassandratest
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/georedkit/georedkit/cassandra"
+)
 
 // The faults of a node. Each stays until it is taken back; [Node.Start], [Node.Continue] and the functions' zero values
 // do that.
@@ -99,3 +104,20 @@ func (n *Node) TimeOut(wider uint64) { n.set(func() { n.widest = wider }) }
 
 // PassReadsTo makes the node, as coordinator, read from another replica, as the dynamic snitch may; nil takes it back.
 func (n *Node) PassReadsTo(other *Node) { n.set(func() { n.passesTo = other }) }
+
+// Visit has clients of other users connected to the node; none: nobody.
+func (n *Node) Visit(users ...string) { n.set(func() { n.visitors = users }) }
+
+// KeepSplit makes the node's schema stay as it is when it is read again; a restart brings it to that of the others.
+func (n *Node) KeepSplit(keep bool) { n.set(func() { n.stubborn = keep }) }
+
+// Restart is a [cassandra.Restarter]: the node comes back at once, with the schema of the others.
+func (r *Ring) Restart(_ context.Context, n cassandra.Node) error {
+	on, err := r.find(n)
+	if err != nil {
+		return err
+	}
+	on.SplitSchema(false)
+	on.set(func() { on.generation++ })
+	return nil
+}

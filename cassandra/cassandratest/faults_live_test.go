@@ -326,7 +326,7 @@ func (s *subject) repair() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	book := geored.Runbook{Name: "repair", Stages: []geored.Stage{s.cluster.Stage(plan, s, 2*time.Minute)}}
+	book := geored.Runbook{Name: "repair", Stages: []geored.Stage{s.cluster.RepairStage(plan, s, 2*time.Minute)}}
 	if result, err := book.Run(s.t.Context(), geored.RunConfig{}); err != nil || result.Count(geored.Changed) != 2 {
 		s.t.Fatalf("%+v: %v", result, err)
 	}

@@ -36,6 +36,11 @@ type Node struct {
 	prepared   map[string]string
 	refuses    bool
 	repairs    []*repair
+	streams    []*streamed
+	received   map[string]bool // keyspaces whose rows came by a rebuild: another would stream nothing
+	generation int             // rises with each restart; zero: it never restarted
+	visitors   []string        // users of other clients
+	stubborn   bool            // its schema does not change by being read again
 	queries    int
 }
 

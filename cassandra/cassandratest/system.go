@@ -44,7 +44,10 @@ func systemTables() (map[string]systemTable, error) {
 		{"system_views", "settings", []string{"name text", "value text"}, settings},
 		{"system_views", "local_scan_latency", []string{"keyspace_name text", "table_name text", "count bigint"}, scans},
 		{"system_views", "repairs", []string{"id timeuuid", "keyspace_name text", "options_incremental boolean", "options_preview_kind text",
-			"options_primary_range boolean", "completed boolean", "failure_cause text"}, repairs},
+			"options_primary_range boolean", "completed boolean", "failure_cause text", "table_names list<text>", "options_ranges set<text>",
+			"participants list<text>", "success_message text"}, repairs},
+		{"system_views", "streaming", []string{"id timeuuid", "operation text", "status text", "failure_cause text", "status_init_timestamp timestamp"}, streams},
+		{"system_views", "clients", []string{"username text"}, clients},
 		{"system_schema", "keyspaces", []string{"keyspace_name text", "replication frozen<map<text, text>>"}, keyspaces},
 		{"system_schema", "tables", []string{"keyspace_name text", "table_name text", "id uuid", "flags frozen<set<text>>", "gc_grace_seconds int"}, schemaTables},
 		{"system_schema", "views", []string{"keyspace_name text", "view_name text", "id uuid"}, schemaViews},
@@ -132,7 +135,23 @@ func gossip(n *Node) [][]any {
 		if n.has("deaf", o) {
 			heartbeat = 1
 		}
-		rows = append(rows, []any{net.IP(o.internode().AsSlice()), gocql.UUID(o.hostID).String(), 1, heartbeat, "NORMAL," + o.tokens()[0]})
+		rows = append(rows, []any{net.IP(o.internode().AsSlice()), gocql.UUID(o.hostID).String(), o.generationNow(), heartbeat, "NORMAL," + o.tokens()[0]})
+	}
+	return rows
+}
+
+func (n *Node) generationNow() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return 1 + n.generation
+}
+
+func clients(n *Node) [][]any {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	rows := [][]any{{User}}
+	for _, user := range n.visitors {
+		rows = append(rows, []any{user})
 	}
 	return rows
 }

@@ -37,6 +37,18 @@ type ChangeOver struct {
 	Prove func(context.Context, []dnsfed.Server) geored.Finding
 	Drain time.Duration // how long the old pods go on after the switch. Zero: 30 s, as long as answers are cached
 	Clock geored.Clock  // zero: geored.SystemClock
+
+	selector map[string]string // of the Service afterwards; nil: the new pods' own labels
+}
+
+func (c ChangeOver) withDefaults() ChangeOver {
+	if c.Clock == nil {
+		c.Clock = geored.SystemClock()
+	}
+	if c.Drain == 0 {
+		c.Drain = 30 * time.Second
+	}
+	return c
 }
 
 // Mount is a Secret in the new pods.
@@ -94,28 +106,25 @@ func (c ChangeOver) faults() geored.Faults {
 	if c.Prove == nil {
 		add("prove", "", "is not given", "name servers are not switched to unproven")
 	}
-	if _, err := dnsfed.ParseCorefile(c.Corefile); err != nil || c.Corefile == "" {
-		add("Corefile", "", fmt.Sprintf("cannot be used: %v", err), "merge the federation into the one that serves")
-	}
 	return faults
 }
 
 func (c ChangeOver) bind(ctx context.Context) ([]geored.Task, error) {
-	if c.Clock == nil {
-		c.Clock = geored.SystemClock()
+	c = c.withDefaults()
+	faults := c.faults()
+	if _, err := dnsfed.ParseCorefile(c.Corefile); err != nil || c.Corefile == "" {
+		faults = append(faults, geored.Fault{Site: c.Cluster.Site(), Field: "Corefile", Problem: fmt.Sprintf("cannot be used: %v", err),
+			Remedy: "merge the federation into the one that serves"})
 	}
-	if c.Drain == 0 {
-		c.Drain = 30 * time.Second
-	}
-	if faults := c.faults(); len(faults) > 0 {
-		return nil, faults
+	if err := faults.Err(); err != nil {
+		return nil, err
 	}
 	dns, err := Read(ctx, c.Cluster)
 	if err != nil {
 		return nil, err
 	}
 	if dns.Service == nil {
-		return nil, errors.New("service " + ServiceName + " is not there: make it with the cluster IP that the kubelets name")
+		return nil, errNoService
 	}
 	objects, err := c.objects(dns)
 	if err != nil {
@@ -125,6 +134,8 @@ func (c ChangeOver) bind(ctx context.Context) ([]geored.Task, error) {
 	start := c.Cluster.ApplyTask(steps[1], objects...)
 	return []geored.Task{c.adopt(steps[0], dns.Service), start, c.prove(steps[2]), c.turn(steps[3]), c.drain(steps[4]), c.remove(steps[5])}, nil
 }
+
+var errNoService = errors.New("service " + ServiceName + " is not there: make it with the cluster IP that the kubelets name")
 
 // objects are the new Deployment, made of the old one's, and its ConfigMap. When the old one is gone, the change-over had
 // come to its end before: then the new one is the pattern.
@@ -150,5 +161,8 @@ func (c ChangeOver) objects(dns DNS) ([]*kube.Object, error) {
 
 // labels of the new pods: the old Service selector and the old Deployment must not find them.
 func (c ChangeOver) labels() map[string]string {
+	if c.selector != nil {
+		return c.selector
+	}
 	return map[string]string{nameLabel: c.New, partOf: partOfValue}
 }

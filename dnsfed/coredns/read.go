@@ -105,7 +105,7 @@ func readDeployment(ctx context.Context, c *kube.Cluster, d *appsv1.Deployment, 
 		return read, fmt.Errorf("deployment %s: selector: %w", d.Name, err)
 	}
 	for _, p := range pods {
-		if selector.Matches(labels.Set(p.Labels)) && p.DeletionTimestamp == nil {
+		if selector.Matches(labels.Set(p.Labels)) && p.DeletionTimestamp == nil && !ofAnother(p, d.Name) {
 			read.Pods = append(read.Pods, podOf(p))
 		}
 	}
@@ -115,6 +115,14 @@ func readDeployment(ctx context.Context, c *kube.Cluster, d *appsv1.Deployment, 
 		return read, fmt.Errorf("deployment %s: %w", d.Name, err)
 	}
 	return read, nil
+}
+
+// ofAnother says whether a pod belongs to another Deployment, whatever its labels are: the ReplicaSet in between is named
+// after it and the hash of the template.
+func ofAnother(p corev1.Pod, deployment string) bool {
+	owner := metav1.GetControllerOf(&p)
+	hash := p.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
+	return owner != nil && hash != "" && owner.Name != deployment+"-"+hash
 }
 
 func podOf(p corev1.Pod) Pod {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -107,12 +106,8 @@ func (c ChangeOver) proven(ctx context.Context) (geored.State, error) {
 func (c ChangeOver) turn(step geored.Step) geored.Task {
 	return geored.Task{Step: step, Observe: c.turned,
 		Apply: func(ctx context.Context) error {
-			state, err := c.proven(ctx)
-			if err != nil {
+			if err := c.evidence(ctx, c.proven); err != nil {
 				return err
-			}
-			if !state.Done {
-				return geored.Retriable(fmt.Errorf("the new pods are not proven: %s", state.Detail))
 			}
 			s, err := c.service(ctx)
 			if err != nil {
@@ -126,7 +121,7 @@ func (c ChangeOver) turn(step geored.Step) geored.Task {
 				selector[key] = value
 			}
 			return c.patch(ctx, s, map[string]any{"spec": map[string]any{"selector": selector},
-				"metadata": map[string]any{"annotations": map[string]any{switchedAt: c.Clock.Now().UTC().Format(time.RFC3339Nano)}}})
+				"metadata": map[string]any{"annotations": map[string]any{switchedAt: c.now()}}})
 		},
 	}
 }
@@ -137,8 +132,8 @@ func (c ChangeOver) turned(ctx context.Context) (geored.State, error) {
 	if err != nil {
 		return geored.State{}, err
 	}
-	if !maps.Equal(s.Spec.Selector, c.labels()) {
-		return geored.State{Detail: fmt.Sprintf("the Service leads to %v", s.Spec.Selector)}, nil
+	if state := c.selected(s); !state.Done {
+		return state, nil
 	}
 	dns, err := Read(ctx, c.Cluster)
 	if err != nil {
@@ -185,6 +180,22 @@ func (c ChangeOver) drain(step geored.Step) geored.Task {
 	}}
 }
 
+func (c ChangeOver) now() string { return c.Clock.Now().UTC().Format(time.RFC3339Nano) }
+
+// evidence is asked for right before something that a name server may die of.
+func (c ChangeOver) evidence(ctx context.Context, observe ...func(context.Context) (geored.State, error)) error {
+	for _, see := range observe {
+		state, err := see(ctx)
+		if err != nil {
+			return err
+		}
+		if !state.Done {
+			return geored.Retriable(fmt.Errorf("the old name servers stay: %s", state.Detail))
+		}
+	}
+	return nil
+}
+
 // remove deletes the old Deployment on the evidence that the Service leads to new pods alone, and to none that is not
 // proven at this moment.
 func (c ChangeOver) remove(step geored.Step) geored.Task {
@@ -198,14 +209,8 @@ func (c ChangeOver) remove(step geored.Step) geored.Task {
 			return geored.State{Detail: "deployment " + c.Old + " is there"}, err
 		},
 		Apply: func(ctx context.Context) error {
-			for _, evidence := range []func(context.Context) (geored.State, error){c.turned, c.proven} {
-				state, err := evidence(ctx)
-				if err != nil {
-					return err
-				}
-				if !state.Done {
-					return geored.Retriable(fmt.Errorf("the old name servers stay: %s", state.Detail))
-				}
+			if err := c.evidence(ctx, c.turned, c.proven); err != nil {
+				return err
 			}
 			live, err := deployments.Get(ctx, c.Old, metav1.GetOptions{})
 			if apierrors.IsNotFound(err) {

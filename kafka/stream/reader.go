@@ -45,9 +45,7 @@ func Open(access kafka.Access) (*Reader, error) {
 		kgo.FetchMaxWait(250 * time.Millisecond),
 		kgo.FetchMaxBytes(16 << 20),
 	}
-	if access.TLS != nil {
-		r.options = append(r.options, kgo.DialTLSConfig(access.TLS))
-	}
+	r.options = append(r.options, way(access, r.timeout)...)
 	if access.SASL != nil {
 		r.options = append(r.options, kgo.SASL(mechanism(*access.SASL)))
 	}

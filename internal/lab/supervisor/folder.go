@@ -56,9 +56,10 @@ func (f folder) open() (*os.File, error) {
 
 // memory is what a laboratory must know of its earlier life in the same folder.
 type memory struct {
-	Sites []string
-	Nodes int
-	Ports map[string]int // of the API servers on this machine
+	Sites     []string
+	Nodes     int
+	Ports     map[string]int // of the API servers on this machine
+	ChartPort int            // of the chart repository
 }
 
 // recall reads the memory. Sites cannot change: their addresses are in certificates and objects.
