@@ -1,6 +1,7 @@
 package kafkatest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -49,7 +50,15 @@ var table = []struct {
 		s.source.Produce(s.topic, partitions, 30, 30)
 	}, positionOf},
 	{Row{"worker paused", "False", "no answer", "no answer", "status unknown"},
-		func(s *suite) { s.inject(WorkerPaused, geored.Target{Site: s.to}) }, statusOf},
+		func(s *suite) {
+			s.inject(WorkerPaused, geored.Target{Site: s.to})
+			s.eventually("the worker is silent", func() error {
+				if said := s.rest(); said != "no answer" {
+					return errors.New(said)
+				}
+				return nil
+			})
+		}, statusOf},
 	{Row{"connector paused", "True", "PAUSED", "60", "status fail"}, func(s *suite) {
 		s.pause()
 		s.source.Produce(s.topic, partitions, 30, 60)
