@@ -62,7 +62,6 @@ func parseInventory(text []byte) map[string][]host {
 		case line == "" || line[0] == '#' || line[0] == ';':
 		case line[0] == '[' && strings.HasSuffix(line, "]"):
 			section = strings.Trim(line, "[]")
-			sections[section] = sections[section]
 		default:
 			fields := strings.Fields(line)
 			h := host{fields[0], map[string]string{}}

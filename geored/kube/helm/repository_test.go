@@ -54,7 +54,6 @@ var sample = map[string]string{
 // served is a repository as a test can spoil it.
 type served struct {
 	files map[string][]byte
-	other string // host that was asked with a password
 }
 
 func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
