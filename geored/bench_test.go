@@ -1,9 +1,12 @@
 package geored_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,9 +67,9 @@ func BenchmarkEngine(b *testing.B) {
 	for name, open := range journals {
 		b.Run(name, func(b *testing.B) {
 			var engine, loop time.Duration
+			runbook := geored.Runbook{Name: "bench", Stages: []geored.Stage{geored.StageOf("all", tasks...)}}
 			for range b.N {
 				began := time.Now()
-				runbook := geored.Runbook{Name: "bench", Stages: []geored.Stage{geored.StageOf("all", tasks...)}}
 				if _, err := runbook.Run(b.Context(), geored.RunConfig{RunID: "bench", Journal: open()}); err != nil {
 					b.Fatal(err)
 				}
@@ -103,4 +106,33 @@ func BenchmarkAsk(b *testing.B) {
 		one += time.Since(began)
 	}
 	b.ReportMetric(all.Seconds()/one.Seconds(), "x-one-site")
+}
+
+// BenchmarkOverlaps finds that 100,000 prefixes share nothing, beside sorting them.
+func BenchmarkOverlaps(b *testing.B) {
+	const n = 100_000
+	ranges := make([]geored.Range, n)
+	prefixes := make([]netip.Prefix, n)
+	for i := range ranges {
+		at := (i * 7919) % n // not in their order
+		addr := netip.AddrFrom4([4]byte{10, byte(at >> 16), byte(at >> 8), byte(at)})
+		ranges[i] = geored.Range{Site: geored.SiteName(fmt.Sprintf("dc%d", i%benchSites)), Field: "podCIDR", Prefix: netip.PrefixFrom(addr, 32)}
+		prefixes[i] = ranges[i].Prefix
+	}
+	var overlaps, sorting time.Duration
+	for range b.N {
+		began := time.Now()
+		if found := geored.Overlaps(ranges); len(found) > 0 {
+			b.Fatal(found[0])
+		}
+		overlaps += time.Since(began)
+		sorted := slices.Clone(prefixes)
+		began = time.Now()
+		slices.SortFunc(sorted, func(a, b netip.Prefix) int {
+			return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+		})
+		sorting += time.Since(began)
+	}
+	b.ReportMetric(overlaps.Seconds()/sorting.Seconds(), "x-sorting")
+	b.ReportMetric(overlaps.Seconds()/float64(b.N), "s/run")
 }
