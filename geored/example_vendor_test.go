@@ -3,7 +3,6 @@ package geored_test
 import (
 	"context"
 	"fmt"
-
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/geotest"
 )
@@ -47,7 +46,6 @@ func (a *acme) runbook() geored.Runbook {
 	return geored.Sequence("acme", stores, book(a.join()))
 }
 
-// The runbook of a made-up vendor, planned, run and taken back.
 func Example() {
 	vendor, ctx := &acme{world: &geotest.World{}}, context.Background()
 	plan, _ := vendor.runbook().Plan(nil, nil)
