@@ -236,3 +236,25 @@ func (w *World) answer(ctx context.Context, site geored.SiteName) error {
 	}
 	return ctx.Err()
 }
+
+// Like gives a runbook of the same shape over this world: its stages, steps and needs, with effects that live here. Gates
+// are through at once, and values that earlier stages would produce are not asked for. It is for rehearsing how a runbook
+// is cut into steps, without its sites.
+func (w *World) Like(book geored.Runbook) geored.Runbook {
+	shape := geored.Runbook{Name: book.Name}
+	for _, stage := range book.Stages {
+		tasks := make([]geored.Task, len(stage.Outline))
+		for i, step := range stage.Outline {
+			step.Given, step.Wanted, step.Confirm = nil, "", ""
+			tasks[i] = w.Task(step)
+			if step.Action == geored.Await {
+				tasks[i] = w.Gate(step)
+				w.Set(step.ID, true)
+			}
+		}
+		like := geored.StageOf(stage.Name, tasks...)
+		like.After = stage.After
+		shape.Stages = append(shape.Stages, like)
+	}
+	return shape
+}
