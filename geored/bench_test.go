@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -135,4 +136,45 @@ func BenchmarkOverlaps(b *testing.B) {
 	}
 	b.ReportMetric(overlaps.Seconds()/sorting.Seconds(), "x-sorting")
 	b.ReportMetric(overlaps.Seconds()/float64(b.N), "s/run")
+}
+
+// BenchmarkFileJournal appends records one after another, beside writing and syncing the same bytes.
+func BenchmarkFileJournal(b *testing.B) {
+	const n = 200
+	record := geored.Record{Time: start, Run: "bench", Kind: geored.Intent, Step: "gateways/dc1/wireguard", Site: "dc1", Detail: "daemonset georedkit/gateway"}
+	line, err := geored.EncodeRecord(record)
+	if err != nil {
+		b.Fatal(err)
+	}
+	line = append(line, '\n')
+	var journal, plain time.Duration
+	for range b.N {
+		dir := b.TempDir()
+		j, err := geored.OpenFileJournal(filepath.Join(dir, "journal"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		file, err := os.Create(filepath.Join(dir, "plain"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for range n { // in turns, so that the disk treats both alike
+			began := time.Now()
+			if err := j.Append(b.Context(), record); err != nil {
+				b.Fatal(err)
+			}
+			journal += time.Since(began)
+			began = time.Now()
+			if _, err := file.Write(line); err != nil {
+				b.Fatal(err)
+			}
+			if err := file.Sync(); err != nil {
+				b.Fatal(err)
+			}
+			plain += time.Since(began)
+		}
+		j.Close()
+		file.Close()
+	}
+	b.ReportMetric(journal.Seconds()/plain.Seconds(), "x-append-and-sync")
 }

@@ -16,7 +16,6 @@ type program struct {
 	t       *testing.T
 	d       deployment
 	journal string
-	args    []string
 }
 
 func newProgram(t *testing.T) *program {
