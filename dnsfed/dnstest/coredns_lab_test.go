@@ -26,7 +26,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/geored/probe"
-	"github.com/georedkit/georedkit/internal/laboratory"
+	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 )
 
 // realSites is CoreDNS, compiled with kubernetai, over the API servers of a laboratory: one process for each site, with
@@ -41,15 +41,14 @@ type realSites struct {
 func (r *realSites) Federation() dnsfed.Federation { return r.federation }
 func (r *realSites) Servers() []dnsfed.Server      { return r.servers }
 
-// newSites starts a laboratory of two sites that ends with the test.
+var lab = labtest.Shared{Sites: 2}
+
+func TestMain(m *testing.M) { lab.Main(m) }
+
+// newSites is the laboratory's two sites.
 func newSites(t *testing.T) *realSites {
-	driver, err := laboratory.Driver(t.Context())
-	check(t, err)
-	check(t, driver.Build(t.Context(), os.Stderr))
-	lab, err := driver.Up(t.Context(), laboratory.Spec{Name: fmt.Sprintf("dns-%d", os.Getpid()), Sites: 2})
-	check(t, err)
-	t.Cleanup(func() { check(t, lab.Down(context.WithoutCancel(t.Context()))) })
-	text, err := os.ReadFile(lab.Topology())
+	l := lab.Up(t)
+	text, err := os.ReadFile(l.Topology())
 	check(t, err)
 	var topology geored.TopologyFile // it says more than the core needs
 	check(t, yaml.Unmarshal(text, &topology))
@@ -58,7 +57,7 @@ func newSites(t *testing.T) *realSites {
 	for _, written := range topology.Sites {
 		site, faults := written.Site()
 		check(t, faults.Err())
-		site.Kube.Kubeconfig = filepath.Join(lab.Dir, filepath.Base(site.Kube.Kubeconfig))
+		site.Kube.Kubeconfig = filepath.Join(l.Dir, filepath.Base(site.Kube.Kubeconfig))
 		cluster, err := kube.Open(site.Name, site.Kube)
 		check(t, err)
 		r.clusters[site.Name], r.Clients[site.Name] = cluster, probe.Local(probe.Questions())
@@ -202,6 +201,7 @@ func TestRealCoreDNS(t *testing.T) {
 			return filled{sites}
 		})
 	})
+	t.Run("service imports", func(t *testing.T) { imported(t, sites, program) })
 	t.Run("a cut-off site starts", func(t *testing.T) { cutOff(t, sites, program) })
 }
 
