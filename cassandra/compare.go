@@ -25,8 +25,10 @@ type Comparing struct {
 	MaxDifferences int
 	// Resume goes on where earlier comparisons stopped: ranges that one of the same table found equal are not read again.
 	Resume Comparisons
-	// Observe is told of each range once it was read from everybody, one call at a time. Zero: nobody.
-	Observe func(Table, RangeResult)
+	// Observe is told of each range once it was read from everybody, one call at a time, with the comparison it belongs
+	// to, which has a table and its ID and nothing else yet: with these ranges appended and written down, it is a checkpoint
+	// that survives whatever ends the program. Zero: nobody.
+	Observe func(Comparison, RangeResult)
 }
 
 func (how Comparing) withDefaults() Comparing {

@@ -3,6 +3,7 @@ package cassandra_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +20,7 @@ func TestNodeDiesInTheMiddle(t *testing.T) {
 	how := quickly()
 	how.Concurrency = 1
 	seen := 0
-	how.Observe = func(cassandra.Table, cassandra.RangeResult) {
+	how.Observe = func(cassandra.Comparison, cassandra.RangeResult) {
 		if seen++; seen == 3 {
 			r.Node("dc2", 0).Stop()
 		}
@@ -78,7 +79,7 @@ func TestTableDroppedInTheMiddle(t *testing.T) {
 	how := quickly()
 	how.Concurrency = 1
 	seen := 0
-	how.Observe = func(cassandra.Table, cassandra.RangeResult) {
+	how.Observe = func(cassandra.Comparison, cassandra.RangeResult) {
 		if seen++; seen == 3 {
 			r.DropTable("dev.changeset")
 		}
@@ -126,6 +127,45 @@ func TestWhatCannotBeCompared(t *testing.T) {
 	}
 }
 
+// A program that writes down each range it is told of goes on from there after its death.
+func TestCheckpointOfObservedRanges(t *testing.T) {
+	r := seeded(t, two)
+	var checkpoint cassandra.Comparison
+	ctx, die := context.WithCancel(t.Context())
+	how := quickly()
+	how.Concurrency = 1
+	how.Observe = func(of cassandra.Comparison, seen cassandra.RangeResult) {
+		ranges := append(checkpoint.Ranges, seen)
+		checkpoint, checkpoint.Ranges = of, ranges
+		if len(ranges) == 3 {
+			die()
+		}
+	}
+	if _, err := open(t, r.Config()).Compare(ctx, how); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(checkpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	how.Resume = make(cassandra.Comparisons, 1)
+	if err := json.Unmarshal(text, &how.Resume[0]); err != nil {
+		t.Fatal(err)
+	}
+	again := 0
+	how.Observe = func(cassandra.Comparison, cassandra.RangeResult) { again++ }
+	equal := 0
+	for _, old := range checkpoint.Ranges {
+		if old.Equality == cassandra.Equal {
+			equal++
+		}
+	}
+	x, err := open(t, r.Config()).Compare(t.Context(), how)
+	if err != nil || x.Equality != cassandra.Equal || equal < 2 || again != len(x.Ranges)-equal {
+		t.Errorf("%s: %v: %d ranges were read again, %d of %d were known", x, err, again, equal, len(x.Ranges))
+	}
+}
+
 func TestComparisonIsItsOwnCheckpoint(t *testing.T) {
 	r := seeded(t, two)
 	x := compare(t, r, quickly())
@@ -139,7 +179,7 @@ func TestComparisonIsItsOwnCheckpoint(t *testing.T) {
 	}
 	how := quickly()
 	how.Resume = cassandra.Comparisons{back}
-	how.Observe = func(_ cassandra.Table, r cassandra.RangeResult) { t.Errorf("range %s was read again", r.Range) }
+	how.Observe = func(_ cassandra.Comparison, r cassandra.RangeResult) { t.Errorf("range %s was read again", r.Range) }
 	r.DeleteAt("dc2", "dev.changeset", 1) // not looked at: it was proven before
 	if x := compare(t, r, how); x.Equality != cassandra.Equal {
 		t.Error(x)

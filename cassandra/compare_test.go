@@ -87,7 +87,7 @@ func TestSecondLookPassedOn(t *testing.T) {
 	how := quickly()
 	how.EveryReplica, how.Ranges = true, 1
 	bitten := false
-	how.Observe = func(_ cassandra.Table, seen cassandra.RangeResult) {
+	how.Observe = func(_ cassandra.Comparison, seen cassandra.RangeResult) {
 		bitten = seen.Reads[3].Rows == 101
 		r.Node("dc2", 1).PassReadsTo(r.Node("dc2", 0))
 	}

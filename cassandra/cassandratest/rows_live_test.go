@@ -103,6 +103,6 @@ func (s *subject) hintsKept() {
 		s.t.Errorf("%+v: %s %v: %v", limits, cure, reasons, err)
 	}
 	s.eventually("the hints arrive", func() bool { return s.compare(table).Equality == cassandra.Equal })
-	s.want(cassandra.CheckHints, geored.Pass)
+	s.want(map[geored.CheckID]geored.Verdict{cassandra.CheckHints: geored.Pass})
 	s.shows(guide+" before they arrive", "compare: different, then equal; limits: await-hints")
 }

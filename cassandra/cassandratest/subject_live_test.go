@@ -4,6 +4,7 @@ package cassandratest_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -71,13 +72,29 @@ func (s *subject) prove(ids ...geored.CheckID) geored.Report {
 	return report
 }
 
-func (s *subject) want(id geored.CheckID, want geored.Verdict) geored.Report {
+// want holds several checks, which share one look at the ring, to a verdict each.
+func (s *subject) want(all map[geored.CheckID]geored.Verdict) geored.Report {
 	s.t.Helper()
-	report := s.prove(id)
-	if report.Verdict() != want {
-		s.t.Errorf("%s: %s, want %s: %+v", id, report.Verdict(), want, report.Findings)
+	report := s.prove(slices.Collect(maps.Keys(all))...)
+	for id, want := range all {
+		var verdicts []geored.Verdict
+		for _, f := range report.Findings {
+			if f.Check == id {
+				verdicts = append(verdicts, f.Verdict)
+			}
+		}
+		if got := geored.Join(verdicts...); got != want {
+			s.t.Errorf("%s: %s, want %s: %+v", id, got, want, report.Findings)
+		}
 	}
 	return report
+}
+
+// impatient gives up early on nodes that say nothing.
+func (s *subject) impatient() {
+	config := s.ring.config(s.t)
+	config.ConnectTimeout, config.Timeout = 2*time.Second, 3*time.Second
+	s.cluster = open(s.t, config)
 }
 
 // shows holds what the guide's check and ours say of the fault to the table that the README shows.
