@@ -22,7 +22,7 @@ import (
 var (
 	nodeFaults = []fault{
 		{"node paused", (*subject).paused},
-		{"node killed", (*subject).killed},
+		{"node stopped", (*subject).stopped},
 		{"link between the sites cut", (*subject).linkCut},
 		{"schema split while all nodes answer", (*subject).schemaSplit},
 	}
@@ -60,9 +60,9 @@ func (s *subject) paused() {
 	s.shows(guide+" for some 18 s", "nodes: fail; gossip: fail; schema: unknown")
 }
 
-func (s *subject) killed() {
-	s.fault(s.t, http.MethodPost, "node-killed", secondNode)
-	defer s.fault(s.t, http.MethodDelete, "node-killed", secondNode)
+func (s *subject) stopped() {
+	s.fault(s.t, http.MethodPost, "node-stopped", secondNode)
+	defer s.fault(s.t, http.MethodDelete, "node-stopped", secondNode)
 	if _, err := cql(s.t, s.ring, 1, gocql.LocalOne); err == nil {
 		s.t.Fatal("the fault does not bite: the node answers")
 	}
@@ -126,7 +126,7 @@ func (s *subject) linkCut() {
 // A node that starts without asking the others for their schema keeps its own, while all are up.
 func (s *subject) schemaSplit() {
 	table := s.table("half", 0)
-	s.fault(s.t, http.MethodPost, "node-killed", secondNode)
+	s.fault(s.t, http.MethodPost, "node-stopped", secondNode)
 	session, err := cql(s.t, s.ring, 0, gocql.LocalOne)
 	if err != nil {
 		s.t.Fatal(err)
@@ -136,7 +136,7 @@ func (s *subject) schemaSplit() {
 		s.t.Fatal(err)
 	}
 	first, _, _ := strings.Cut(s.ring.Sites[0].Nodes[0].Address, ":")
-	s.fault(s.t, http.MethodDelete, "node-killed", with(secondNode, "options", "-Dcassandra.skip_schema_check_for_endpoints="+first))
+	s.fault(s.t, http.MethodDelete, "node-stopped", with(secondNode, "options", "-Dcassandra.skip_schema_check_for_endpoints="+first))
 	s.eventually("all nodes are up", func() bool { return s.status(0, 1) == "all nodes UN" })
 	const version = "SELECT schema_version FROM system.local"
 	if ask[gocql.UUID](s, 0, version) == ask[gocql.UUID](s, 1, version) {
@@ -174,8 +174,8 @@ func (s *subject) Restart(_ context.Context, n cassandra.Node) error {
 	if n.Site != "dc2" {
 		return fmt.Errorf("restart of %s was not expected", n.Site)
 	}
-	s.fault(s.t, http.MethodPost, "node-killed", secondNode)
-	s.fault(s.t, http.MethodDelete, "node-killed", secondNode)
+	s.fault(s.t, http.MethodPost, "node-stopped", secondNode)
+	s.fault(s.t, http.MethodDelete, "node-stopped", secondNode)
 	return nil
 }
 
@@ -186,8 +186,8 @@ func (s *subject) splitForEver() {
 	s.fault(s.t, http.MethodPost, "names-stale", nil)
 	for i, site := range []string{"dc1", "dc2"} {
 		where := url.Values{"site": {site}, "node": {"1"}}
-		s.fault(s.t, http.MethodPost, "node-killed", where)
-		s.fault(s.t, http.MethodDelete, "node-killed", with(where, "moved", "yes"))
+		s.fault(s.t, http.MethodPost, "node-stopped", where)
+		s.fault(s.t, http.MethodDelete, "node-stopped", with(where, "moved", "yes"))
 		node := &s.ring.Sites[i].Nodes[0]
 		node.Address = strings.Replace(node.Address, ".1:", ".51:", 1)
 	}
