@@ -30,12 +30,36 @@ type Running struct {
 // Topology is the file that describes its sites.
 func (r Running) Topology() string { return filepath.Join(r.Dir, "topology.yaml") }
 
+// ChartRepo is the laboratory's Helm repository: its address, and the files that let one in.
+type ChartRepo struct {
+	URL          string `json:"url"`
+	CAFile       string `json:"caFile"`
+	UserFile     string `json:"userFile"`
+	PasswordFile string `json:"passwordFile"`
+}
+
+// ChartRepo is served as long as the laboratory is up.
+func (r Running) ChartRepo() (ChartRepo, error) {
+	text, err := os.ReadFile(filepath.Join(r.Dir, "ready.json"))
+	if err != nil {
+		return ChartRepo{}, err
+	}
+	var ready struct {
+		ChartRepo ChartRepo `json:"chartRepo"`
+	}
+	if err := json.Unmarshal(text, &ready); err != nil {
+		return ChartRepo{}, fmt.Errorf("laboratory %s: ready.json: %w", r.Name, err)
+	}
+	return ready.ChartRepo, nil
+}
+
 // Spec says what laboratory is wanted.
 type Spec struct {
 	Name   string
 	Sites  int
 	Nodes  int      // of each site; zero: one
 	Images []string // archives
+	Stores []string // data stores that pods can run: "cassandra", "kafka", "minio"
 	// Progress is told of each stage a site reached. Zero: nobody.
 	Progress func(Progress)
 }
@@ -45,6 +69,9 @@ func (s Spec) Args() []string {
 	args := []string{"up", "-name", s.Name, "-sites", strconv.Itoa(s.Sites), "-nodes", strconv.Itoa(max(s.Nodes, 1))}
 	for _, image := range s.Images {
 		args = append(args, "-image", image)
+	}
+	if len(s.Stores) > 0 {
+		args = append(args, "-stores", strings.Join(s.Stores, ","))
 	}
 	return args
 }

@@ -69,7 +69,7 @@ func startCassandra(ctx context.Context, dir string, args []string) (*Set, any, 
 		return nil, nil, fmt.Errorf("version %s with %d sites of %d nodes: there are versions 4.1 and 5.0, and at least one site and node", c.version, c.sites, c.nodes)
 	}
 	var err error
-	if c.jars, err = jars(ctx, c.build); err != nil {
+	if c.jars, err = Jars(ctx, c.build); err != nil {
 		return nil, nil, err
 	}
 	var claim io.Closer
@@ -151,7 +151,7 @@ func (c cassandra) run(set *Set, s, i int, options ...string) (CassandraNode, er
 	if err != nil {
 		return CassandraNode{}, err
 	}
-	settings, err := render("cassandra.yaml", map[string]any{"Token": c.token(s, i), "Seeds": strings.Join(seeds, ","), "Host": c.host(s, i)})
+	settings, err := render("cassandra.yaml", map[string]any{"Cluster": "lab", "Listen": c.host(s, i), "Token": c.token(s, i), "Seeds": strings.Join(seeds, ","), "Host": c.host(s, i)})
 	if err != nil {
 		return CassandraNode{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/georedkit/georedkit/internal/lab/address"
 	"github.com/georedkit/georedkit/internal/lab/cgroup"
 	"github.com/georedkit/georedkit/internal/lab/network"
+	"github.com/georedkit/georedkit/internal/lab/stores"
 )
 
 // Options say what laboratory to run.
@@ -21,9 +23,10 @@ type Options struct {
 	Name     string
 	Folder   string // absolute; "": the default one
 	Sites    []string
-	Nodes    int      // of each site
-	Images   []string // archives to import beside the built-in ones
-	Bin      string   // the programs
+	Nodes    int           // of each site
+	Images   []string      // archives to import beside the built-in ones
+	Bin      string        // the programs
+	Stores   stores.Stores // data stores that pods can run
 	Timeout  time.Duration
 	Progress io.Writer
 }
@@ -33,6 +36,7 @@ type Laboratory struct {
 	name        string
 	folder      folder
 	bin         string
+	stores      stores.Stores
 	runc        string
 	snapshotter string
 	images      []string
@@ -42,6 +46,8 @@ type Laboratory struct {
 	progress    *Progress
 	timeout     time.Duration // of a start
 	down        context.CancelFunc
+	charts      *http.Server
+	chartRepo   ReadyChartRepo
 
 	mutex  sync.Mutex
 	faults map[string]bool // what is applied now
@@ -105,7 +111,7 @@ func prepare(o Options) (*Laboratory, error) {
 		return nil, err
 	}
 	return &Laboratory{
-		name: o.Name, folder: folder(o.Folder), bin: o.Bin, tree: tree,
+		name: o.Name, folder: folder(o.Folder), bin: o.Bin, stores: o.Stores, tree: tree,
 		progress: NewProgress(o.Progress), timeout: o.Timeout, faults: map[string]bool{}, phase: phaseStarting,
 	}, nil
 }
@@ -122,6 +128,9 @@ func (l *Laboratory) teardown() error {
 		s.changing.Lock()
 		errs = append(errs, s.stop())
 		s.changing.Unlock()
+	}
+	if l.charts != nil {
+		errs = append(errs, l.charts.Close())
 	}
 	if l.fabric != nil {
 		errs = append(errs, l.fabric.Close())

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +36,11 @@ func (s *site) running() []*machine {
 		return *machines
 	}
 	return nil
+}
+
+// alive are those of its machines that run: one node may be lost alone.
+func (s *site) alive() []*machine {
+	return slices.DeleteFunc(slices.Clone(s.running()), func(m *machine) bool { return m == nil })
 }
 
 // tooOften is how many times a server may die while its site starts. One or two are normal under load.
@@ -77,7 +84,7 @@ func (s *site) describe(n address.Node) config.Machine {
 	return config.Machine{
 		Site: s.plan, Node: n,
 		Folder: s.lab.folder.node(s.plan.Name, n.Name), SiteFolder: s.lab.folder.site(s.plan.Name),
-		Bin: s.lab.bin, Cgroup: s.lab.nodeGroup(s.plan, n), Snapshotter: s.lab.snapshotter, Runc: s.lab.runc,
+		Bin: s.lab.bin, Stores: s.lab.stores.Folders, Cgroup: s.lab.nodeGroup(s.plan, n), Snapshotter: s.lab.snapshotter, Runc: s.lab.runc,
 	}
 }
 
@@ -93,8 +100,11 @@ func (s *site) startNode(n address.Node, fail context.CancelCauseFunc) (*machine
 	if err := s.lab.fabric.Plug(s.plan, n, m.namespace); err != nil {
 		return m, err
 	}
+	if err := s.lab.plugged(s, m.namespace); err != nil {
+		return m, err
+	}
 	deaths := map[string]int{}
-	spec := node.Spec{Machine: described, Images: s.lab.images, Keep: []string{string(s.lab.folder), s.lab.bin}}
+	spec := node.Spec{Machine: described, Images: s.lab.images, Keep: slices.AppendSeq([]string{string(s.lab.folder), s.lab.bin}, maps.Values(s.lab.stores.Folders))}
 	return m, m.run(spec, func(r node.Report) {
 		switch {
 		case r.Failed != "":

@@ -48,6 +48,10 @@ func (l *Laboratory) up(ctx context.Context, o Options) error {
 			return fmt.Errorf("site %s: %w", p.Name, err)
 		}
 	}
+	if remembered.ChartPort, err = l.serveCharts(remembered.ChartPort); err != nil {
+		return err
+	}
+	l.chartRepo = l.readyChartRepo(remembered.ChartPort)
 	if err := l.folder.remember(remembered); err != nil {
 		return err
 	}
@@ -78,7 +82,7 @@ func (l *Laboratory) prepareMachines(o Options) error {
 		return err
 	}
 	defer file.Close()
-	if err := images.Write(file, images.BuiltIn(l.bin)); err != nil {
+	if err := images.Write(file, append(images.BuiltIn(l.bin), l.stores.Images...)); err != nil {
 		return err
 	}
 	l.images = []string{l.folder.images()}
