@@ -63,6 +63,7 @@ func TestOneReplicaOfSeveralProvesNothing(t *testing.T) {
 
 // A coordinator that reads from another replica hides its own: connecting to a node proves nothing.
 func TestReadsPassedOnAreFoundOut(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two, cassandratest.NodesPerSite(2))
 	how := quickly()
 	how.EveryReplica = true
@@ -82,6 +83,7 @@ func TestReadsPassedOnAreFoundOut(t *testing.T) {
 
 // A second look that is passed on to the replica with fewer rows must not make the first one undone.
 func TestSecondLookPassedOn(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two, cassandratest.NodesPerSite(2))
 	r.InsertOn(r.Node("dc2", 1), "dev.changeset", 1000, "on one replica only")
 	how := quickly()
@@ -285,6 +287,7 @@ func TestTableDroppedInTheMiddle(t *testing.T) {
 }
 
 func TestSilentSiteIsAFault(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two)
 	r.Node("dc2", 0).Pause()
 	x, err := open(t, impatient(r)).Compare(t.Context(), quickly())

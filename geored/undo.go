@@ -97,7 +97,7 @@ func reversedSteps(steps []Step, applied map[StepID]bool) []Step {
 			continue
 		}
 		step := steps[i]
-		step.Needs, step.Confirm = nil, "" // what was confirmed was the way forward
+		step.Needs, step.Confirm, step.Given, step.Wanted = nil, "", nil, "" // what was confirmed was the way forward
 		for _, other := range steps {
 			if applied[other.ID] && slices.Contains(other.Needs, step.ID) {
 				step.Needs = append(step.Needs, other.ID)
@@ -110,7 +110,7 @@ func reversedSteps(steps []Step, applied map[StepID]bool) []Step {
 
 // bindBack makes the tasks that take a stage's steps back.
 func (s Stage) bindBack(ctx context.Context, outline []Step) ([]Task, error) {
-	tasks, err := s.bind(ctx)
+	tasks, err := s.tasksBack(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -126,10 +126,25 @@ func (s Stage) bindBack(ctx context.Context, outline []Step) ([]Task, error) {
 		} else {
 			task.Observe = task.gone()
 		}
-		task.Step.Needs, task.Apply = step.Needs, task.Undo
+		task.Step, task.Apply, task.Values = step, task.Undo, nil
 		back[i] = task
 	}
 	return back, nil
+}
+
+// tasksBack are held against the outline only where they are those that were applied.
+func (s Stage) tasksBack(ctx context.Context) ([]Task, error) {
+	if s.Back == nil {
+		return s.bind(ctx)
+	}
+	tasks, err := s.Back(ctx)
+	if err == nil {
+		tasks, err = s.inOrder(tasks)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	return tasks, nil
 }
 
 // gone observes that the effect is away.

@@ -186,18 +186,24 @@ func (m *mortal) around(f func() error, format string, args ...any) error {
 func (m *mortal) book(b geored.Runbook) geored.Runbook {
 	stages := make([]geored.Stage, len(b.Stages))
 	for i, stage := range b.Stages {
-		bind := stage.Bind
-		stage.Bind = func(ctx context.Context) (tasks []geored.Task, err error) {
-			err = m.around(func() (err error) { tasks, err = bind(ctx); return err }, "stage %s is bound", stage.Name)
-			mortals := make([]geored.Task, len(tasks))
-			for i, task := range tasks {
-				mortals[i] = m.task(task)
-			}
-			return mortals, err
+		stage.Bind = m.bind(stage.Bind, stage.Name)
+		if stage.Back != nil {
+			stage.Back = m.bind(stage.Back, stage.Name)
 		}
 		stages[i] = stage
 	}
 	return geored.Runbook{Name: b.Name, Stages: stages}
+}
+
+func (m *mortal) bind(bind func(context.Context) ([]geored.Task, error), stage string) func(context.Context) ([]geored.Task, error) {
+	return func(ctx context.Context) (tasks []geored.Task, err error) {
+		err = m.around(func() (err error) { tasks, err = bind(ctx); return err }, "stage %s is bound", stage)
+		mortals := make([]geored.Task, len(tasks))
+		for i, task := range tasks {
+			mortals[i] = m.task(task)
+		}
+		return mortals, err
+	}
 }
 
 func (m *mortal) task(t geored.Task) geored.Task {
