@@ -30,7 +30,7 @@ type SitePeer struct {
 	Linked         bool   // the server tells of a link; it has none to itself
 	Online         bool
 	LastOnline     time.Time // zero: the server does not tell
-	Failed         int64 // objects in the last hour
+	Failed         int64     // objects in the last hour
 }
 
 // Finding judges what a server says of its group. A pass proves that nothing is known to be broken: that objects arrive
