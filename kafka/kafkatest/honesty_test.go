@@ -1,0 +1,108 @@
+package kafkatest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/geotest"
+	"github.com/georedkit/georedkit/kafka"
+	"github.com/georedkit/georedkit/kafka/connect"
+)
+
+// recordedSite answers from what was recorded of a site's brokers and worker.
+type recordedSite struct {
+	kafka.Brokers
+	kafka.RecordReader
+	kafka.Worker
+	answers *geotest.Recorded
+	site    geored.SiteName
+}
+
+func recall[T any](s recordedSite, what string, of any, ask func() (T, error)) (T, error) {
+	return geotest.Recall(s.answers, fmt.Sprintf("%s: %s %v", s.site, what, of), ask)
+}
+
+func (s recordedSite) Topics(ctx context.Context, names ...string) ([]kafka.Topic, error) {
+	return recall(s, "topics", names, func() ([]kafka.Topic, error) { return s.Brokers.Topics(ctx, names...) })
+}
+
+func (s recordedSite) Bounds(ctx context.Context, partitions []kafka.Partition) ([]kafka.Bounds, error) {
+	return recall(s, "bounds", partitions, func() ([]kafka.Bounds, error) { return s.Brokers.Bounds(ctx, partitions) })
+}
+
+func (s recordedSite) GroupOffsets(ctx context.Context) ([]kafka.GroupOffset, error) {
+	return recall(s, "groups", "", func() ([]kafka.GroupOffset, error) { return s.Brokers.GroupOffsets(ctx) })
+}
+
+func (s recordedSite) Retention(ctx context.Context, topics []string) (map[string]kafka.Retention, error) {
+	return recall(s, "retention", topics, func() (map[string]kafka.Retention, error) { return s.Brokers.Retention(ctx, topics) })
+}
+
+func (s recordedSite) Connectors(ctx context.Context) ([]connect.Connector, error) {
+	return recall(s, "connectors", "", func() ([]connect.Connector, error) { return s.Worker.Connectors(ctx) })
+}
+
+func (s recordedSite) Offsets(ctx context.Context, connector string) ([]connect.Offset, error) {
+	return recall(s, "offsets", connector, func() ([]connect.Offset, error) { return s.Worker.Offsets(ctx, connector) })
+}
+
+type readBatch struct {
+	partition kafka.Partition
+	records   []kafka.Record
+}
+
+func (s recordedSite) Read(ctx context.Context, ranges []kafka.Range, visit func(kafka.Partition, []kafka.Record) error) error {
+	batches, err := recall(s, "read", ranges, func() ([]readBatch, error) {
+		var batches []readBatch
+		err := s.RecordReader.Read(ctx, ranges, func(p kafka.Partition, records []kafka.Record) error {
+			batches = append(batches, readBatch{p, slices.Clone(records)})
+			return nil
+		})
+		return batches, err
+	})
+	for _, b := range batches {
+		if err := visit(b.partition, slices.Clone(b.records)); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (s recordedSite) Tail(ctx context.Context, p kafka.Partition, from, to int64) (kafka.Tail, error) {
+	return recall(s, "tail", fmt.Sprint(p, from, to), func() (kafka.Tail, error) { return s.RecordReader.Tail(ctx, p, from, to) })
+}
+
+// mirrored is two sites whose records and groups have arrived everywhere.
+func mirrored(t *testing.T) kafka.Config {
+	t.Helper()
+	w := New(t, "dc1", "dc2")
+	c := configure(t, w, kafka.Limits{}, 5*time.Second)
+	r := replication(t, c)
+	if _, err := r.Canaries(t.Context(), kafka.CanaryPlan{Keep: true}); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// With any answer of the brokers or the workers removed, no check passes.
+func TestHonesty(t *testing.T) {
+	c := mirrored(t)
+	for _, id := range []geored.CheckID{kafka.CheckStatus, kafka.CheckPosition, kafka.CheckGroups, kafka.CheckLoss, kafka.CheckOutage} {
+		t.Run(string(id), func(t *testing.T) {
+			geotest.Honest(t, id, func(answers *geotest.Recorded) []geored.Check {
+				recorded := c
+				recorded.Sites = nil
+				for _, site := range c.Sites {
+					s := recordedSite{site.Brokers, site.Records, site.Worker, answers, site.Name}
+					recorded.Sites = append(recorded.Sites, kafka.Site{Name: site.Name, Brokers: s, Records: s, Worker: s})
+				}
+				r := replication(t, recorded)
+				return append(r.Checks(nil), r.OutageCheck(time.Second))
+			})
+		})
+	}
+}
