@@ -11,6 +11,7 @@ import (
 	"github.com/georedkit/georedkit/geored/geotest"
 	"github.com/georedkit/georedkit/kafka"
 	"github.com/georedkit/georedkit/kafka/connect"
+	"github.com/georedkit/georedkit/kafka/strimzi"
 )
 
 // recordedSite answers from what was recorded of a site's brokers and worker.
@@ -18,8 +19,9 @@ type recordedSite struct {
 	kafka.Brokers
 	kafka.RecordReader
 	kafka.Worker
-	answers *geotest.Recorded
-	site    geored.SiteName
+	operator *Operator
+	answers  *geotest.Recorded
+	site     geored.SiteName
 }
 
 func recall[T any](s recordedSite, what string, of any, ask func() (T, error)) (T, error) {
@@ -76,33 +78,81 @@ func (s recordedSite) Tail(ctx context.Context, p kafka.Partition, from, to int6
 	return recall(s, "tail", fmt.Sprint(p, from, to), func() (kafka.Tail, error) { return s.RecordReader.Tail(ctx, p, from, to) })
 }
 
-// mirrored is two sites whose records and groups have arrived everywhere.
-func mirrored(t *testing.T) kafka.Config {
-	t.Helper()
+// resource is what a site's operator says.
+func (s recordedSite) MirrorMaker(ctx context.Context) (strimzi.MirrorMaker, error) {
+	return recall(s, "resource", "", func() (strimzi.MirrorMaker, error) { return s.operator.MirrorMaker(ctx) })
+}
+
+// notebook keeps the history it was made with.
+type notebook struct{ kafka.History }
+
+func (n *notebook) Load() (kafka.History, error) { return n.History, nil }
+func (n *notebook) Save(h kafka.History) error   { n.History = h; return nil }
+
+// With any answer of the brokers, the workers or the operators removed, no check passes.
+func TestHonesty(t *testing.T) {
 	w := New(t, "dc1", "dc2")
 	c := configure(t, w, kafka.Limits{}, 5*time.Second)
 	r := replication(t, c)
 	if _, err := r.Canaries(t.Context(), kafka.CanaryPlan{Keep: true}); err != nil {
 		t.Fatal(err)
 	}
-	return c
-}
-
-// With any answer of the brokers or the workers removed, no check passes.
-func TestHonesty(t *testing.T) {
-	c := mirrored(t)
-	for _, id := range []geored.CheckID{kafka.CheckStatus, kafka.CheckPosition, kafka.CheckGroups, kafka.CheckLoss, kafka.CheckOutage} {
+	before := &notebook{}
+	if _, err := geored.Prove(t.Context(), geored.CheckConfig{}, r.Checks(before)...); err != nil {
+		t.Fatal(err)
+	}
+	operators := map[geored.SiteName]*Operator{}
+	for _, site := range w.Sites() {
+		operators[site] = NewOperator(t, w, site)
+	}
+	for _, id := range []geored.CheckID{kafka.CheckStatus, kafka.CheckPosition, kafka.CheckGroups, kafka.CheckLoss, kafka.CheckOutage, kafka.CheckResource} {
 		t.Run(string(id), func(t *testing.T) {
 			geotest.Honest(t, id, func(answers *geotest.Recorded) []geored.Check {
 				recorded := c
 				recorded.Sites = nil
 				for _, site := range c.Sites {
-					s := recordedSite{site.Brokers, site.Records, site.Worker, answers, site.Name}
-					recorded.Sites = append(recorded.Sites, kafka.Site{Name: site.Name, Brokers: s, Records: s, Worker: s})
+					s := recordedSite{site.Brokers, site.Records, site.Worker, operators[site.Name], answers, site.Name}
+					recorded.Sites = append(recorded.Sites, kafka.Site{Name: site.Name, Brokers: s, Records: s, Worker: s, Resource: s})
 				}
 				r := replication(t, recorded)
-				return append(r.Checks(nil), r.OutageCheck(time.Second))
+				return append(r.Checks(&notebook{before.History}), r.OutageCheck(time.Second))
 			})
 		})
 	}
+}
+
+// silentMessenger keeps no record: each canary is a new one. Making its topic is no answer: it is there or not when the
+// canary is sent.
+type silentMessenger struct {
+	kafka.Messenger
+	answers *geotest.Recorded
+	site    geored.SiteName
+}
+
+func (m silentMessenger) Send(ctx context.Context, topic string, key, value []byte) error {
+	if err := m.answers.Answer(fmt.Sprintf("%s: send", m.site)); err != nil {
+		return err
+	}
+	return m.Messenger.Send(ctx, topic, key, value)
+}
+
+func (m silentMessenger) Await(ctx context.Context, topic string, key []byte, from int64) (int64, error) {
+	if err := m.answers.Answer(fmt.Sprintf("%s: await in %s", m.site, topic)); err != nil {
+		return 0, err
+	}
+	return m.Messenger.Await(ctx, topic, key, from)
+}
+
+// With what the brokers say of canaries removed, the mirrors do not pass.
+func TestHonestCanary(t *testing.T) {
+	w := New(t, "dc1", "dc2")
+	c := configure(t, w, kafka.Limits{}, 5*time.Second)
+	geotest.Honest(t, kafka.CheckCanary, func(answers *geotest.Recorded) []geored.Check {
+		recorded := c
+		recorded.Sites = slices.Clone(c.Sites)
+		for i, site := range recorded.Sites {
+			recorded.Sites[i].Messenger = silentMessenger{site.Messenger, answers, site.Name}
+		}
+		return []geored.Check{replication(t, recorded).CanaryCheck(kafka.CanaryPlan{Keep: true, Wait: 2 * time.Second})}
+	})
 }
