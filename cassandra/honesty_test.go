@@ -61,6 +61,7 @@ func TestHonesty(t *testing.T) {
 		cassandra.CheckGossip:      {settings, hints, keyspaces},
 		cassandra.CheckReplication: {settings, hints, gossip},
 		cassandra.CheckHints:       {gossip, keyspaces},
+		cassandra.CheckTokens:      {settings, hints, gossip, keyspaces},
 	} {
 		t.Run(string(id), func(t *testing.T) {
 			t.Parallel()

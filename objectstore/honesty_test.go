@@ -109,3 +109,22 @@ func TestHonestCanary(t *testing.T) {
 		return []geored.Check{c.Check()}
 	})
 }
+
+// silentReplicator is a server of a healthy group.
+type silentReplicator struct {
+	answers *geotest.Recorded
+	site    geored.SiteName
+}
+
+func (s silentReplicator) SiteReplication(context.Context) (objectstore.SiteGroup, error) {
+	return objectstore.SiteGroup{Enabled: true, Peers: []objectstore.SitePeer{{Name: "dc1"}, {Name: "dc2", Linked: true, Online: true}}}, s.answers.Answer(string(s.site))
+}
+
+// With what a server says of its group removed, site replication does not pass.
+func TestHonestSiteReplication(t *testing.T) {
+	geotest.Honest(t, objectstore.CheckSiteReplication, func(answers *geotest.Recorded) []geored.Check {
+		return []geored.Check{objectstore.SiteReplicationCheck(
+			objectstore.ReplicatedSite{Name: "dc1", Store: silentReplicator{answers, "dc1"}},
+			objectstore.ReplicatedSite{Name: "dc2", Store: silentReplicator{answers, "dc2"}})}
+	})
+}
