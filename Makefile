@@ -75,12 +75,13 @@ drill: stores ## the store suites on real servers whole, Cassandra's and Kafka's
 
 bench: ## ratios to a floor measured in the same run
 	@$(GO) test -run '^$$' -bench . -benchtime 3x ./geored/... ./mesh/...
+	@$(GO) test -tags lab -run '^$$' -bench StepEnds -benchtime 60x -timeout 20m ./mesh/kube
 	@$(GO) test -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./objectstore/s3
 	@$(GO) test -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./kafka/kafkatest
 	@$(GO) test -tags lab -run '^$$' -bench BesideOthers -benchtime 5x -timeout 60m ./cassandra/cassandratest
 
-crds: ## Strimzi's definitions for the laboratory, by Strimzi's own generator
-	@internal/lab/build/strimzi/generate.sh
+crds: ## Strimzi's own definitions, generated anew (pip, mvn)
+	@sh kafka/strimzi/testdata/generate.sh
 
 weight: ## what each package costs those who import it
 	@$(GO) run ./internal/weight

@@ -242,7 +242,7 @@ func TestRowsWrittenDuringACut(t *testing.T) {
 	plan, err := c.PlanRepair(t.Context(), "dev", 0)
 	must(t, err)
 	began := time.Now()
-	result, err := geored.Runbook{Name: "repair", Stages: []geored.Stage{c.Stage(plan, r.tool, 2*time.Minute)}}.Run(t.Context(), geored.RunConfig{Poll: 200 * time.Millisecond})
+	result, err := geored.Runbook{Name: "repair", Stages: []geored.Stage{c.RepairStage(plan, r.tool, 2*time.Minute)}}.Run(t.Context(), geored.RunConfig{Poll: 200 * time.Millisecond})
 	if err != nil {
 		t.Fatalf("%v\n%+v", err, result.Outcomes)
 	}
