@@ -24,7 +24,7 @@ func opened(t *testing.T) *Deployment {
 			t.Fatal(err)
 		}
 	}
-	d, err := Open(topology.In(dir), Images{Probe: "registry.example.org/probe:1"})
+	d, err := Open(topology.In(dir), Options{Images: Images{Probe: "registry.example.org/probe:1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
