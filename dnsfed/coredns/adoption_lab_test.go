@@ -53,7 +53,7 @@ func TestAReleaseAloneLosesAnswers(t *testing.T) {
 	asking := p.keepAsking()
 	p.release(old, a.New, a.Selector)
 	time.Sleep(2 * time.Second)
-	if asked, wrong := asking.end(); len(wrong) == 0 {
+	if asked, wrong := asking.end(t); len(wrong) == 0 {
 		t.Errorf("%d questions, and all were answered: the release does not do what charts do", asked)
 	}
 	p.run(a.Before("again"), a.After("after"))

@@ -4,7 +4,6 @@ package coredns
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"os"
 	"strings"
@@ -116,11 +115,11 @@ func (p *place) change(fresh string) ChangeOver {
 		Corefile: strings.Replace(old.Corefile, "kubernetes cluster.local", "kubernetai cluster.local", 1)}
 }
 
-// asker asks the Service for the API server's name ten times a second for as long as it runs.
+// asker asks the Service for the API server's name ten times a second for as long as it runs: in two series that overlap.
 type asker struct {
 	mu     sync.Mutex
-	asked  int
-	wrong  []string
+	answer resolver.SeriesAnswer
+	failed []error
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
@@ -128,50 +127,50 @@ type asker struct {
 func (p *place) keepAsking() *asker {
 	p.t.Helper()
 	dns, _ := p.serving()
-	service := netip.AddrPortFrom(netip.MustParseAddr(dns.Service.Spec.ClusterIP), port)
+	series := resolver.Series{Want: []string{p.api()}, Every: 200 * time.Millisecond, For: 4 * time.Second, DNS: probe.DNS{
+		Server: netip.AddrPortFrom(netip.MustParseAddr(dns.Service.Spec.ClusterIP), port).String(), Name: "kubernetes.default.svc.cluster.local", Timeout: 3 * time.Second}}
 	a := &asker{}
 	ctx, cancel := context.WithCancel(p.t.Context())
 	a.cancel = cancel
-	ticks := time.NewTicker(100 * time.Millisecond)
-	a.done.Add(1)
-	go func() {
-		defer a.done.Done()
-		defer ticks.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticks.C:
-				a.done.Add(1)
-				go a.ask(context.WithoutCancel(ctx), p.probe, service, p.api())
+	for i := range 2 {
+		a.done.Add(1)
+		go func() {
+			defer a.done.Done()
+			time.Sleep(time.Duration(i) * series.For / 2)
+			for ctx.Err() == nil {
+				a.ask(context.WithoutCancel(ctx), p.probe, series)
 			}
-		}
-	}()
+		}()
+	}
 	return a
 }
 
-func (a *asker) ask(ctx context.Context, p kube.Probe, server netip.AddrPort, want string) {
-	defer a.done.Done()
-	answer, err := probe.Ask(ctx, p, probe.DNS{Server: server.String(), Name: "kubernetes.default.svc.cluster.local", Timeout: 3 * time.Second})
+func (a *asker) ask(ctx context.Context, p kube.Probe, series resolver.Series) {
+	answer, err := probe.AskNamed[resolver.SeriesAnswer](ctx, p, resolver.AskSeries, series)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.asked++
-	if err != nil || strings.Join(answer.Records, " ") != want {
-		a.wrong = append(a.wrong, fmt.Sprintf("%v %v", answer, err))
+	a.answer.Asked += answer.Asked
+	a.answer.Wrong = append(a.answer.Wrong, answer.Wrong...)
+	if err != nil {
+		a.failed = append(a.failed, err)
 	}
 }
 
 // end gives how many questions there were, and what was wrong.
-func (a *asker) end() (int, []string) {
+func (a *asker) end(t *testing.T) (int, []string) {
+	t.Helper()
 	a.cancel()
 	a.done.Wait()
-	return a.asked, a.wrong
+	if len(a.failed) > 0 {
+		t.Errorf("the probe could not be asked: %v", a.failed)
+	}
+	return a.answer.Asked, a.answer.Wrong
 }
 
 // lostNothing holds an asker to an answer for every question.
 func (p *place) lostNothing(a *asker) {
 	p.t.Helper()
-	asked, wrong := a.end()
+	asked, wrong := a.end(p.t)
 	p.t.Logf("%s: %d questions", p.Name, asked)
 	if asked < 10 || len(wrong) > 0 {
 		p.t.Errorf("%s: %d questions, and %d without the right answer: %q", p.Name, asked, len(wrong), wrong)

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/georedkit/georedkit/creds/serving"
+	"github.com/georedkit/georedkit/dnsfed/resolver"
 	"github.com/georedkit/georedkit/geored/probe"
 	"github.com/georedkit/georedkit/mesh/gateway"
 	"github.com/georedkit/georedkit/mesh/gateway/agent"
@@ -58,6 +59,7 @@ func ask(ctx context.Context, args []string) error {
 	handlers := probe.Questions()
 	maps.Copy(handlers, agent.Questions())
 	maps.Copy(handlers, serving.Questions(nil))
+	maps.Copy(handlers, resolver.Questions())
 	return probe.Serve(ctx, handlers, args[0], os.Stdin, os.Stdout)
 }
 
