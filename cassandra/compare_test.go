@@ -63,6 +63,7 @@ func TestOneReplicaOfSeveralProvesNothing(t *testing.T) {
 
 // A coordinator that reads from another replica hides its own: connecting to a node proves nothing.
 func TestReadsPassedOnAreFoundOut(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two, cassandratest.NodesPerSite(2))
 	how := quickly()
 	how.EveryReplica = true
@@ -82,12 +83,13 @@ func TestReadsPassedOnAreFoundOut(t *testing.T) {
 
 // A second look that is passed on to the replica with fewer rows must not make the first one undone.
 func TestSecondLookPassedOn(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two, cassandratest.NodesPerSite(2))
 	r.InsertOn(r.Node("dc2", 1), "dev.changeset", 1000, "on one replica only")
 	how := quickly()
 	how.EveryReplica, how.Ranges = true, 1
 	bitten := false
-	how.Observe = func(seen cassandra.RangeResult) {
+	how.Observe = func(_ cassandra.Table, seen cassandra.RangeResult) {
 		bitten = seen.Reads[3].Rows == 101
 		r.Node("dc2", 1).PassReadsTo(r.Node("dc2", 0))
 	}
@@ -214,7 +216,7 @@ func TestNodeDiesInTheMiddle(t *testing.T) {
 	how := quickly()
 	how.Concurrency = 1
 	seen := 0
-	how.Observe = func(cassandra.RangeResult) {
+	how.Observe = func(cassandra.Table, cassandra.RangeResult) {
 		if seen++; seen == 3 {
 			r.Node("dc2", 0).Stop()
 		}
@@ -273,7 +275,7 @@ func TestTableDroppedInTheMiddle(t *testing.T) {
 	how := quickly()
 	how.Concurrency = 1
 	seen := 0
-	how.Observe = func(cassandra.RangeResult) {
+	how.Observe = func(cassandra.Table, cassandra.RangeResult) {
 		if seen++; seen == 3 {
 			r.DropTable("dev.changeset")
 		}
@@ -285,6 +287,7 @@ func TestTableDroppedInTheMiddle(t *testing.T) {
 }
 
 func TestSilentSiteIsAFault(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two)
 	r.Node("dc2", 0).Pause()
 	x, err := open(t, impatient(r)).Compare(t.Context(), quickly())
@@ -332,13 +335,13 @@ func TestComparisonIsItsOwnCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	how := quickly()
-	how.Resume = &back
-	how.Observe = func(r cassandra.RangeResult) { t.Errorf("range %s was read again", r.Range) }
+	how.Resume = cassandra.Comparisons{back}
+	how.Observe = func(_ cassandra.Table, r cassandra.RangeResult) { t.Errorf("range %s was read again", r.Range) }
 	r.DeleteAt("dc2", "dev.changeset", 1) // not looked at: it was proven before
 	if x := compare(t, r, how); x.Equality != cassandra.Equal {
 		t.Error(x)
 	}
-	back.TableID = "another"
+	how.Resume[0].TableID = "another"
 	how.Observe = nil
 	if x := compare(t, r, how); x.Equality != cassandra.Different {
 		t.Errorf("the checkpoint of another table was believed: %s", x)

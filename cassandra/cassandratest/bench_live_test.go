@@ -40,7 +40,7 @@ func BenchmarkBesideOthers(b *testing.B) {
 		name string
 		run  func(*testing.B)
 	}{
-		{"drain", bench.drain}, {"compare", bench.compare}, {"count", bench.count}, {"cqlsh", bench.cqlsh}, {"preview", bench.preview},
+		{"drain", bench.drain}, {"compare", bench.compare}, {"count", bench.count}, {"cqlsh", bench.cqlsh}, {"preview", bench.preview}, {"quick", bench.quick},
 	}
 	for _, c := range contenders { // servers compile what they run often
 		c.run(b)
@@ -59,6 +59,7 @@ func BenchmarkBesideOthers(b *testing.B) {
 	b.ReportMetric(median(took["compare"])/median(took["drain"]), "compare/drain")
 	b.ReportMetric(median(took["cqlsh"])/median(took["count"]), "cqlsh/count")
 	b.ReportMetric(median(took["compare"])/median(took["preview"]), "compare/preview")
+	b.ReportMetric(median(took["quick"])/median(took["preview"]), "quick/preview")
 	b.ReportMetric(median(cpu["compare"])/read*1e6, "cpu-µs/row")
 	b.ReportMetric(median(cpu["drain"])/read*1e6, "drain-cpu-µs/row")
 	for _, c := range contenders {
@@ -237,5 +238,13 @@ func (x *benchmark) cqlsh(b *testing.B) {
 func (x *benchmark) preview(b *testing.B) {
 	if output := x.nodetool(b, 0, 0, "repair", "-full", "--preview", "dev", "bench"); !strings.Contains(output, "sync") {
 		b.Fatal(output)
+	}
+}
+
+// quick compares by Merkle trees, and reads nothing since they agree.
+func (x *benchmark) quick(b *testing.B) {
+	got, err := x.cluster.Compare(b.Context(), cassandra.Comparing{Reading: cassandra.Reading{Table: benched}, Trees: &subject{ring: x.ring}})
+	if err != nil || got.Equality != cassandra.Equal || got.Rows("dc1") != 0 {
+		b.Fatal(got, got.Trees, err)
 	}
 }

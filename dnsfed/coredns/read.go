@@ -27,6 +27,7 @@ type DNS struct {
 	Service     *corev1.Service // nil: there is none
 	Deployments []Deployment    // that are labelled as cluster DNS, or stand behind the Service; sorted by name
 	NodeCaches  []NodeCache     // sorted by name
+	Beside      []BesideService // sorted by name
 }
 
 // Deployment is one set of name servers.
@@ -47,12 +48,6 @@ type Pod struct {
 	Address netip.Addr // zero: it has none yet
 	Ready   bool
 	ImageID string // what runs, whatever the tag says
-}
-
-// NodeCache is a cache of DNS on every node.
-type NodeCache struct {
-	Name     string
-	Corefile string // zero: it names no ConfigMap that could be read
 }
 
 // Read finds the name servers of a cluster. Everything is there with an error too, as far as it could be read.
@@ -82,7 +77,10 @@ func Read(ctx context.Context, c *kube.Cluster) (DNS, error) {
 		}
 	}
 	slices.SortFunc(dns.Deployments, func(a, b Deployment) int { return cmp.Compare(a.Name, b.Name) })
-	dns.NodeCaches, err = readNodeCaches(ctx, c)
+	if dns.NodeCaches, err = readNodeCaches(ctx, c); err != nil {
+		return dns, err
+	}
+	dns.Beside, err = beside(ctx, c, dns.Deployments)
 	return dns, err
 }
 
@@ -105,7 +103,7 @@ func readDeployment(ctx context.Context, c *kube.Cluster, d *appsv1.Deployment, 
 		return read, fmt.Errorf("deployment %s: selector: %w", d.Name, err)
 	}
 	for _, p := range pods {
-		if selector.Matches(labels.Set(p.Labels)) && p.DeletionTimestamp == nil {
+		if selector.Matches(labels.Set(p.Labels)) && p.DeletionTimestamp == nil && !ofAnother(p, d.Name) {
 			read.Pods = append(read.Pods, podOf(p))
 		}
 	}
@@ -115,6 +113,14 @@ func readDeployment(ctx context.Context, c *kube.Cluster, d *appsv1.Deployment, 
 		return read, fmt.Errorf("deployment %s: %w", d.Name, err)
 	}
 	return read, nil
+}
+
+// ofAnother says whether a pod belongs to another Deployment, whatever its labels are: the ReplicaSet in between is named
+// after it and the hash of the template.
+func ofAnother(p corev1.Pod, deployment string) bool {
+	owner := metav1.GetControllerOf(&p)
+	hash := p.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
+	return owner != nil && hash != "" && owner.Name != deployment+"-"+hash
 }
 
 func podOf(p corev1.Pod) Pod {
@@ -149,22 +155,4 @@ func corefileOf(ctx context.Context, c *kube.Cluster, spec corev1.PodSpec) (conf
 		}
 	}
 	return "", "", nil
-}
-
-// readNodeCaches finds the DaemonSets that are labelled as nodelocaldns is, by Kubernetes and by Kubespray.
-func readNodeCaches(ctx context.Context, c *kube.Cluster) ([]NodeCache, error) {
-	sets, err := c.Client().AppsV1().DaemonSets(Namespace).List(ctx, metav1.ListOptions{LabelSelector: "k8s-app in (node-local-dns, nodelocaldns)"})
-	if err != nil {
-		return nil, fmt.Errorf("daemonsets: %w", err)
-	}
-	var caches []NodeCache
-	for _, set := range sets.Items {
-		_, corefile, err := corefileOf(ctx, c, set.Spec.Template.Spec)
-		if err != nil {
-			return caches, fmt.Errorf("daemonset %s: %w", set.Name, err)
-		}
-		caches = append(caches, NodeCache{Name: set.Name, Corefile: corefile})
-	}
-	slices.SortFunc(caches, func(a, b NodeCache) int { return cmp.Compare(a.Name, b.Name) })
-	return caches, nil
 }

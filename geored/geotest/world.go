@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/georedkit/georedkit/geored"
@@ -39,22 +41,75 @@ type effect struct {
 	there   bool
 	after   int // observations until it is seen
 	applied int
+	undone  int
+	mark    string
 }
 
-// Task is a task whose effect lives in the world. It is done once it was applied, or [World.Set].
+// Task is a task whose effect lives in the world. It is done once it was applied, or [World.Set]; it can be undone.
 func (w *World) Task(step geored.Step) geored.Task {
 	return geored.Task{
 		Step:    step,
 		Observe: func(ctx context.Context) (geored.State, error) { return w.observe(ctx, step) },
 		Apply:   func(ctx context.Context) error { return w.apply(ctx, step) },
+		Undo:    func(ctx context.Context) error { return w.undo(ctx, step) },
 	}
 }
 
 // Gate is a task that applies nothing and waits until somebody sets its effect.
 func (w *World) Gate(step geored.Step) geored.Task {
 	task := w.Task(step)
-	task.Apply = nil
+	task.Apply, task.Undo = nil, nil
 	return task
+}
+
+// Marked is a task whose effect cannot be observed but by the mark that it leaves (see geored.Marked).
+func (w *World) Marked(step geored.Step) geored.Task {
+	return geored.Marked(step,
+		func(ctx context.Context) (string, error) {
+			err := w.answer(ctx, step.Site)
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.effect(step.ID).mark, err
+		},
+		func(ctx context.Context, mark string) error {
+			err := w.apply(ctx, step)
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if e := w.effect(step.ID); e.there {
+				e.mark = mark
+			}
+			return err
+		})
+}
+
+// Effects counts what was applied ("apply ID") and taken back ("undo ID") so far, for a [Rehearsal].
+func (w *World) Effects() map[string]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	counts := map[string]int{}
+	for id, e := range w.effects {
+		if e.applied > 0 {
+			counts["apply "+string(id)] = e.applied
+		}
+		if e.undone > 0 {
+			counts["undo "+string(id)] = e.undone
+		}
+	}
+	return counts
+}
+
+// State names the effects that are there, sorted, for a [Rehearsal].
+func (w *World) State() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var there []string
+	for id, e := range w.effects {
+		if e.there {
+			there = append(there, string(id))
+		}
+	}
+	slices.Sort(there)
+	return strings.Join(there, " ")
 }
 
 // Break puts a fault on a site; Mend takes it away.
@@ -102,6 +157,13 @@ func (w *World) Applied(id geored.StepID) int {
 	return w.effect(id).applied
 }
 
+// Undone counts how often an effect was taken back.
+func (w *World) Undone(id geored.StepID) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.effect(id).undone
+}
+
 func (w *World) effect(id geored.StepID) *effect {
 	if w.effects == nil {
 		w.effects = map[geored.StepID]*effect{}
@@ -130,25 +192,33 @@ func (w *World) observe(ctx context.Context, step geored.Step) (geored.State, er
 }
 
 func (w *World) apply(ctx context.Context, step geored.Step) error {
+	return w.change(ctx, step, func(e *effect) *int { return &e.applied }, true)
+}
+
+func (w *World) undo(ctx context.Context, step geored.Step) error {
+	return w.change(ctx, step, func(e *effect) *int { return &e.undone }, false)
+}
+
+// change makes an effect be there or not, as far as the site's fault lets it, and counts it.
+func (w *World) change(ctx context.Context, step geored.Step, count func(*effect) *int, there bool) error {
 	if err := w.answer(ctx, step.Site); err != nil {
 		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := w.effect(step.ID)
-	switch w.faults[step.Site] {
-	case Denied:
+	fault := w.faults[step.Site]
+	if fault == Denied {
 		return ErrDenied
-	case LosesEffects:
-		e.applied++
+	}
+	*count(e)++
+	if fault == LosesEffects {
 		return nil
-	case LosesReplies:
-		e.applied++
-		e.there = true
+	}
+	e.there = there
+	if fault == LosesReplies {
 		return geored.Retriable(ErrNoReply)
 	}
-	e.applied++
-	e.there = true
 	return nil
 }
 

@@ -25,6 +25,7 @@ const FieldManager = "georedkit"
 // Cluster is the Kubernetes API of one site.
 type Cluster struct {
 	site    geored.SiteName
+	ref     geored.KubeRef // zero: it was not opened from a file
 	config  *rest.Config
 	client  kubernetes.Interface
 	dynamic dynamic.Interface
@@ -41,6 +42,7 @@ func Open(site geored.SiteName, ref geored.KubeRef) (*Cluster, error) {
 	if err == nil {
 		var cluster *Cluster
 		if cluster, err = New(site, config); err == nil {
+			cluster.ref = ref
 			return cluster, nil
 		}
 	}

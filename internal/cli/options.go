@@ -3,10 +3,10 @@
 package cli
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -29,6 +29,10 @@ type Options struct {
 	Lab        string
 	Sites      int // of the laboratory
 	Check      bool
+	Plan       string
+	Apply      string
+	Undo       bool
+	Confirm    map[geored.StepID]string
 	Output     string
 	Events     string
 	Reports    []string
@@ -51,13 +55,17 @@ func parse(program string, args []string, stderr io.Writer) (Options, error) {
 	flags.StringVar(&o.Lab, "lab", "georedkit", "`NAME` of the laboratory, for several side by side")
 	flags.IntVar(&o.Sites, "sites", 2, "`NUMBER` of sites in the laboratory")
 	flags.BoolVar(&o.Check, "check", false, "only prove, change nothing")
+	flags.StringVar(&o.Plan, "plan", "", "write the plan with its digest to `FILE` and stop; - is standard output, as text with the commands to follow by hand")
+	flags.StringVar(&o.Apply, "apply", "", "run exactly the plan in `FILE`; what moved since is refused")
+	flags.BoolVar(&o.Undo, "undo", false, "take back what the journal says was done, where a step can be taken back")
+	flags.Func("confirm", "`STEP=VALUE` for a destructive step, with the value its plan names; may be repeated", o.confirm)
 	flags.StringVar(&o.Output, "output", "text", "`FORMAT` of the result on standard output: text or json")
 	flags.StringVar(&o.Events, "events", "", "`FILE` for one JSON event per line while it runs; - is standard error")
-	flags.Func("report", "`FILE` for the report, by its extension: .json or .txt; may be repeated", func(path string) error {
+	flags.Func("report", "`FILE` for the report, by its extension: .html, .json, .md, .txt or .xml (JUnit); may be repeated", func(path string) error {
 		o.Reports = append(o.Reports, path)
 		return nil
 	})
-	flags.StringVar(&o.Journal, "journal", "", "`DIR` of the journal (default .georedkit in the working directory; the laboratory's own folder there)")
+	flags.StringVar(&o.Journal, "journal", "", "`DIR` of the journal (default .georedkit in the working directory; the laboratory's own folder there), or kubernetes: in every cluster too")
 	flags.StringVar(&o.ProbeImage, "probe-image", "", "`REF` of the probe image in your registry (make image writes it)")
 	flags.StringVar(&o.PullSecret, "probe-pull-secret", "", "`NAME` of the pull secret for it in the namespace georedkit of each site")
 	flags.BoolVar(&o.Keep, "keep", false, "leave the laboratory running")
@@ -69,6 +77,33 @@ func parse(program string, args []string, stderr io.Writer) (Options, error) {
 		return o, err
 	}
 	return o, o.faults(flags.Args()).Err()
+}
+
+// confirm reads STEP=VALUE; a step's ID holds no equals sign.
+func (o *Options) confirm(text string) error {
+	step, value, ok := strings.Cut(text, "=")
+	if !ok || step == "" || value == "" {
+		return errors.New("write STEP=VALUE")
+	}
+	if o.Confirm == nil {
+		o.Confirm = map[geored.StepID]string{}
+	}
+	o.Confirm[geored.StepID(step)] = value
+	return nil
+}
+
+// ways are the flags that say what to do instead of everything.
+func (o Options) ways() []string {
+	var ways []string
+	for _, way := range []struct {
+		flag string
+		set  bool
+	}{{"-check", o.Check}, {"-plan", o.Plan != ""}, {"-apply", o.Apply != ""}, {"-undo", o.Undo}} {
+		if way.set {
+			ways = append(ways, way.flag)
+		}
+	}
+	return ways
 }
 
 func (o Options) faults(rest []string) geored.Faults {
@@ -83,9 +118,12 @@ func (o Options) faults(rest []string) geored.Faults {
 		add("-output", o.Output, "is no format", "write text or json")
 	}
 	for _, path := range o.Reports {
-		if _, ok := writers[filepath.Ext(path)]; !ok {
+		if !isReport(path) {
 			add("-report", path, "has no extension that says its format", "write "+extensions())
 		}
+	}
+	if ways := o.ways(); len(ways) > 1 {
+		add(ways[0], "", "does not go with "+strings.Join(ways[1:], " and "), "give one of them")
 	}
 	if o.Timeout <= 0 {
 		add("-timeout", o.Timeout.String(), "is no time", "write something like 5m")

@@ -10,6 +10,7 @@
 //
 //	ready.json, topology.yaml   what there is, once all sites are ready
 //	SITE.kubeconfig             for use on this machine, as long as the laboratory runs
+//	charts.{ca.crt,user,password}   of the Helm repository that ready.json names
 //	SITE/audit.log              what was changed through the site's API server, and by whom
 //	SITE/NODE/log/SERVER.log    what the servers say
 //	SITE/NODE/volumes           the data of persistent volumes

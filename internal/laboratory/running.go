@@ -30,6 +30,29 @@ type Running struct {
 // Topology is the file that describes its sites.
 func (r Running) Topology() string { return filepath.Join(r.Dir, "topology.yaml") }
 
+// ChartRepo is the laboratory's Helm repository: its address, and the files that let one in.
+type ChartRepo struct {
+	URL          string `json:"url"`
+	CAFile       string `json:"caFile"`
+	UserFile     string `json:"userFile"`
+	PasswordFile string `json:"passwordFile"`
+}
+
+// ChartRepo is served as long as the laboratory is up.
+func (r Running) ChartRepo() (ChartRepo, error) {
+	text, err := os.ReadFile(filepath.Join(r.Dir, "ready.json"))
+	if err != nil {
+		return ChartRepo{}, err
+	}
+	var ready struct {
+		ChartRepo ChartRepo `json:"chartRepo"`
+	}
+	if err := json.Unmarshal(text, &ready); err != nil {
+		return ChartRepo{}, fmt.Errorf("laboratory %s: ready.json: %w", r.Name, err)
+	}
+	return ready.ChartRepo, nil
+}
+
 // Spec says what laboratory is wanted.
 type Spec struct {
 	Name   string

@@ -54,8 +54,13 @@ func BenchmarkCompare(b *testing.B) {
 	b.Run("bare-read", func(b *testing.B) {
 		for b.Loop() {
 			var reading sync.WaitGroup
-			reading.Go(func() { drain(b, d.Access(m.From), "bench", records) })
-			reading.Go(func() { drain(b, d.Access(m.To), string(m.From)+".bench", records) })
+			for name, topic := range map[geored.SiteName]string{m.From: "bench", m.To: string(m.From) + ".bench"} {
+				reading.Add(1)
+				go func() {
+					defer reading.Done()
+					drain(b, d.Access(name), topic, records)
+				}()
+			}
 			reading.Wait()
 		}
 	})

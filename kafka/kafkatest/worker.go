@@ -68,7 +68,7 @@ func newWorker(t tester, world *World, s *site) *worker {
 		if w.records[name], err = stream.Open(access); err != nil {
 			t.Fatalf("%v", err)
 		}
-		client, err := kgo.NewClient(kgo.SeedBrokers(access.Bootstrap...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		client, err := kgo.NewClient(kgo.SeedBrokers(access.Bootstrap...), kgo.DisableClientMetrics(), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 			kgo.ProducerLinger(0), kgo.RecordDeliveryTimeout(20*time.Second))
 		if err != nil {
 			t.Fatalf("%v", err)

@@ -38,6 +38,7 @@ func Open(access kafka.Access) (*Reader, error) {
 		kgo.ClientID("georedkit"),
 		kgo.DialTimeout(r.timeout),
 		kgo.RetryTimeout(r.timeout),
+		kgo.DisableClientMetrics(), // nobody asked for them
 		kgo.KeepControlRecords(),
 		kgo.KeepRetryableFetchErrors(), // a topic that is gone is an error, not a reason to wait
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),

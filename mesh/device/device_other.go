@@ -38,3 +38,5 @@ func routed(context.Context) (map[netip.Addr][]netip.Prefix, error) { return nil
 func echo(context.Context, netip.Addr, netip.Addr, int) (bool, error) { return false, ErrUnsupported }
 
 func underlayMTU(context.Context, netip.Addr) (int, error) { return 0, ErrUnsupported }
+
+func linkMTU(context.Context, netip.Addr) (int, error) { return 0, ErrUnsupported }

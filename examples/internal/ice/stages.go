@@ -2,8 +2,11 @@ package ice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/mesh"
@@ -29,29 +32,32 @@ func (d *Deployment) gateways() geored.Stage {
 		return geored.Step{ID: stepID(stage, s.Name, "probe"), Site: s.Name, Target: "pod " + Namespace + "/probe", Action: geored.Apply,
 			Needs: []geored.StepID{stepID(stage, s.Name, "wireguard")}, Reason: "a pod that can be asked from inside the site, and answers the other sites"}
 	}
-	return geored.Stage{Name: stage, Outline: append(d.eachSite(gatewayStep), d.eachSite(probeStep)...),
-		Bind: func(context.Context) ([]geored.Task, error) {
-			var tasks []geored.Task
-			for _, site := range d.mesh.Network.Sites {
-				end := d.mesh.Ends[site.Name]
-				agents, err := d.gatewayTask(gatewayStep(site), site)
-				if err != nil {
-					return nil, err
-				}
-				objects, err := end.Probe.Objects()
-				if err != nil {
-					return nil, err
-				}
-				tasks = append(tasks, agents, end.Gateways.Cluster.ApplyTask(probeStep(site), objects...))
-			}
-			return tasks, nil
-		}}
+	var agents, probes []geored.Task
+	var faulty error
+	for _, site := range d.mesh.Network.Sites {
+		end := d.mesh.Ends[site.Name]
+		gateway, err1 := d.gatewayTask(gatewayStep(site), site)
+		objects, err2 := end.Probe.Objects()
+		step, err3 := end.Gateways.Cluster.Planned(probeStep(site), objects...)
+		faulty = errors.Join(faulty, err1, err2, err3)
+		agents, probes = append(agents, gateway), append(probes, end.Gateways.Cluster.ApplyTask(step, objects...))
+	}
+	made := geored.StageOf(stage, append(agents, probes...)...)
+	made.Bind = func(context.Context) ([]geored.Task, error) { return append(agents, probes...), faulty }
+	return made
 }
 
 // gatewayTask brings up a gateway without peers. One that has peers already is further than that, and stays as it is:
 // a run that goes on after an interruption must not take them away.
 func (d *Deployment) gatewayTask(step geored.Step, site mesh.Site) (geored.Task, error) {
 	end, alone := d.mesh.Ends[site.Name], d.mesh.Alone(site)
+	objects, err := end.Gateways.Objects(alone)
+	if err != nil {
+		return geored.Task{Step: step}, err
+	}
+	if step, err = end.Gateways.Cluster.Planned(step, objects...); err != nil {
+		return geored.Task{Step: step}, err
+	}
 	task, err := end.Gateways.Task(step, alone)
 	if err != nil {
 		return task, err
@@ -71,10 +77,31 @@ func (d *Deployment) gatewayTask(step geored.Step, site mesh.Site) (geored.Task,
 func (d *Deployment) peers() geored.Stage {
 	const stage = "peers"
 	peerStep := func(s mesh.Site) geored.Step {
-		return geored.Step{ID: stepID(stage, s.Name), Site: s.Name, Target: "configmap " + Namespace + "/wireguard-gateway", Action: geored.Apply,
+		step := geored.Step{ID: stepID(stage, s.Name), Site: s.Name, Target: "configmap " + Namespace + "/wireguard-gateway", Action: geored.Apply,
 			Reason: fmt.Sprintf("a peer for each of the %d other sites", len(d.mesh.Network.Sites)-1)}
+		link := d.mesh.Network.WithDefaults().Interface
+		for _, other := range d.mesh.Network.Sites {
+			if other.Name != s.Name {
+				step.Given = append(step.Given, geored.Constraint{Name: keyOf(other.Name), Matches: "[A-Za-z0-9+/]{43}="})
+				step.Manual = append(step.Manual, fmt.Sprintf("wg set %s peer \"$KEY_OF_%s\" endpoint %s allowed-ips %s", link, other.Name, endpointTo(other), allowed(other)))
+				step.ManualUndo = append(step.ManualUndo, fmt.Sprintf("wg set %s peer \"$KEY_OF_%s\" remove", link, other.Name))
+			}
+		}
+		return step
 	}
 	return geored.Stage{Name: stage, Outline: d.eachSite(peerStep),
+		// The gateways are taken away with their peers: what is bound to their keys could not be bound a second time.
+		Back: func(context.Context) ([]geored.Task, error) {
+			var tasks []geored.Task
+			for _, site := range d.mesh.Network.Sites {
+				task, err := d.mesh.Ends[site.Name].Gateways.Task(peerStep(site), d.mesh.Alone(site))
+				if err != nil {
+					return nil, err
+				}
+				tasks = append(tasks, task)
+			}
+			return tasks, nil
+		},
 		Bind: func(ctx context.Context) ([]geored.Task, error) {
 			layout, err := d.mesh.Plan(d.mesh.Observe(ctx))
 			if err != nil {
@@ -90,10 +117,35 @@ func (d *Deployment) peers() geored.Stage {
 				if err != nil {
 					return nil, err
 				}
+				task.Values = map[string]string{}
+				for _, peer := range config.Device.Peers {
+					task.Values[keyOf(peer.Site)] = peer.PublicKey.String()
+				}
 				tasks = append(tasks, task)
 			}
 			return tasks, nil
 		}}
+}
+
+func keyOf(site geored.SiteName) string { return "public key of " + string(site) }
+
+// endpointTo is where a site's gateway is reached.
+func endpointTo(site mesh.Site) geored.Endpoint {
+	for _, node := range site.Nodes {
+		if node.Name == site.Gateway || site.Gateway == "" {
+			return node.Endpoint
+		}
+	}
+	return geored.Endpoint{}
+}
+
+// allowed are the ranges of a site, as wg takes them.
+func allowed(site mesh.Site) string {
+	var texts []string
+	for _, p := range slices.Concat([]netip.Prefix{site.WireGuardCIDR}, site.Pods, site.Services) {
+		texts = append(texts, p.String())
+	}
+	return strings.Join(texts, ",")
 }
 
 // tunnels waits until a packet crosses each tunnel and comes back.

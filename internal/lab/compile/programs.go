@@ -48,5 +48,5 @@ var Site = Group{"site", []module{
 			{"host-local", pluginsPath + "ipam/host-local"},
 		},
 	},
-	{folder: ".", ldflags: "-s -w", programs: []program{{"app", "./pod/app"}, {"pause", "./pod/pause"}}},
+	{folder: ".", ldflags: "-s -w", programs: []program{{"app", "./pod/app"}, {"kilo", "./pod/kilo"}, {"pause", "./pod/pause"}}},
 }}

@@ -23,6 +23,8 @@ func BuiltIn(bin string) []Image {
 	return []Image{
 		{Ref: Pause, Programs: []string{filepath.Join(bin, "pause")}, Entrypoint: []string{"/pause"}},
 		{Ref: CoreDNS, Skeleton: true, Entrypoint: []string{Programs + "/coredns"}},
+		{Ref: "localhost/kilo:0.6", Skeleton: true, Entrypoint: []string{Programs + "/kilo", "-kilo-version=0.6"}},
+		{Ref: "localhost/kilo:0.7", Skeleton: true, Entrypoint: []string{Programs + "/kilo", "-kilo-version=0.7"}},
 		{Ref: "localhost/lab/app:1", Skeleton: true, Entrypoint: []string{Programs + "/app"}, Env: []string{SearchPath}},
 		{Ref: "localhost/lab/base:1", Skeleton: true, Cmd: []string{"/bin/sleep", "infinity"}, Env: []string{SearchPath}},
 	}

@@ -116,6 +116,7 @@ func (s Spec) mountOwn() error {
 		"kubelet":    "/var/lib/kubelet", // the path of device plugins is fixed
 		"pods":       "/var/log/pods",
 		"containers": "/var/log/containers",
+		"kilo":       "/var/lib/kilo", // the mesh's private key outlives a power cut
 	} {
 		source = filepath.Join(s.Machine.Folder, source)
 		for _, folder := range []string{source, target} {

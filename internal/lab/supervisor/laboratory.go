@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -45,6 +46,8 @@ type Laboratory struct {
 	progress    *Progress
 	timeout     time.Duration // of a start
 	down        context.CancelFunc
+	charts      *http.Server
+	chartRepo   ReadyChartRepo
 
 	mutex  sync.Mutex
 	faults map[string]bool // what is applied now
@@ -125,6 +128,9 @@ func (l *Laboratory) teardown() error {
 		s.changing.Lock()
 		errs = append(errs, s.stop())
 		s.changing.Unlock()
+	}
+	if l.charts != nil {
+		errs = append(errs, l.charts.Close())
 	}
 	if l.fabric != nil {
 		errs = append(errs, l.fabric.Close())

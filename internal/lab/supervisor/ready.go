@@ -12,11 +12,12 @@ import (
 
 // Ready describes a laboratory whose sites are all up: the contents of ready.json.
 type Ready struct {
-	Version int         `json:"version"`
-	Name    string      `json:"name"`
-	PID     int         `json:"pid"`
-	Dir     string      `json:"dir"`
-	Sites   []ReadySite `json:"sites"`
+	Version   int            `json:"version"`
+	Name      string         `json:"name"`
+	PID       int            `json:"pid"`
+	Dir       string         `json:"dir"`
+	Sites     []ReadySite    `json:"sites"`
+	ChartRepo ReadyChartRepo `json:"chartRepo"`
 }
 
 // ReadySite is one site of Ready.
@@ -69,7 +70,7 @@ var topology = template.Must(template.New("topology").Parse(`sites:
 
 // writeReady announces the laboratory; ready.json comes last.
 func (l *Laboratory) writeReady() error {
-	ready := Ready{Version: 1, Name: l.name, PID: os.Getpid(), Dir: string(l.folder)}
+	ready := Ready{Version: 1, Name: l.name, PID: os.Getpid(), Dir: string(l.folder), ChartRepo: l.chartRepo}
 	for _, s := range l.sites {
 		ready.Sites = append(ready.Sites, describeSite(s.plan, l.folder.kubeconfig(s.plan.Name)))
 	}

@@ -48,6 +48,10 @@ func (l *Laboratory) up(ctx context.Context, o Options) error {
 			return fmt.Errorf("site %s: %w", p.Name, err)
 		}
 	}
+	if remembered.ChartPort, err = l.serveCharts(remembered.ChartPort); err != nil {
+		return err
+	}
+	l.chartRepo = l.readyChartRepo(remembered.ChartPort)
 	if err := l.folder.remember(remembered); err != nil {
 		return err
 	}
