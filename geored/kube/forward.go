@@ -51,7 +51,7 @@ func (c *Cluster) forward(ctx context.Context, to backend) (net.Conn, error) {
 }
 
 // openForward speaks SPDY over a WebSocket, or plain SPDY with servers and proxies that do not know that: Kubernetes before
-// 1.30.
+// 1.31.
 func (c *Cluster) openForward(to backend) (net.Conn, error) {
 	target := c.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(to.namespace).Name(to.pod).SubResource("portforward").URL()
 	overWebSocket, err := portforward.NewSPDYOverWebsocketDialer(target, c.config)
