@@ -192,7 +192,7 @@ func (r *rig) nodes(c *cassandra.Cluster) map[geored.SiteName]cassandra.Node {
 
 func (r *rig) nodetool(n cassandra.Node, args ...string) string {
 	r.t.Helper()
-	output, err := r.pods.Run(r.t.Context(), n, args...)
+	output, err := r.pods.Run(context.WithoutCancel(r.t.Context()), n, args...) // in cleanups too
 	must(r.t, err)
 	return output
 }
@@ -216,7 +216,11 @@ func TestRowsWrittenDuringACut(t *testing.T) {
 	nodes := r.nodes(c)
 	for _, n := range nodes {
 		r.nodetool(n, "disablehandoff")
-		t.Cleanup(func() { r.nodetool(n, "enablehandoff") })
+		r.nodetool(n, "settimeout", "write", "2000")
+		t.Cleanup(func() {
+			r.nodetool(n, "enablehandoff")
+			r.nodetool(n, "settimeout", "write", "20000")
+		})
 	}
 	r.Fault("cut", "dc1", "dc2")
 	status := r.nodetool(nodes["dc1"], "status")
@@ -227,6 +231,7 @@ func TestRowsWrittenDuringACut(t *testing.T) {
 	})
 	r.cql("dc1", gocql.LocalOne, inserts(1000, 1030)...)
 	r.cql("dc2", gocql.LocalOne, inserts(2000, 2020)...)
+	time.Sleep(4 * time.Second) // what is under way for longer than the time-out is dropped, else it would arrive after the mend
 	r.Mend()
 	c = r.healthy()
 	found := r.compare(c)
