@@ -79,8 +79,8 @@ bench: ## ratios to a floor measured in the same run
 	@$(GO) test -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./kafka/kafkatest
 	@$(GO) test -tags lab -run '^$$' -bench BesideOthers -benchtime 5x -timeout 60m ./cassandra/cassandratest
 
-crds: ## Strimzi's definitions for the laboratory, by Strimzi's own generator
-	@internal/lab/build/strimzi/generate.sh
+crds: ## Strimzi's own definitions, generated anew (pip, mvn)
+	@sh kafka/strimzi/testdata/generate.sh
 
 weight: ## what each package costs those who import it
 	@$(GO) run ./internal/weight
