@@ -43,18 +43,18 @@ var changeset = cassandra.Table{Keyspace: "dev", Name: "changeset"}
 type rig struct {
 	*joined.Sites
 	t    *testing.T
-	tool cassandrakube.Nodetool
+	pods cassandrakube.Pods
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 var install sync.Once
 
 func up(t *testing.T) *rig {
-	r := &rig{Sites: lab.Up(t), t: t, tool: cassandrakube.Nodetool{Namespace: namespace, Container: "cassandra"}}
+	r := &rig{Sites: lab.Up(t), t: t, pods: cassandrakube.Pods{Namespace: namespace, Container: "cassandra"}}
 	for _, name := range r.Names {
-		r.tool.Clusters = append(r.tool.Clusters, r.Clusters[name])
+		r.pods.Clusters = append(r.pods.Clusters, r.Clusters[name])
 	}
-	r.dial = kube.DialAny(r.tool.Clusters...)
+	r.dial = kube.DialAny(r.pods.Clusters...)
 	install.Do(r.install)
 	return r
 }
@@ -192,7 +192,7 @@ func (r *rig) nodes(c *cassandra.Cluster) map[geored.SiteName]cassandra.Node {
 
 func (r *rig) nodetool(n cassandra.Node, args ...string) string {
 	r.t.Helper()
-	output, err := r.tool.Run(r.t.Context(), n, args...)
+	output, err := r.pods.Run(context.WithoutCancel(r.t.Context()), n, args...) // in cleanups too
 	must(r.t, err)
 	return output
 }
@@ -216,7 +216,11 @@ func TestRowsWrittenDuringACut(t *testing.T) {
 	nodes := r.nodes(c)
 	for _, n := range nodes {
 		r.nodetool(n, "disablehandoff")
-		t.Cleanup(func() { r.nodetool(n, "enablehandoff") })
+		r.nodetool(n, "settimeout", "write", "2000")
+		t.Cleanup(func() {
+			r.nodetool(n, "enablehandoff")
+			r.nodetool(n, "settimeout", "write", "20000")
+		})
 	}
 	r.Fault("cut", "dc1", "dc2")
 	status := r.nodetool(nodes["dc1"], "status")
@@ -227,6 +231,7 @@ func TestRowsWrittenDuringACut(t *testing.T) {
 	})
 	r.cql("dc1", gocql.LocalOne, inserts(1000, 1030)...)
 	r.cql("dc2", gocql.LocalOne, inserts(2000, 2020)...)
+	time.Sleep(4 * time.Second) // what is under way for longer than the time-out is dropped, else it would arrive after the mend
 	r.Mend()
 	c = r.healthy()
 	found := r.compare(c)
@@ -242,7 +247,7 @@ func TestRowsWrittenDuringACut(t *testing.T) {
 	plan, err := c.PlanRepair(t.Context(), "dev", 0)
 	must(t, err)
 	began := time.Now()
-	result, err := geored.Runbook{Name: "repair", Stages: []geored.Stage{c.RepairStage(plan, r.tool, 2*time.Minute)}}.Run(t.Context(), geored.RunConfig{Poll: 200 * time.Millisecond})
+	result, err := geored.Runbook{Name: "repair", Stages: []geored.Stage{c.RepairStage(plan, r.pods, 2*time.Minute)}}.Run(t.Context(), geored.RunConfig{Poll: 200 * time.Millisecond})
 	if err != nil {
 		t.Fatalf("%v\n%+v", err, result.Outcomes)
 	}
@@ -257,13 +262,13 @@ func TestRowsWrittenDuringACut(t *testing.T) {
 func TestBothPodsRestartedDuringACut(t *testing.T) {
 	r := up(t)
 	r.healthy()
-	before := map[geored.SiteName]netip.Addr{}
+	nodes, before := r.nodes(r.ring()), map[geored.SiteName]netip.Addr{}
 	for _, name := range r.Names {
 		before[name] = r.address(name)
 	}
 	r.Fault("cut", "dc1", "dc2")
 	for _, name := range r.Names {
-		must(t, r.Clusters[name].Client().CoreV1().Pods(namespace).Delete(t.Context(), fmt.Sprintf("ice-%s-rack1-0", name), metav1.DeleteOptions{}))
+		must(t, r.pods.Restart(t.Context(), nodes[name]))
 	}
 	for _, name := range r.Names {
 		r.Await("the pod of "+string(name)+" is another, and ready", func() (string, bool) {

@@ -39,7 +39,7 @@ func (c *Cluster) Dial(ctx context.Context, network, address string) (net.Conn, 
 	backend, err := c.locate(ctx, address)
 	if err == nil {
 		var conn net.Conn
-		if conn, err = c.forward(ctx, backend, address); err == nil {
+		if conn, err = c.forward(ctx, backend); err == nil {
 			return conn, nil
 		}
 	}
@@ -100,7 +100,7 @@ func addressesOf(endpoints []discoveryv1.Endpoint) ([]netip.Addr, error) {
 // backend is a port of a pod.
 type backend struct {
 	namespace, pod string
-	port           int
+	address        netip.AddrPort
 }
 
 // inside is a name of the cluster's own DNS.
@@ -123,23 +123,24 @@ func (c *Cluster) locate(ctx context.Context, address string) (backend, error) {
 	if err != nil {
 		return backend{}, err
 	}
-	port, err := strconv.ParseUint(text, 10, 16)
+	number, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {
 		return backend{}, fmt.Errorf("port %q is not a number", text)
 	}
+	port := uint16(number)
 	if ip, err := netip.ParseAddr(host); err == nil {
-		return c.podAt(ctx, ip.Unmap(), int(port))
+		return c.podAt(ctx, netip.AddrPortFrom(ip.Unmap(), port))
 	}
 	name, err := parseInside(host)
 	if err != nil {
 		return backend{}, err
 	}
-	return c.podOf(ctx, name, int(port))
+	return c.podOf(ctx, name, port)
 }
 
 // podAt is the running pod that has the address.
-func (c *Cluster) podAt(ctx context.Context, ip netip.Addr, port int) (backend, error) {
-	selector := fields.Set{"status.podIP": ip.String(), "status.phase": string(corev1.PodRunning)}.String()
+func (c *Cluster) podAt(ctx context.Context, address netip.AddrPort) (backend, error) {
+	selector := fields.Set{"status.podIP": address.Addr().String(), "status.phase": string(corev1.PodRunning)}.String()
 	list, err := c.client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: selector})
 	if err != nil {
 		return backend{}, err
@@ -147,11 +148,11 @@ func (c *Cluster) podAt(ctx context.Context, ip netip.Addr, port int) (backend, 
 	if len(list.Items) == 0 {
 		return backend{}, ErrNoPod
 	}
-	return backend{list.Items[0].Namespace, list.Items[0].Name, port}, nil
+	return backend{list.Items[0].Namespace, list.Items[0].Name, address}, nil
 }
 
 // podOf is a ready pod of a Service, and its port behind the Service's.
-func (c *Cluster) podOf(ctx context.Context, name inside, port int) (backend, error) {
+func (c *Cluster) podOf(ctx context.Context, name inside, port uint16) (backend, error) {
 	service, err := c.client.CoreV1().Services(name.namespace).Get(ctx, name.service, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return backend{}, fmt.Errorf("%w: there is no such Service", ErrNoPod)
@@ -168,19 +169,23 @@ func (c *Cluster) podOf(ctx context.Context, name inside, port int) (backend, er
 	}
 	for _, e := range endpoints {
 		if ref := e.TargetRef; ref != nil && ref.Kind == "Pod" {
-			return backend{ref.Namespace, ref.Name, port}, nil
+			addresses, err := addressesOf([]discoveryv1.Endpoint{e})
+			if err != nil {
+				return backend{}, err
+			}
+			return backend{ref.Namespace, ref.Name, netip.AddrPortFrom(addresses[0], port)}, nil
 		}
 	}
 	return backend{}, fmt.Errorf("%w: its endpoints are no pods of this cluster", ErrNoPod)
 }
 
 // behind is the pods' port for one of a Service's. Behind a headless Service they are the same, as for its clients.
-func behind(service corev1.Service, ports map[string]int, port int) (int, error) {
+func behind(service corev1.Service, ports map[string]uint16, port uint16) (uint16, error) {
 	if service.Spec.ClusterIP == corev1.ClusterIPNone {
 		return port, nil
 	}
 	for _, p := range service.Spec.Ports {
-		if to, ok := ports[p.Name]; ok && int(p.Port) == port {
+		if to, ok := ports[p.Name]; ok && p.Port == int32(port) {
 			return to, nil
 		}
 	}
@@ -188,22 +193,22 @@ func behind(service corev1.Service, ports map[string]int, port int) (int, error)
 }
 
 // endpoints are those of a name that are ready, and their ports by name.
-func (c *Cluster) endpoints(ctx context.Context, name inside) ([]discoveryv1.Endpoint, map[string]int, error) {
+func (c *Cluster) endpoints(ctx context.Context, name inside) ([]discoveryv1.Endpoint, map[string]uint16, error) {
 	list, err := c.client.DiscoveryV1().EndpointSlices(name.namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + name.service})
 	if err != nil {
 		return nil, nil, err
 	}
 	var ready []discoveryv1.Endpoint
-	ports := map[string]int{}
+	ports := map[string]uint16{}
 	for _, slice := range list.Items {
 		for _, p := range slice.Ports {
 			if p.Name != nil && p.Port != nil {
-				ports[*p.Name] = int(*p.Port)
+				ports[*p.Name] = uint16(*p.Port)
 			}
 		}
 		for _, e := range slice.Endpoints {
 			isIt := name.host == "" || e.Hostname != nil && *e.Hostname == name.host
-			if isIt && (e.Conditions.Ready == nil || *e.Conditions.Ready) {
+			if isIt && len(e.Addresses) > 0 && (e.Conditions.Ready == nil || *e.Conditions.Ready) {
 				ready = append(ready, e)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -54,12 +55,12 @@ func TestWhereAnAddressLeads(t *testing.T) {
 		name, address, service string
 		want                   backend
 	}{
-		{"a pod", "10.90.0.9:9042", service, backend{"shop", "db-0", 9042}},
-		{"a pod, as IPv4 in IPv6", "[::ffff:10.90.0.9]:9042", service, backend{"shop", "db-0", 9042}},
-		{"a service leads to a pod that is ready, and its port", "db.shop.svc:80", service, backend{"shop", "db-1", 9042}},
-		{"with the domain", "db.shop.svc.cluster.local:80", service, backend{"shop", "db-1", 9042}},
-		{"headless: the port as it is", "db.shop.svc.cluster.local.:9042", headless, backend{"shop", "db-1", 9042}},
-		{"a pod by its name", "db-1.db.shop.svc:9042", headless, backend{"shop", "db-1", 9042}},
+		{"a pod", "10.90.0.9:9042", service, backend{"shop", "db-0", netip.MustParseAddrPort("10.90.0.9:9042")}},
+		{"a pod, as IPv4 in IPv6", "[::ffff:10.90.0.9]:9042", service, backend{"shop", "db-0", netip.MustParseAddrPort("10.90.0.9:9042")}},
+		{"a service leads to a pod that is ready, and its port", "db.shop.svc:80", service, backend{"shop", "db-1", netip.MustParseAddrPort("10.90.0.8:9042")}},
+		{"with the domain", "db.shop.svc.cluster.local:80", service, backend{"shop", "db-1", netip.MustParseAddrPort("10.90.0.8:9042")}},
+		{"headless: the port as it is", "db.shop.svc.cluster.local.:9042", headless, backend{"shop", "db-1", netip.MustParseAddrPort("10.90.0.8:9042")}},
+		{"a pod by its name", "db-1.db.shop.svc:9042", headless, backend{"shop", "db-1", netip.MustParseAddrPort("10.90.0.8:9042")}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := served(t, map[string]string{podsPath: onePod, servicePath: test.service, slicesPath: twoEndpoints})

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,21 +20,21 @@ import (
 // forwarded is a connection to a port of a pod. Its near end is one of a pipe, which has the deadlines that a stream has not.
 type forwarded struct {
 	net.Conn
-	address string
-	tunnel  httpstream.Connection
+	remote net.Addr
+	tunnel httpstream.Connection
 
 	mu      sync.Mutex
 	failure error // what the kubelet said of the port
 }
 
-func (c *Cluster) forward(ctx context.Context, to backend, address string) (net.Conn, error) {
+func (c *Cluster) forward(ctx context.Context, to backend) (net.Conn, error) {
 	type reply struct {
 		conn net.Conn
 		err  error
 	}
 	came := make(chan reply, 1)
 	go func() { // the client takes no context
-		conn, err := c.openForward(to, address)
+		conn, err := c.openForward(to)
 		came <- reply{conn, err}
 	}()
 	select {
@@ -50,8 +51,8 @@ func (c *Cluster) forward(ctx context.Context, to backend, address string) (net.
 }
 
 // openForward speaks SPDY over a WebSocket, or plain SPDY with servers and proxies that do not know that: Kubernetes before
-// 1.30.
-func (c *Cluster) openForward(to backend, address string) (net.Conn, error) {
+// 1.31.
+func (c *Cluster) openForward(to backend) (net.Conn, error) {
 	target := c.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(to.namespace).Name(to.pod).SubResource("portforward").URL()
 	overWebSocket, err := portforward.NewSPDYOverWebsocketDialer(target, c.config)
 	if err != nil {
@@ -69,7 +70,7 @@ func (c *Cluster) openForward(to backend, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := newForwarded(tunnel, to.port, address)
+	conn, err := newForwarded(tunnel, to.address)
 	if err != nil {
 		return nil, errors.Join(err, tunnel.Close())
 	}
@@ -77,11 +78,11 @@ func (c *Cluster) openForward(to backend, address string) (net.Conn, error) {
 }
 
 // newForwarded opens the two streams of the protocol: one for the kubelet's complaint, one for the bytes.
-func newForwarded(tunnel httpstream.Connection, port int, address string) (*forwarded, error) {
+func newForwarded(tunnel httpstream.Connection, to netip.AddrPort) (*forwarded, error) {
 	open := func(kind string) (httpstream.Stream, error) {
 		headers := http.Header{}
 		headers.Set(corev1.StreamType, kind)
-		headers.Set(corev1.PortHeader, strconv.Itoa(port))
+		headers.Set(corev1.PortHeader, strconv.Itoa(int(to.Port())))
 		headers.Set(corev1.PortForwardRequestIDHeader, "0")
 		return tunnel.CreateStream(headers)
 	}
@@ -97,7 +98,7 @@ func newForwarded(tunnel httpstream.Connection, port int, address string) (*forw
 		return nil, err
 	}
 	near, far := net.Pipe()
-	f := &forwarded{Conn: near, address: address, tunnel: tunnel}
+	f := &forwarded{Conn: near, remote: net.TCPAddrFromAddrPort(to), tunnel: tunnel}
 	complained := make(chan struct{})
 	go func() {
 		defer close(complained)
@@ -144,10 +145,5 @@ func (f *forwarded) Close() error {
 	return errors.Join(f.Conn.Close(), f.tunnel.Close())
 }
 
-func (f *forwarded) RemoteAddr() net.Addr { return insideAddress(f.address) }
-
-// insideAddress is an address as pods know it.
-type insideAddress string
-
-func (insideAddress) Network() string  { return "tcp" }
-func (a insideAddress) String() string { return string(a) }
+// RemoteAddr is the pod's address: there are clients that look for one of TCP.
+func (f *forwarded) RemoteAddr() net.Addr { return f.remote }

@@ -39,7 +39,7 @@ func kafka(ctx context.Context, progress io.Writer) (Stores, error) {
 }
 
 // cassandra is a server with its nodetool.
-func cassandra(ctx context.Context, progress io.Writer) (Stores, error) {
+func cassandra(ctx context.Context, _ io.Writer) (Stores, error) {
 	jars, err := servers.Jars(ctx, "cassandra41")
 	if err != nil {
 		return Stores{}, err

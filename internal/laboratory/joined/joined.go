@@ -129,11 +129,11 @@ func Step(what string, site geored.SiteName) geored.Step {
 	return geored.Step{ID: geored.StepID(what + "/" + string(site)), Target: what, Action: geored.Apply}
 }
 
-// Run carries tasks out, with a minute and a half for each, and fails the test when one is not done.
+// Run carries tasks out, with three minutes for each, and fails the test when one is not done.
 func (s *Sites) Run(tasks ...geored.Task) {
 	s.t.Helper()
 	book := geored.Runbook{Name: s.t.Name(), Stages: []geored.Stage{geored.StageOf("only", tasks...)}}
-	result, err := book.Run(context.WithoutCancel(s.t.Context()), geored.RunConfig{StepTimeout: 90 * time.Second, Poll: 200 * time.Millisecond})
+	result, err := book.Run(context.WithoutCancel(s.t.Context()), geored.RunConfig{StepTimeout: 3 * time.Minute, Poll: 200 * time.Millisecond})
 	if err != nil {
 		for _, o := range result.Outcomes {
 			s.t.Logf("%s: %s: %s", o.ID, o.Status, o.Detail)

@@ -166,7 +166,8 @@ func (r Resource) order(ctx context.Context, key, value string) error {
 			return r.failed("restart by", errors.New("its reconciliation is paused: the operator obeys nothing"))
 		case !is:
 			if err := r.annotate(ctx, key, value); err != nil {
-				return r.failed("annotate", err)
+				// It may have arrived all the same.
+				return errors.Join(r.failed("annotate", err), r.takeBack(ctx, key, ctx.Err() != nil))
 			}
 			set, before = true, warning
 		case now == value && warned && warning != before && (warning.Reason == "RestartConnector" || warning.Reason == "RestartConnectorTask"):
