@@ -90,11 +90,10 @@ func (d *Deployment) peers() geored.Stage {
 		return step
 	}
 	return geored.Stage{Name: stage, Outline: d.eachSite(peerStep),
-		// The gateways are taken away with their peers: what is bound to their keys could not be bound a second time.
 		Back: func(context.Context) ([]geored.Task, error) {
 			var tasks []geored.Task
 			for _, site := range d.mesh.Network.Sites {
-				task, err := d.mesh.Ends[site.Name].Gateways.Task(peerStep(site), d.mesh.Alone(site))
+				task, err := d.withoutPeers(peerStep(site), site)
 				if err != nil {
 					return nil, err
 				}
@@ -125,6 +124,28 @@ func (d *Deployment) peers() geored.Stage {
 			}
 			return tasks, nil
 		}}
+}
+
+// withoutPeers takes a gateway's peers away, as long as the gateway is there. It needs nobody's key.
+func (d *Deployment) withoutPeers(step geored.Step, site mesh.Site) (geored.Task, error) {
+	end, alone := d.mesh.Ends[site.Name], d.mesh.Alone(site)
+	objects, err := end.Gateways.Objects(alone)
+	if err != nil {
+		return geored.Task{}, err
+	}
+	task, err := end.Gateways.Task(step, alone)
+	if err != nil {
+		return geored.Task{}, err
+	}
+	task.Undo = task.Apply
+	task.Gone = func(ctx context.Context) (geored.State, error) {
+		agents := objects[len(objects)-1]
+		if state, err := end.Gateways.Cluster.Gone(ctx, agents); err != nil || state.Done {
+			return state, err
+		}
+		return task.Observe(ctx)
+	}
+	return task, nil
 }
 
 func keyOf(site geored.SiteName) string { return "public key of " + string(site) }
