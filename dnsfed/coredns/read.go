@@ -50,8 +50,9 @@ type Pod struct {
 	ImageID string // what runs, whatever the tag says
 }
 
-// Read finds the name servers of a cluster. Everything is there with an error too, as far as it could be read.
-func Read(ctx context.Context, c *kube.Cluster) (DNS, error) {
+// Read finds the name servers of a cluster: deployments that are labelled as such or stand behind the Service, and those
+// named besides. Everything is there with an error too, as far as it could be read.
+func Read(ctx context.Context, c *kube.Cluster, also ...string) (DNS, error) {
 	var dns DNS
 	service, err := c.Client().CoreV1().Services(Namespace).Get(ctx, ServiceName, metav1.GetOptions{})
 	if err == nil {
@@ -68,7 +69,7 @@ func Read(ctx context.Context, c *kube.Cluster) (DNS, error) {
 		return dns, fmt.Errorf("pods: %w", err)
 	}
 	for i := range deployments.Items {
-		if d := &deployments.Items[i]; isDNS(d, dns.Service) {
+		if d := &deployments.Items[i]; isDNS(d, dns.Service) || slices.Contains(also, d.Name) {
 			read, err := readDeployment(ctx, c, d, pods.Items, dns.Service)
 			if err != nil {
 				return dns, err

@@ -47,6 +47,11 @@ func (o Observers) Device(ctx context.Context, node, link string) (mesh.DeviceSt
 	return o.fleet().device(ctx, node, link)
 }
 
+// Probe is the observer of a node, for questions of any kind.
+func (o Observers) Probe(ctx context.Context, node string) (kube.Probe, error) {
+	return o.fleet().on(ctx, node)
+}
+
 // Sample asks the observer of a node for two samples of an interface with a packet through each tunnel between them.
 func (o Observers) Sample(ctx context.Context, node string, question gateway.SampleQuestion) (mesh.Sample, error) {
 	return o.fleet().sample(ctx, node, question)

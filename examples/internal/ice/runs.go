@@ -23,9 +23,11 @@ func (d *Deployment) Identities(ctx context.Context) ([]geored.Cluster, error) {
 // lockName is of the Leases: one for all programs that change the deployment.
 const lockName = "georedkit-ice"
 
-// Lock is held in every cluster. A site that does not answer refuses it: nothing is installed over half of the sites.
+// Lock is held in every cluster. A site that does not answer refuses it: nothing is installed over half of the sites. Under
+// it alone does [Deployment.Install] repair releases that a killed run left pending.
 func (d *Deployment) Lock(holder geored.Holder) geored.Lock {
-	return kube.NewLeaseLock(kube.LeaseConfig{Clusters: d.inOrder(), Name: lockName, Holder: holder})
+	d.lock = kube.NewLeaseLock(kube.LeaseConfig{Clusters: d.inOrder(), Name: lockName, Holder: holder})
+	return d.lock
 }
 
 // Journal is kept in every cluster, and locally too.
