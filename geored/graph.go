@@ -1,17 +1,19 @@
 package geored
 
-// graph counts for each step how many of its needs, among the same steps, are still open.
+// graph counts for each step how many of its needs, among the same steps, are still open. Without any need at all it
+// holds nothing but their number.
 type graph struct {
+	steps      int
 	waiting    []int
 	dependents [][]int
 }
 
 func newGraph(steps []Step) *graph {
-	g := &graph{waiting: make([]int, len(steps)), dependents: make([][]int, len(steps))}
-	index := indexOf(steps)
+	g, index := &graph{steps: len(steps)}, indexOf(steps)
 	if index == nil {
 		return g
 	}
+	g.waiting, g.dependents = make([]int, len(steps)), make([][]int, len(steps))
 	for i := range steps {
 		for _, need := range steps[i].Needs {
 			if j, ok := index[need]; ok {
@@ -41,19 +43,29 @@ func indexOf(steps []Step) map[StepID]int {
 
 // roots are the steps that wait for nothing.
 func (g *graph) roots() []int {
-	roots := make([]int, 0, len(g.waiting))
-	for i, n := range g.waiting {
-		if n == 0 {
+	roots := make([]int, 0, g.steps)
+	for i := range g.steps {
+		if !g.waits(i) {
 			roots = append(roots, i)
 		}
 	}
 	return roots
 }
 
+func (g *graph) waits(step int) bool { return g.waiting != nil && g.waiting[step] > 0 }
+
+// after are the steps that need this one.
+func (g *graph) after(step int) []int {
+	if g.dependents == nil {
+		return nil
+	}
+	return g.dependents[step]
+}
+
 // done marks a step as done and gives those that waited for it alone.
 func (g *graph) done(step int) []int {
 	var ready []int
-	for _, i := range g.dependents[step] {
+	for _, i := range g.after(step) {
 		if g.waiting[i]--; g.waiting[i] == 0 {
 			ready = append(ready, i)
 		}

@@ -12,10 +12,12 @@ func schedule(steps []Step, limit int, do func(i int) bool, blocked func(i, by i
 	if len(steps) == 0 {
 		return
 	}
-	s := &scheduler{open: newGraph(steps), do: do, blocked: blocked, ready: make([]int, len(steps))}
+	s := &scheduler{open: newGraph(steps), do: do, blocked: blocked}
 	s.wake = sync.NewCond(&s.mu)
 	s.left.Store(int64(len(steps)))
-	s.tail.Store(int64(copy(s.ready, s.open.roots())))
+	roots := s.open.roots()
+	s.ready = roots[:len(steps)] // there is room for all: each comes in once
+	s.tail.Store(int64(len(roots)))
 	var workers sync.WaitGroup
 	for range min(limit, len(steps)) {
 		workers.Add(1)
@@ -66,7 +68,7 @@ func (s *scheduler) take() int {
 }
 
 func (s *scheduler) ended(i int, done bool) {
-	if done && len(s.open.dependents[i]) == 0 {
+	if done && len(s.open.after(i)) == 0 {
 		if s.left.Add(-1) == 0 {
 			s.mu.Lock() // nobody may be between looking and waiting
 			defer s.mu.Unlock()
@@ -94,7 +96,7 @@ func (s *scheduler) pass(i int, done bool) {
 }
 
 func (s *scheduler) block(i int) {
-	for _, next := range s.open.dependents[i] {
+	for _, next := range s.open.after(i) {
 		if s.out[next] {
 			continue
 		}

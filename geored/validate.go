@@ -126,7 +126,7 @@ func circleFaults(steps []Step) Faults {
 	}
 	var faults Faults
 	for i := range steps {
-		if open.waiting[i] > 0 {
+		if open.waits(i) {
 			faults = append(faults, steps[i].fault("waits for itself through its needs"))
 		}
 	}

@@ -48,8 +48,6 @@ type deployment struct{ *ice.Deployment }
 func (d deployment) Connect(ctx context.Context) error { return d.Complete(ctx) }
 func (d deployment) Runbook() geored.Runbook           { return d.Install() }
 
-func (d deployment) Clusters(ctx context.Context) ([]geored.Cluster, error) { return d.Identities(ctx) }
-
 func (d deployment) Sites() []geored.SiteName {
 	var names []geored.SiteName
 	for _, site := range d.Topology.Sites {

@@ -3,7 +3,6 @@ package ice
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/georedkit/georedkit/geored"
@@ -44,28 +43,5 @@ func TestTheInstallationKilledAnywhere(t *testing.T) {
 		if points < 5*len(book.Steps()) {
 			t.Errorf("undo %t: only %d points for %d steps", undo, points, len(book.Steps()))
 		}
-	}
-}
-
-// Every step says what it would apply, or what must come first, and how a person would do it.
-func TestThePlanCanBeFollowedByHand(t *testing.T) {
-	plan, err := opened(t).Install().Plan(nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, step := range plan.Steps() {
-		if step.Action == geored.Await {
-			continue
-		}
-		if step.Wanted == "" && len(step.Given) == 0 {
-			t.Errorf("%s: nothing says what it applies", step.ID)
-		}
-		if len(step.Manual) == 0 || len(step.ManualUndo) == 0 && step.Permanent == "" {
-			t.Errorf("%s: no commands to do it by hand, or to take it back", step.ID)
-		}
-	}
-	var text strings.Builder
-	if err := plan.WriteText(&text); err != nil || !strings.Contains(text.String(), "kubectl --kubeconfig dc1.kubeconfig") {
-		t.Errorf("%v\n%s", err, text.String())
 	}
 }
