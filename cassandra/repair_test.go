@@ -18,6 +18,7 @@ func repair(t *testing.T, c *cassandra.Cluster, p cassandra.RepairPlan, tool cas
 }
 
 func TestRepairMakesSitesEqual(t *testing.T) {
+	t.Parallel()
 	for _, lose := range []bool{false, true} {
 		r := seeded(t, three)
 		r.DeleteAt("dc2", "dev.changeset", 5)
@@ -49,6 +50,7 @@ func TestRepairMakesSitesEqual(t *testing.T) {
 }
 
 func TestRepairFails(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two)
 	c, tool := open(t, r.Config()), r.Nodetool()
 	p, err := c.PlanRepair(t.Context(), "dev", 0)
@@ -99,6 +101,7 @@ func TestRepairIsRefused(t *testing.T) {
 
 // A continuous repair that begins between plan and run is waited for, not joined.
 func TestRepairWaitsForAnother(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two)
 	c, tool := open(t, r.Config()), r.Nodetool()
 	p, err := c.PlanRepair(t.Context(), "dev", 0)
@@ -113,6 +116,7 @@ func TestRepairWaitsForAnother(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two)
 	r.CreateTable(cassandratest.Table{Keyspace: "dev", Name: "short", GCGrace: 3600, Columns: []cassandratest.Column{{Name: "id", Type: "int", Kind: cassandratest.PartitionKey}}})
 	r.Node("dc2", 0).Set("max_hint_window", "90m")

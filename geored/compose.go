@@ -40,23 +40,29 @@ func Prefix(prefix string, book Runbook) Runbook {
 	stages := book.ordered()
 	for i := range stages {
 		stage := &stages[i]
-		bind := stage.Bind
 		stage.Name = prefix + "/" + stage.Name
 		stage.After = prefixed(prefix, stage.After)
 		stage.Outline = slices.Clone(stage.Outline)
 		for j := range stage.Outline {
 			stage.Outline[j] = stage.Outline[j].prefixed(prefix)
 		}
-		stage.Bind = func(ctx context.Context) ([]Task, error) {
-			tasks, err := bind(ctx)
-			tasks = slices.Clone(tasks)
-			for j := range tasks {
-				tasks[j].Step = tasks[j].Step.prefixed(prefix)
-			}
-			return tasks, err
-		}
+		stage.Bind, stage.Back = prefixedTasks(prefix, stage.Bind), prefixedTasks(prefix, stage.Back)
 	}
 	return Runbook{Name: book.Name, Stages: stages}
+}
+
+func prefixedTasks(prefix string, bind func(context.Context) ([]Task, error)) func(context.Context) ([]Task, error) {
+	if bind == nil {
+		return nil
+	}
+	return func(ctx context.Context) ([]Task, error) {
+		tasks, err := bind(ctx)
+		tasks = slices.Clone(tasks)
+		for j := range tasks {
+			tasks[j].Step = tasks[j].Step.prefixed(prefix)
+		}
+		return tasks, err
+	}
 }
 
 func (s Step) prefixed(prefix string) Step {

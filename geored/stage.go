@@ -13,6 +13,10 @@ type Stage struct {
 	// Bind makes the tasks from what is observed when the stage begins: exactly one for each step of the outline. It
 	// changes nothing, because a plan binds too.
 	Bind func(context.Context) ([]Task, error)
+	// Back makes the tasks with which the stage is taken back, of which only Undo, Gone and Observe count. nil: those of
+	// Bind. It is for stages that cannot be bound any more once part of them is taken back, because they are bound to
+	// what they brought about.
+	Back func(context.Context) ([]Task, error)
 }
 
 // StageOf makes a stage of tasks that need nothing from earlier stages.

@@ -38,12 +38,40 @@ func (r Runbook) Undo(ctx context.Context, c RunConfig) (Result, error) {
 		return newRun(r, c, backward).end(err)
 	}
 	applied, err := Applied(ctx, c.Journal, r.Name)
+	if err == nil && len(applied) > 0 {
+		err = strangeClusters(ctx, c)
+	}
 	if err != nil {
 		return newRun(r, c, backward).end(fmt.Errorf("undo: %w", err))
 	}
 	result, err := r.reversed(applied).run(ctx, c, backward)
 	result.Outcomes = r.inPlanOrder(result.Outcomes)
 	return result, err
+}
+
+// clusterNote begins the records that say which cluster a run worked on.
+const clusterNote = "cluster "
+
+// strangeClusters names the sites whose cluster is not the one that the journal is about: what was done to that one cannot
+// be taken back on another, and must not be forgotten.
+func strangeClusters(ctx context.Context, c RunConfig) error {
+	noted := map[SiteName]string{}
+	for r, err := range c.Journal.Records(ctx) {
+		if err != nil {
+			return err
+		}
+		if uid, ok := strings.CutPrefix(r.Detail, clusterNote); ok && r.Kind == RunNoted {
+			noted[r.Site] = uid
+		}
+	}
+	var faults Faults
+	for _, cluster := range c.Clusters {
+		if uid, ok := noted[cluster.Site]; ok && uid != cluster.UID {
+			faults = append(faults, Fault{Site: cluster.Site, Field: "cluster", Value: cluster.UID, Problem: "is not the one that the journal is about, " + uid,
+				Remedy: "undo with the topology that the run had"})
+		}
+	}
+	return faults.Err()
 }
 
 // inPlanOrder gives one outcome per step of the runbook, the way forward.
@@ -97,7 +125,7 @@ func reversedSteps(steps []Step, applied map[StepID]bool) []Step {
 			continue
 		}
 		step := steps[i]
-		step.Needs, step.Confirm = nil, "" // what was confirmed was the way forward
+		step.Needs, step.Confirm, step.Given, step.Wanted = nil, "", nil, "" // what was confirmed was the way forward
 		for _, other := range steps {
 			if applied[other.ID] && slices.Contains(other.Needs, step.ID) {
 				step.Needs = append(step.Needs, other.ID)
@@ -110,7 +138,7 @@ func reversedSteps(steps []Step, applied map[StepID]bool) []Step {
 
 // bindBack makes the tasks that take a stage's steps back.
 func (s Stage) bindBack(ctx context.Context, outline []Step) ([]Task, error) {
-	tasks, err := s.bind(ctx)
+	tasks, err := s.tasksBack(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -126,10 +154,25 @@ func (s Stage) bindBack(ctx context.Context, outline []Step) ([]Task, error) {
 		} else {
 			task.Observe = task.gone()
 		}
-		task.Step.Needs, task.Apply = step.Needs, task.Undo
+		task.Step, task.Apply, task.Values = step, task.Undo, nil
 		back[i] = task
 	}
 	return back, nil
+}
+
+// tasksBack are held against the outline only where they are those that were applied.
+func (s Stage) tasksBack(ctx context.Context) ([]Task, error) {
+	if s.Back == nil {
+		return s.bind(ctx)
+	}
+	tasks, err := s.Back(ctx)
+	if err == nil {
+		tasks, err = s.inOrder(tasks)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	return tasks, nil
 }
 
 // gone observes that the effect is away.

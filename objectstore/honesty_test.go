@@ -109,3 +109,21 @@ func TestHonestCanary(t *testing.T) {
 		return []geored.Check{c.Check()}
 	})
 }
+
+// replicator is a server that tells of its group, unless the answer was taken away.
+type replicator struct {
+	answers *geotest.Recorded
+	site    geored.SiteName
+}
+
+func (r replicator) SiteReplication(context.Context) (objectstore.SiteGroup, error) {
+	return objectstore.SiteGroup{Enabled: true, Peers: []objectstore.SitePeer{{Name: "dc1"}, {Name: "dc2", Linked: true, Online: true}}}, r.answers.Answer(string(r.site))
+}
+
+// Without what any server says of its group, site replication does not pass.
+func TestHonestSiteReplication(t *testing.T) {
+	geotest.Honest(t, objectstore.CheckSiteReplication, func(answers *geotest.Recorded) []geored.Check {
+		return []geored.Check{objectstore.SiteReplicationCheck(
+			objectstore.ReplicatedSite{Name: "dc1", Store: replicator{answers, "dc1"}}, objectstore.ReplicatedSite{Name: "dc2", Store: replicator{answers, "dc2"}})}
+	})
+}

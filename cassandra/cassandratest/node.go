@@ -2,6 +2,7 @@ package cassandratest
 
 import (
 	"bufio"
+	"crypto/tls"
 	"net"
 	"net/netip"
 	"sync"
@@ -63,6 +64,9 @@ func (n *Node) listen(address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
+	}
+	if n.ring.certificate != nil {
+		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*n.ring.certificate}, MinVersion: tls.VersionTLS12})
 	}
 	n.mu.Lock()
 	n.listener, n.conns = l, map[net.Conn]bool{}

@@ -55,7 +55,7 @@ func (a Adoption) Before(name string) geored.Stage {
 		if err != nil {
 			return nil, err
 		}
-		stand, err := a.standInTask(outline[1], c, dns)
+		stand, err := a.standInTask(ctx, outline[1], c)
 		return []geored.Task{c.adopt(outline[0], dns.Service), stand}, err
 	}}
 }
@@ -90,19 +90,20 @@ func (a Adoption) read(ctx context.Context, c ChangeOver) (DNS, error) {
 		return DNS{}, err
 	}
 	dns, err := Read(ctx, a.Cluster)
-	if err == nil && dns.Service == nil {
-		err = errNoService
+	switch {
+	case err != nil:
+		return dns, err
+	case dns.Service == nil:
+		return dns, errNoService
 	}
-	return dns, err
+	return dns, c.besideFaults(dns).Err()
 }
 
 // standInTask is done also when the release serves already, and the name servers before it are gone.
-func (a Adoption) standInTask(step geored.Step, c ChangeOver, dns DNS) (geored.Task, error) {
-	var pattern *appsv1.Deployment
-	for _, d := range dns.Deployments {
-		if d.Name == a.Old {
-			pattern = d.live
-		}
+func (a Adoption) standInTask(ctx context.Context, step geored.Step, c ChangeOver) (geored.Task, error) {
+	pattern, err := c.pattern(ctx, a.Old)
+	if err != nil {
+		return geored.Task{}, err
 	}
 	task := geored.Task{Step: step, Observe: func(ctx context.Context) (geored.State, error) {
 		return geored.State{Detail: "deployment " + a.Old + " is not there, and the release does not serve"}, nil
@@ -145,6 +146,13 @@ func (a Adoption) retire(step geored.Step, c ChangeOver) geored.Task {
 			if !apierrors.IsNotFound(err) {
 				return geored.State{Detail: "deployment " + a.standIn() + " is there"}, err
 			}
+			s, err := c.service(ctx)
+			if err != nil {
+				return geored.State{}, err
+			}
+			if _, noted := c.switched(s); !noted {
+				return geored.State{Detail: "nobody noted when the Service was switched"}, nil
+			}
 			return c.turned(ctx)
 		},
 		Apply: func(ctx context.Context) error {
@@ -155,7 +163,7 @@ func (a Adoption) retire(step geored.Step, c ChangeOver) geored.Task {
 			if err := c.evidence(ctx, func(ctx context.Context) (geored.State, error) { return c.selected(s), nil }, c.proven); err != nil {
 				return err
 			}
-			if err := c.patch(ctx, s, map[string]any{"metadata": map[string]any{"annotations": map[string]any{switchedAt: c.now()}}}); err != nil {
+			if err := c.patch(ctx, s, map[string]any{"metadata": map[string]any{"annotations": map[string]any{switchedAt: c.mark()}}}); err != nil {
 				return err
 			}
 			return a.Cluster.Delete(ctx, deploymentObject(a.standIn()))

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/georedkit/georedkit/dnsfed"
@@ -126,7 +128,10 @@ func (c ChangeOver) bind(ctx context.Context) ([]geored.Task, error) {
 	if dns.Service == nil {
 		return nil, errNoService
 	}
-	objects, err := c.objects(dns)
+	if err := c.besideFaults(dns).Err(); err != nil {
+		return nil, err
+	}
+	objects, err := c.objects(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -135,18 +140,26 @@ func (c ChangeOver) bind(ctx context.Context) ([]geored.Task, error) {
 	return []geored.Task{c.adopt(steps[0], dns.Service), start, c.prove(steps[2]), c.turn(steps[3]), c.drain(steps[4]), c.remove(steps[5])}, nil
 }
 
+// besideFaults finds what would go on asking the old name servers, and nobody when they are gone.
+func (c ChangeOver) besideFaults(dns DNS) geored.Faults {
+	var faults geored.Faults
+	for _, b := range dns.Beside {
+		if b.Queries && slices.Contains(b.Leads, c.Old) {
+			faults = append(faults, geored.Fault{Site: c.Cluster.Site(), Field: "service " + b.Name, Problem: "leads to " + c.Old + " too: whoever asks it would be left without an answer",
+				Remedy: "let what asks it, such as a node cache, ask Service " + ServiceName + ", or give it a selector that finds the new name servers"})
+		}
+	}
+	return faults
+}
+
 var errNoService = errors.New("service " + ServiceName + " is not there: make it with the cluster IP that the kubelets name")
 
 // objects are the new Deployment, made of the old one's, and its ConfigMap. When the old one is gone, the change-over had
 // come to its end before: then the new one is the pattern.
-func (c ChangeOver) objects(dns DNS) ([]*kube.Object, error) {
-	var pattern *appsv1.Deployment
-	for _, name := range []string{c.New, c.Old} {
-		for _, d := range dns.Deployments {
-			if d.Name == name {
-				pattern = d.live
-			}
-		}
+func (c ChangeOver) objects(ctx context.Context) ([]*kube.Object, error) {
+	pattern, err := c.pattern(ctx, c.New, c.Old)
+	if err != nil {
+		return nil, err
 	}
 	if pattern == nil {
 		return nil, fmt.Errorf("deployment %s: is not there", c.Old)
@@ -157,6 +170,21 @@ func (c ChangeOver) objects(dns DNS) ([]*kube.Object, error) {
 	return kube.Objects(
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: c.New, Labels: c.labels()}, Data: map[string]string{"Corefile": c.Corefile}},
 		c.deployment(pattern))
+}
+
+// pattern is the first of some Deployments that is there; nil: none is. They are asked for by name: once the Service leads
+// elsewhere, nothing else may say that one is of DNS.
+func (c ChangeOver) pattern(ctx context.Context, names ...string) (*appsv1.Deployment, error) {
+	for _, name := range names {
+		live, err := c.Cluster.Client().AppsV1().Deployments(Namespace).Get(ctx, name, metav1.GetOptions{})
+		if err == nil {
+			return live, nil
+		}
+		if !apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("deployment %s: %w", name, err)
+		}
+	}
+	return nil, nil
 }
 
 // labels of the new pods: the old Service selector and the old Deployment must not find them.

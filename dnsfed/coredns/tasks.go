@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -121,7 +122,7 @@ func (c ChangeOver) turn(step geored.Step) geored.Task {
 				selector[key] = value
 			}
 			return c.patch(ctx, s, map[string]any{"spec": map[string]any{"selector": selector},
-				"metadata": map[string]any{"annotations": map[string]any{switchedAt: c.now()}}})
+				"metadata": map[string]any{"annotations": map[string]any{switchedAt: c.mark()}}})
 		},
 	}
 }
@@ -171,16 +172,24 @@ func (c ChangeOver) drain(step geored.Step) geored.Task {
 		if err != nil {
 			return geored.State{}, err
 		}
-		at, err := time.Parse(time.RFC3339Nano, s.Annotations[switchedAt])
-		if err != nil {
-			return geored.State{}, fmt.Errorf("annotation %s of the Service: %w", switchedAt, err)
+		at, ok := c.switched(s)
+		if !ok {
+			return geored.State{}, fmt.Errorf("annotation %s of the Service does not say when it was switched to %s: %q", switchedAt, c.New, s.Annotations[switchedAt])
 		}
 		left := c.Drain - c.Clock.Now().Sub(at)
 		return geored.State{Done: left <= 0, Detail: fmt.Sprintf("switched at %s, %s left", at.Format(time.TimeOnly), max(left, 0).Round(time.Second))}, nil
 	}}
 }
 
-func (c ChangeOver) now() string { return c.Clock.Now().UTC().Format(time.RFC3339Nano) }
+// mark is when the Service was switched, and to what.
+func (c ChangeOver) mark() string { return c.Clock.Now().UTC().Format(time.RFC3339Nano) + " " + c.New }
+
+// switched is when the Service was switched to the new name servers; false when its mark is of others.
+func (c ChangeOver) switched(s *corev1.Service) (time.Time, bool) {
+	text, to, _ := strings.Cut(s.Annotations[switchedAt], " ")
+	at, err := time.Parse(time.RFC3339Nano, text)
+	return at, err == nil && to == c.New
+}
 
 // evidence is asked for right before something that a name server may die of.
 func (c ChangeOver) evidence(ctx context.Context, observe ...func(context.Context) (geored.State, error)) error {

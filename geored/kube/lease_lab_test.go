@@ -121,7 +121,10 @@ func TestLeaseWithASiteAway(t *testing.T) {
 	if err := first.Check(t.Context()); err != nil {
 		t.Errorf("within its time to live: %v", err)
 	}
-	await(t, func() string { err := first.Check(t.Context()); return fmt.Sprint(errors.Is(err, geored.ErrLockLost), geored.IsRetriable(err), err) },
+	await(t, func() string {
+		err := first.Check(t.Context())
+		return fmt.Sprint(errors.Is(err, geored.ErrLockLost), geored.IsRetriable(err), err)
+	},
 		"true true site dc2: lease kube-system/"+name+" could not be renewed for")
 	l.Fault("thaw", "dc2")
 	await(t, func() string { return fmt.Sprint(first.Check(t.Context())) }, "<nil>")

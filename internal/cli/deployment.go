@@ -18,7 +18,7 @@ type Deployment interface {
 
 // Identifier knows which clusters it works on, so that a plan is for these and no others.
 type Identifier interface {
-	Clusters(ctx context.Context) ([]geored.Cluster, error)
+	Identities(ctx context.Context) ([]geored.Cluster, error)
 }
 
 // Locker keeps runners on other machines away. What is on this one has a lock file already.

@@ -44,6 +44,9 @@ type Options struct {
 	Timeout    time.Duration
 	Strict     bool
 	Verbose    bool
+	Charts     ChartOptions
+	Render     string
+	Lint       string
 }
 
 // parse reads the command line and reports all its faults at once.
@@ -73,6 +76,9 @@ func parse(program string, args []string, stderr io.Writer) (Options, error) {
 	flags.DurationVar(&o.Timeout, "timeout", 5*time.Minute, "`TIME` that each step may take")
 	flags.BoolVar(&o.Strict, "strict", false, "exit with 3 when there are warnings")
 	flags.BoolVar(&o.Verbose, "v", false, "tell every step")
+	o.Charts.flags(flags)
+	flags.StringVar(&o.Render, "render", "", "write the manifests and values files into `DIR` instead of changing anything")
+	flags.StringVar(&o.Lint, "lint", "", "read the files in `DIR` that an operator already has and name their faults; no connection is made")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -129,6 +135,7 @@ func (o Options) faults(rest []string) geored.Faults {
 		add("-timeout", o.Timeout.String(), "is no time", "write something like 5m")
 	}
 	switch {
+	case o.Lint != "": // connects to nothing
 	case o.Topology != "" && o.ProbeImage == "":
 		add("-probe-image", "", "is missing", "push what make image writes to a registry that the clusters can pull from, and name it here")
 	case o.Topology == "" && o.ProbeImage != "":

@@ -40,7 +40,7 @@ func (s *session) plan(ctx context.Context, d Deployment) (geored.Runbook, geore
 	var clusters []geored.Cluster
 	if identifier, ok := d.(Identifier); ok {
 		var err error
-		if clusters, err = identifier.Clusters(ctx); err != nil {
+		if clusters, err = identifier.Identities(ctx); err != nil {
 			return geored.Runbook{}, geored.Plan{}, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -22,6 +23,15 @@ type Program struct {
 	Name string // "ice-install"
 	// Open reads a topology. It makes no connection; what is wrong is geored.Faults.
 	Open func(topology []byte, o Options) (Deployment, error)
+	// Lint reads files that an operator already has, and connects to nothing. topology is empty when none is named. zero:
+	// the program has no -lint.
+	Lint func(folder fs.FS, topology []byte) (geored.Faults, error)
+}
+
+// Renderer is a [Deployment] that can write what it would install, for -render.
+type Renderer interface {
+	// Render gives files by their path below the folder.
+	Render(ctx context.Context) (map[string][]byte, error)
 }
 
 // Main runs a program and exits with its code.
@@ -49,6 +59,9 @@ func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 	case err != nil:
 		fmt.Fprint(stderr, lines(p.Name, err))
 		return ExitUsage
+	}
+	if options.Lint != "" {
+		return p.lint(options, stdout, stderr)
 	}
 	s := &session{Program: p, Options: options, stdin: stdin, stdout: stdout, screen: newScreen(stderr, options.Verbose), began: time.Now()}
 	code, err := s.run(ctx)
@@ -113,7 +126,11 @@ func (s *session) run(ctx context.Context) (int, error) {
 	if err := deployment.Connect(ctx); err != nil {
 		return ExitUsage, interruptedOr(ctx, err)
 	}
-	code, err := s.carryOut(ctx, deployment)
+	carryOut := s.carryOut
+	if s.Render != "" {
+		carryOut = s.render
+	}
+	code, err := carryOut(ctx, deployment)
 	if s.lab != nil && !errors.Is(err, errInterrupted) && !errors.Is(err, geored.ErrHeld) { // another one works in it
 		err = errors.Join(err, s.lab.leave(ctx, s))
 	}
@@ -136,6 +153,9 @@ func (s *session) topology(ctx context.Context) ([]byte, error) {
 		return nil, interruptedOr(ctx, err)
 	}
 	s.lab, s.ProbeImage = lab, lab.probeImage
+	if err := s.Charts.fill(lab.running); err != nil {
+		return nil, err
+	}
 	return os.ReadFile(lab.running.Topology())
 }
 

@@ -27,7 +27,7 @@ type deployment struct {
 	confirm   string
 }
 
-func (d deployment) Clusters(context.Context) ([]geored.Cluster, error) {
+func (d deployment) Identities(context.Context) ([]geored.Cluster, error) {
 	if d.clusters != nil {
 		return d.clusters, nil
 	}

@@ -131,7 +131,7 @@ func (c *Cluster) Await(ctx context.Context, topic string, key []byte, from int6
 			return offset, nil
 		}
 		last = err
-		if !errors.Is(err, kafka.ErrNoSuchTopic) && !errors.Is(err, errNotThere) {
+		if !errors.Is(err, kafka.ErrNoSuchTopic) && !errors.Is(err, errNotThere) && !isMoving(err) {
 			return 0, err
 		}
 		select {

@@ -35,6 +35,7 @@ func Conformance(t *testing.T, d Deployment) {
 		{"OutageLimits", outageLimits},
 		{"IdentityLoop", identityLoop},
 		{"UnknownAlias", unknownAlias},
+		{"WhatEachSays", whatEachSays},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newSuite(t, d)) })
 	}

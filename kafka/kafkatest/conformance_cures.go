@@ -13,8 +13,9 @@ import (
 	"github.com/georedkit/georedkit/kafka/connect"
 )
 
-// workerKilledInMidCopy: what was copied and not committed is there twice; nothing is lost.
-func workerKilledInMidCopy(t *testing.T, s *suite) {
+// killInMidCopy kills the worker while it copies, and waits until everything is copied. It gives the number of records.
+func (s *suite) killInMidCopy() int64 {
+	s.t.Helper()
 	records := 60_000
 	if _, fake := s.d.(*World); fake {
 		records = 12_000 // it is slow enough to be caught in the middle
@@ -32,9 +33,15 @@ func workerKilledInMidCopy(t *testing.T, s *suite) {
 		return nil
 	})
 	s.inject(WorkerKilled, geored.Target{Site: s.to})()
-	s.copied(int64(10 + records/3))
+	s.copied(int64(10 + records/partitions))
+	return int64(30 + records)
+}
+
+// workerKilledInMidCopy: what was copied and not committed is there twice; nothing is lost.
+func workerKilledInMidCopy(t *testing.T, s *suite) {
+	records := s.killInMidCopy()
 	c := s.compare()
-	if c.Matched != int64(30+records) || c.Missing+c.Different+c.Strays+c.Unproven != 0 {
+	if c.Matched != records || c.Missing+c.Different+c.Strays+c.Unproven != 0 {
 		t.Errorf("%s", c)
 	}
 	t.Logf("%d duplicates of %d records", c.Duplicates, records)

@@ -132,15 +132,7 @@ func (s *suite) lost(kind kafka.IncidentKind, offsets int64) {
 
 // recreatedLongerWhileStopped: the mirror goes on from its old position and jumps over the beginning of the new topic.
 func recreatedLongerWhileStopped(t *testing.T, s *suite) {
-	s.source.Create(s.topic, partitions)
-	s.source.Produce(s.topic, partitions, 0, 300)
-	s.copied(100)
-	s.stop()
-	s.source.Delete(s.topic)
-	s.source.Create(s.topic, partitions)
-	s.source.Produce(s.topic, partitions, 300, 900)
-	s.resume()
-	s.copied(300)
+	recreateLonger(s)
 	if got := len(s.values()); got != 300+600 {
 		t.Fatalf("the fault does not bite: %d values arrived", got)
 	}

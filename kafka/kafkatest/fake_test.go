@@ -1,6 +1,8 @@
 package kafkatest_test
 
 import (
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +30,23 @@ func TestCanariesOfManySites(t *testing.T) {
 			if left := kafkatest.Seed(t.Context(), t, world.Access(name)).Topics("canary"); len(left) > 0 {
 				t.Errorf("%s: left behind: %q", name, left)
 			}
+		}
+	}
+}
+
+// The README shows the table that the suite holds.
+func TestReadmeShowsTheTable(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := kafkatest.Table()
+	if len(rows) < 10 {
+		t.Errorf("%d rows", len(rows))
+	}
+	for _, row := range rows {
+		if !strings.Contains(string(readme), row.String()+"\n") {
+			t.Errorf("the README lacks\n%s", row)
 		}
 	}
 }

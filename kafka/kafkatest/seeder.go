@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"strings"
@@ -116,7 +117,7 @@ func (s *Seeder) produce(records ...*kgo.Record) {
 // Transact writes one transaction of n records into partition 0, and commits or aborts it.
 func (s *Seeder) Transact(topic string, n int, commit bool) {
 	s.t.Helper()
-	client, err := kgo.NewClient(append(clientOptions(s.access), kgo.TransactionalID("kafkatest-"+topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	client, err := kgo.NewClient(append(clientOptions(s.access), kgo.TransactionalID("kafkatest-"+rand.Text()), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		s.t.Fatalf("site %s: %v", s.access.Site, err)
 	}

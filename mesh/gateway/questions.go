@@ -12,12 +12,21 @@ const (
 	AskDevice     = "wireguard"  // a [DeviceQuestion], answered with a mesh.DeviceState
 	AskHandshakes = "handshakes" // a [SampleQuestion], answered with a mesh.Sample
 	AskRoutes     = "routes"     // nothing, answered with the prefixes routed to the gateway, by its address
+	AskSupport    = "support"    // a [DeviceQuestion], answered with a [Support]
 	AskLinkMTU    = "link-mtu"   // a [LinkQuestion], answered with the MTU of the link in bytes; any probe pod can be asked
 )
 
 // DeviceQuestion asks for the state of an interface.
 type DeviceQuestion struct {
 	Interface string `json:"interface"`
+}
+
+// Support says whether a machine can have a WireGuard interface.
+type Support struct {
+	Present bool   `json:"present"` // it has the one that was asked for
+	Kernel  bool   `json:"kernel"`  // its kernel makes them; not tried when there is one
+	Tun     bool   `json:"tun"`     // its kernel has TUN devices, which WireGuard in a process needs
+	Detail  string `json:"detail,omitempty"`
 }
 
 // LinkQuestion asks for the MTU of the interface by which packets to an address leave.

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +21,8 @@ type Devices interface {
 	Device(ctx context.Context, node, link string) (mesh.DeviceState, error)
 	// Sample gives two of them with a packet through each tunnel between.
 	Sample(ctx context.Context, node string, question gateway.SampleQuestion) (mesh.Sample, error)
+	// LinkMTU gives the MTU of the interface by which a node's packets to an address leave.
+	LinkMTU(ctx context.Context, node string, to netip.Addr) (int, error)
 }
 
 // fleet is the pods of a DaemonSet that run the probe program on the nodes' own network.
@@ -74,4 +77,12 @@ func (f fleet) sample(ctx context.Context, node string, question gateway.SampleQ
 		return mesh.Sample{}, err
 	}
 	return probe.AskNamed[mesh.Sample](ctx, pod, gateway.AskHandshakes, question)
+}
+
+func (f fleet) linkMTU(ctx context.Context, node string, to netip.Addr) (int, error) {
+	pod, err := f.on(ctx, node)
+	if err != nil {
+		return 0, err
+	}
+	return probe.AskNamed[int](ctx, pod, gateway.AskLinkMTU, gateway.LinkQuestion{To: to})
 }

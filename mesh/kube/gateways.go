@@ -134,6 +134,11 @@ func (g Gateways) Sample(ctx context.Context, node string, question gateway.Samp
 	return g.fleet().sample(ctx, node, question)
 }
 
+// LinkMTU asks the agent of a node for the MTU of the interface by which packets to an address leave.
+func (g Gateways) LinkMTU(ctx context.Context, node string, to netip.Addr) (int, error) {
+	return g.fleet().linkMTU(ctx, node, to)
+}
+
 func (g Gateways) fleet() fleet {
 	return fleet{Cluster: g.Cluster, namespace: g.Namespace, labels: podLabels, container: "agent", what: "gateway agent"}
 }

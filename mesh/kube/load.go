@@ -103,6 +103,9 @@ func (p *Proof) mtuSample(ctx context.Context, layout mesh.Layout, t geored.Targ
 	near, _ := layout.Device(t.Site, "")
 	far, _ := layout.Device(t.To, "")
 	s := mesh.MTUSample{Tunnel: near.MTU, Far: far.MTU}
+	if s.Underlay, s.OuterIPv6, err = p.underlay(ctx, near, t.To); err != nil {
+		return s, err
+	}
 	if s.Pods, err = probe.AskNamed[int](ctx, p.near(t), gateway.AskLinkMTU, gateway.LinkQuestion{To: pod}); err != nil {
 		return s, err
 	}
@@ -116,4 +119,15 @@ func (p *Proof) mtuSample(ctx context.Context, layout mesh.Layout, t geored.Targ
 		s.Probes = append(s.Probes, mesh.SizeProbe{Bytes: answer.MTU + 1})
 	}
 	return s, nil
+}
+
+// underlay is the MTU of the interface by which a device's own packets to a site leave; 0 where that is known by name only.
+func (p *Proof) underlay(ctx context.Context, d mesh.Device, to geored.SiteName) (mtu int, ipv6 bool, err error) {
+	for _, peer := range d.Peers {
+		if address := peer.Endpoint.Addr(); peer.Site == to && address.IsValid() {
+			mtu, err = p.ends[d.Site].devices.LinkMTU(ctx, d.Node, address)
+			return mtu, address.Is6(), err
+		}
+	}
+	return 0, false, nil
 }

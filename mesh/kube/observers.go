@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -46,9 +47,19 @@ func (o Observers) Device(ctx context.Context, node, link string) (mesh.DeviceSt
 	return o.fleet().device(ctx, node, link)
 }
 
+// Probe is the observer of a node, for questions of any kind.
+func (o Observers) Probe(ctx context.Context, node string) (kube.Probe, error) {
+	return o.fleet().on(ctx, node)
+}
+
 // Sample asks the observer of a node for two samples of an interface with a packet through each tunnel between them.
 func (o Observers) Sample(ctx context.Context, node string, question gateway.SampleQuestion) (mesh.Sample, error) {
 	return o.fleet().sample(ctx, node, question)
+}
+
+// LinkMTU asks the observer of a node for the MTU of the interface by which packets to an address leave.
+func (o Observers) LinkMTU(ctx context.Context, node string, to netip.Addr) (int, error) {
+	return o.fleet().linkMTU(ctx, node, to)
 }
 
 // Now is the time of the site, by the clock of one of its nodes.

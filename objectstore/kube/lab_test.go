@@ -53,7 +53,7 @@ func up(t *testing.T) *rig {
 	install.Do(func() {
 		began := time.Now()
 		r.Install("ice-minio", func(site geored.SiteName) map[string]any {
-			return map[string]any{"credentials": map[string]any{"user": user, "password": password()},
+			return map[string]any{"lab": map[string]any{"user": user, "password": password()},
 				"multidatacenter": map[string]any{"enabled": true, "currentDC": string(site), "remoteDC": string(r.other(site))}}
 		})
 		t.Logf("MinIO and its mirrors: %s", time.Since(began).Round(100*time.Millisecond))

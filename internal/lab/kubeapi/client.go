@@ -79,6 +79,20 @@ func (c *Client) Create(ctx context.Context, path string, object []byte) error {
 	return err
 }
 
+// Patch changes the object at path.
+func (c *Client) Patch(ctx context.Context, path, contentType string, patch []byte) error {
+	return c.do(ctx, http.MethodPatch, path, contentType, patch, nil)
+}
+
+// Delete removes the object at path, and is content when there is none.
+func (c *Client) Delete(ctx context.Context, path string) error {
+	err := c.do(ctx, http.MethodDelete, path+"?propagationPolicy=Background", "", nil, nil)
+	if HasCode(err, http.StatusNotFound) {
+		return nil
+	}
+	return err
+}
+
 func (c *Client) do(ctx context.Context, method, path, contentType string, body []byte, into any) error {
 	request, err := http.NewRequestWithContext(ctx, method, c.server+path, bytes.NewReader(body))
 	if err != nil {

@@ -11,61 +11,76 @@ import (
 	"github.com/georedkit/georedkit/internal/lab/address"
 )
 
-// rules drop what crosses the WAN between the ports in the set. ARP passes: between real sites there are routers,
-// and a cut in one direction must not silence the other by losing answers to "who has".
-const rules = `table bridge lab {
-	set cut { type ifname . ifname; }
-	chain forward {
-		type filter hook forward priority 0; policy accept;
-		ether type arp accept
-		iifname . oifname @cut counter drop
+// Loss is a way in which packets are lost between sites.
+type Loss string
+
+const (
+	// Cut loses everything but ARP: between real sites there are routers, and a cut in one direction must not silence the
+	// other by losing answers to "who has".
+	Cut Loss = "cut"
+	// Hole loses packets longer than [HoleLength], and tells nobody: handshakes and pings pass, bulk does not.
+	Hole Loss = "hole"
+)
+
+// HoleLength is the length in bytes, from the IP header on, that a [Hole] lets pass.
+const HoleLength = 1300
+
+// rules drop what enters the WAN at a port and is for an address, if both stand in a set: before it is bridged, or
+// handed to the relay.
+var rules = fmt.Sprintf(`table bridge lab {
+	set cut { type ifname . ipv4_addr; }
+	set hole { type ifname . ipv4_addr; }
+	chain prerouting {
+		type filter hook prerouting priority 0; policy accept;
+		iifname . ip daddr @cut counter drop
+		ip length > %d iifname . ip daddr @hole counter drop
 	}
 }
-`
+`, HoleLength)
 
 func (f *Fabric) loadRules() error {
-	_, err := f.nft(rules, "-f", "-")
+	_, err := f.Namespace.nft(rules, "-f", "-")
 	return err
 }
 
-// SetCut drops, or lets pass again, what the nodes of one site send to those of another. It returns the ports
-// that are cut afterwards, as the kernel lists them, and an error when these are not the ones asked for.
-func (f *Fabric) SetCut(from, to address.Site, cut bool) ([]string, error) {
+// SetLoss loses, or lets pass again, what the nodes of one site send to those of another. It returns what is lost so
+// afterwards, as the kernel lists it, and an error when that is not what was asked for.
+func (f *Fabric) SetLoss(loss Loss, from, to address.Site, on bool) ([]string, error) {
 	var pairs []string
 	for _, a := range from.Nodes {
 		for _, b := range to.Nodes {
-			pairs = append(pairs, wanPort(from, a)+" . "+wanPort(to, b))
+			pairs = append(pairs, wanPort(from, a)+" . "+b.WAN.String())
 		}
 	}
-	before, err := f.cuts()
+	before, err := f.lost(loss)
 	if err != nil {
 		return nil, err
 	}
-	changes := slices.DeleteFunc(slices.Clone(pairs), func(pair string) bool { return slices.Contains(before, pair) == cut })
+	changes := slices.DeleteFunc(slices.Clone(pairs), func(pair string) bool { return slices.Contains(before, pair) == on })
 	if len(changes) > 0 {
 		verb := "add"
-		if !cut {
+		if !on {
 			verb = "delete"
 		}
-		if _, err := f.nft("", verb, "element", "bridge", "lab", "cut", "{ "+strings.Join(changes, ", ")+" }"); err != nil {
+		if _, err := f.Namespace.nft("", verb, "element", "bridge", "lab", string(loss), "{ "+strings.Join(changes, ", ")+" }"); err != nil {
 			return nil, err
 		}
 	}
-	after, err := f.cuts()
+	after, err := f.lost(loss)
 	if err != nil {
 		return nil, err
 	}
 	for _, pair := range pairs {
-		if slices.Contains(after, pair) != cut {
-			return after, fmt.Errorf("cut %s to %s: the kernel lists %v", from.Name, to.Name, after)
+		if slices.Contains(after, pair) != on {
+			return after, fmt.Errorf("%s %s to %s: the kernel lists %v", loss, from.Name, to.Name, after)
 		}
 	}
 	return after, nil
 }
 
-// cuts lists the pairs of ports that are cut now.
-func (f *Fabric) cuts() ([]string, error) {
-	text, err := f.nft("", "-j", "list", "set", "bridge", "lab", "cut")
+// lost lists the pairs of a port and an address between which packets are lost now.
+func (f *Fabric) lost(loss Loss) ([]string, error) {
+	text, err := f.Namespace.nft("", "-j", "list", "set", "bridge", "lab", string(loss))
 	if err != nil {
 		return nil, err
 	}
@@ -88,9 +103,9 @@ func (f *Fabric) cuts() ([]string, error) {
 	return pairs, nil
 }
 
-func (f *Fabric) nft(input string, args ...string) ([]byte, error) {
+func (n *Namespace) nft(input string, args ...string) ([]byte, error) {
 	var output, complaint bytes.Buffer
-	err := f.Namespace.Run(func() error {
+	err := n.Run(func() error {
 		command := exec.Command("nft", args...)
 		command.Stdin, command.Stdout, command.Stderr = strings.NewReader(input), &output, &complaint
 		return command.Run()
@@ -99,4 +114,18 @@ func (f *Fabric) nft(input string, args ...string) ([]byte, error) {
 		return nil, fmt.Errorf("nft %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(complaint.Bytes()))
 	}
 	return output.Bytes(), nil
+}
+
+// DropICMP loses every ICMP message that reaches, leaves or passes the node, or lets them pass again.
+func (n *Namespace) DropICMP(on bool) error {
+	script := "table inet labicmp\ndelete table inet labicmp\n"
+	if on {
+		script += "table inet labicmp {\n"
+		for _, hook := range []string{"input", "output", "forward"} {
+			script += "	chain " + hook + " { type filter hook " + hook + " priority -10; policy accept; meta l4proto { icmp, icmpv6 } counter drop; }\n"
+		}
+		script += "}\n"
+	}
+	_, err := n.nft(script, "-f", "-")
+	return err
 }

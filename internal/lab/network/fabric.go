@@ -14,6 +14,7 @@ import (
 type Fabric struct {
 	Namespace *Namespace
 	links     *netlink.Handle
+	relay     *relay // nil until something is to be late
 }
 
 const wanBridge = "wan"
@@ -55,6 +56,9 @@ func NewFabric(sites []address.Site) (*Fabric, error) {
 // Close removes the fabric.
 func (f *Fabric) Close() error {
 	f.links.Close()
+	if f.relay != nil {
+		f.relay.device.Close()
+	}
 	return f.Namespace.Close()
 }
 

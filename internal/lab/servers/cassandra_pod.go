@@ -1,6 +1,9 @@
 package servers
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // CassandraPod are the programs of a container that runs one server. Which one, its environment says: POD_IP, DC, RACK,
 // TOKEN, SEEDS (names, with commas) and CLUSTER. It wants a volume at /data.
@@ -35,8 +38,10 @@ echo "seeds without an address:$missing"`)
 	server.file(podHome+"/cassandra.yaml", settings)
 	server.file(podHome+"/logback.xml", log)
 	server.file(podHome+"/cassandra-rackdc.properties", []byte("dc=${DC}\nrack=${RACK}"))
-	// What a power cut must not lose is written through.
-	args := slices.DeleteFunc(c.daemon(podHome, podManagement), func(a string) bool { return a == "-Dcassandra.unsafesystem=true" })
+	// What a power cut must not lose is written through, and names are for the cluster's DNS to know.
+	args := slices.DeleteFunc(c.daemon(podHome, podManagement), func(a string) bool {
+		return a == "-Dcassandra.unsafesystem=true" || strings.HasPrefix(a, "-Djdk.net.hosts.file=")
+	})
 	args = slices.Insert(args, 0, "-Dsun.net.inetaddr.ttl=5")
 	return CassandraPod{
 		Server:   server.run("", "java", args...),

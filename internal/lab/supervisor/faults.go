@@ -22,24 +22,37 @@ type kind struct {
 }
 
 var kinds = map[string]kind{
-	"cut":        {"SITE SITE", 2, 2, (*Laboratory).cut},
-	"cut-oneway": {"FROM TO", 2, 2, (*Laboratory).cutOneWay},
-	"isolate":    {"SITE", 1, 1, (*Laboratory).isolate},
-	"mend":       {"[SITE [SITE]]", 0, 2, (*Laboratory).mend},
-	"freeze":     {"SITE", 1, 1, (*Laboratory).freeze},
-	"thaw":       {"SITE", 1, 1, (*Laboratory).thaw},
-	"stop":       {"SITE", 1, 1, (*Laboratory).stopSite},
-	"start":      {"SITE", 1, 1, (*Laboratory).startSite},
-	"pause":      {"SITE[/NODE] PROCESS", 2, 2, signalWith(syscall.SIGSTOP)},
-	"resume":     {"SITE[/NODE] PROCESS", 2, 2, signalWith(syscall.SIGCONT)},
-	"kill":       {"SITE[/NODE] PROCESS", 2, 2, signalWith(syscall.SIGKILL)},
+	"cut":               {"SITE SITE", 2, 2, (*Laboratory).cut},
+	"cut-oneway":        {"FROM TO", 2, 2, (*Laboratory).cutOneWay},
+	"isolate":           {"SITE", 1, 1, (*Laboratory).isolate},
+	"delay":             {"SITE SITE MILLISECONDS", 3, 3, (*Laboratory).delay},
+	"hole":              {"SITE SITE", 2, 2, (*Laboratory).hole},
+	"drop-icmp":         {"SITE", 1, 1, (*Laboratory).dropICMP},
+	"mend":              {"[SITE [SITE]]", 0, 2, (*Laboratory).mend},
+	"lose-node":         {"SITE/NODE", 1, 1, (*Laboratory).loseNode},
+	"return-node":       {"SITE/NODE", 1, 1, (*Laboratory).returnNode},
+	"new-key":           {"SITE[/NODE]", 1, 1, (*Laboratory).newKey},
+	"old-key":           {"SITE[/NODE]", 1, 1, (*Laboratory).oldKey},
+	"dns-waits-for-all": {"SITE", 1, 1, (*Laboratory).dnsWaitsForAll},
+	"dns-waits-for-own": {"SITE", 1, 1, (*Laboratory).dnsWaitsForOwn},
+	"second-dns":        {"SITE", 1, 1, (*Laboratory).secondDNS},
+	"one-dns":           {"SITE", 1, 1, (*Laboratory).oneDNS},
+	"node-local-dns":    {"SITE", 1, 1, (*Laboratory).nodeLocalDNS},
+	"no-node-local-dns": {"SITE", 1, 1, (*Laboratory).noNodeLocalDNS},
+	"freeze":            {"SITE", 1, 1, (*Laboratory).freeze},
+	"thaw":              {"SITE", 1, 1, (*Laboratory).thaw},
+	"stop":              {"SITE", 1, 1, (*Laboratory).stopSite},
+	"start":             {"SITE", 1, 1, (*Laboratory).startSite},
+	"pause":             {"SITE[/NODE] PROCESS", 2, 2, signalWith(syscall.SIGSTOP)},
+	"resume":            {"SITE[/NODE] PROCESS", 2, 2, signalWith(syscall.SIGCONT)},
+	"kill":              {"SITE[/NODE] PROCESS", 2, 2, signalWith(syscall.SIGKILL)},
 }
 
 // FaultUsage has one line per kind of fault.
 func FaultUsage() string {
 	var text strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(kinds)) {
-		fmt.Fprintf(&text, "  %-10s %s\n", name, kinds[name].args)
+		fmt.Fprintf(&text, "  %-17s %s\n", name, kinds[name].args)
 	}
 	return text.String() + "  list\n"
 }
@@ -98,7 +111,8 @@ func (l *Laboratory) forget(s *site) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	maps.DeleteFunc(l.faults, func(fault string, _ bool) bool {
-		return fault == "freeze "+s.plan.Name || strings.HasPrefix(fault, "pause "+s.plan.Name+"/")
+		return fault == "freeze "+s.plan.Name || strings.HasPrefix(fault, "pause "+s.plan.Name+"/") ||
+			strings.HasPrefix(fault, "lose-node "+s.plan.Name+"/")
 	})
 }
 

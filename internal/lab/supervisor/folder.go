@@ -27,16 +27,17 @@ func (f folder) path(elements ...string) string {
 	return filepath.Join(append([]string{string(f)}, elements...)...)
 }
 
-func (f folder) ready() string                   { return f.path("ready.json") }
-func (f folder) topology() string                { return f.path("topology.yaml") }
-func (f folder) events() string                  { return f.path("events.jsonl") }
-func (f folder) kubeconfig(site string) string   { return f.path(site + ".kubeconfig") }
-func (f folder) site(site string) string         { return f.path(site) }
-func (f folder) node(site, node string) string   { return f.path(site, node) }
-func (f folder) memory() string                  { return f.path("laboratory.json") }
-func (f folder) images() string                  { return f.path("images.tar") }
-func (f folder) certificates(site string) string { return f.path(site, "pki") }
-func (f folder) completed(site string) string    { return f.path(site, "completed") }
+func (f folder) ready() string                    { return f.path("ready.json") }
+func (f folder) topology() string                 { return f.path("topology.yaml") }
+func (f folder) events() string                   { return f.path("events.jsonl") }
+func (f folder) kubeconfig(site string) string    { return f.path(site + ".kubeconfig") }
+func (f folder) site(site string) string          { return f.path(site) }
+func (f folder) node(site, node string) string    { return f.path(site, node) }
+func (f folder) kiloKey(site, node string) string { return f.path(site, node, "kilo", "key") }
+func (f folder) memory() string                   { return f.path("laboratory.json") }
+func (f folder) images() string                   { return f.path("images.tar") }
+func (f folder) certificates(site string) string  { return f.path(site, "pki") }
+func (f folder) completed(site string) string     { return f.path(site, "completed") }
 
 // open makes the folder and keeps a second laboratory out of it until the file is closed.
 func (f folder) open() (*os.File, error) {

@@ -17,13 +17,18 @@ var objectsText string
 
 var objects = template.Must(template.New("objects.yaml").Parse(objectsText))
 
-// createObjects fills a new site. Each object says in its first line where it belongs.
+// createObjects fills a new site.
 func createObjects(ctx context.Context, api *kubeapi.Client, site address.Site) error {
 	var text bytes.Buffer
 	if err := objects.Execute(&text, site); err != nil {
 		return err
 	}
-	for object := range strings.SplitSeq(text.String(), "\n---\n") {
+	return createAll(ctx, api, text.String())
+}
+
+// createAll makes objects that each say in their first line where they belong.
+func createAll(ctx context.Context, api *kubeapi.Client, text string) error {
+	for object := range strings.SplitSeq(text, "\n---\n") {
 		first, _, _ := strings.Cut(object, "\n")
 		if err := api.Create(ctx, strings.TrimPrefix(first, "# "), []byte(object)); err != nil {
 			return err

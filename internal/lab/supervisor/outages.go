@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"syscall"
-
-	"github.com/georedkit/georedkit/internal/lab/node"
 )
 
 // Faults of a site and of its processes.
@@ -76,7 +74,8 @@ func (l *Laboratory) startSite(ctx context.Context, args []string) ([]string, er
 	return []string{"nodes ready"}, nil
 }
 
-// signalWith makes the fault that sends a signal to one server of a node, SITE standing for its first node.
+// signalWith makes the fault that sends a signal to one server of a node, or to the processes of that name in its pods;
+// SITE stands for its first node.
 func signalWith(signal syscall.Signal) func(*Laboratory, context.Context, []string) ([]string, error) {
 	return func(l *Laboratory, _ context.Context, args []string) ([]string, error) {
 		siteName, nodeName, _ := strings.Cut(args[0], "/")
@@ -89,21 +88,11 @@ func signalWith(signal syscall.Signal) func(*Laboratory, context.Context, []stri
 		}
 		s.changing.Lock()
 		defer s.changing.Unlock()
-		answer, err := s.signal(nodeName, args[1], signal)
+		evidence, err := s.signal(nodeName, args[1], signal)
 		if err != nil {
 			return nil, fmt.Errorf("node %s: %w", nodeName, err)
 		}
 		l.note(fmt.Sprintf("pause %s/%s %s", siteName, nodeName, args[1]), signal == syscall.SIGSTOP)
-		return []string{answer.Evidence}, nil
+		return evidence, nil
 	}
-}
-
-func (s *site) signal(nodeName, server string, signal syscall.Signal) (node.Answer, error) {
-	machines := s.running()
-	for i, n := range s.plan.Nodes {
-		if n.Name == nodeName && machines != nil {
-			return machines[i].signal(server, signal)
-		}
-	}
-	return node.Answer{}, fmt.Errorf("not running in site %s", s.plan.Name)
 }

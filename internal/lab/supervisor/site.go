@@ -38,6 +38,11 @@ func (s *site) running() []*machine {
 	return nil
 }
 
+// alive are those of its machines that run: one node may be lost alone.
+func (s *site) alive() []*machine {
+	return slices.DeleteFunc(slices.Clone(s.running()), func(m *machine) bool { return m == nil })
+}
+
 // tooOften is how many times a server may die while its site starts. One or two are normal under load.
 const tooOften = 5
 
@@ -93,6 +98,9 @@ func (s *site) startNode(n address.Node, fail context.CancelCauseFunc) (*machine
 		return m, fmt.Errorf("node %s: %w", n.Name, err)
 	}
 	if err := s.lab.fabric.Plug(s.plan, n, m.namespace); err != nil {
+		return m, err
+	}
+	if err := s.lab.plugged(s, m.namespace); err != nil {
 		return m, err
 	}
 	deaths := map[string]int{}

@@ -3,7 +3,6 @@ package joined
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -41,7 +40,7 @@ func (s *Sites) Render(chart string, values map[string]any) []*kube.Object {
 	text, err := os.ReadFile(filepath.Join(folder, "values.yaml"))
 	s.must(err)
 	s.must(yaml.Unmarshal(text, &defaults))
-	maps.Copy(defaults, values)
+	merge(defaults, values)
 	data := map[string]any{"Values": defaults, "Release": map[string]any{"Name": chart, "Namespace": chart}}
 	var all []*kube.Object
 	for _, pattern := range []string{"crds/*.yaml", "templates/*.yaml"} {
@@ -61,6 +60,19 @@ func (s *Sites) Render(chart string, values map[string]any) []*kube.Object {
 		}
 	}
 	return all
+}
+
+// merge lays values over others, table by table.
+func merge(under, over map[string]any) {
+	for key, value := range over {
+		table, isTable := value.(map[string]any)
+		below, wasTable := under[key].(map[string]any)
+		if isTable && wasTable {
+			merge(below, table)
+		} else {
+			under[key] = value
+		}
+	}
 }
 
 func (s *Sites) execute(path string, text []byte, data any) []byte {

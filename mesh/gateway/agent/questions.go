@@ -22,6 +22,9 @@ func Questions() map[string]probe.Handler {
 		gateway.AskDevice: probe.HandlerFunc(func(ctx context.Context, q gateway.DeviceQuestion) (mesh.DeviceState, error) {
 			return device.Read(ctx, q.Interface)
 		}),
+		gateway.AskSupport: probe.HandlerFunc(func(ctx context.Context, q gateway.DeviceQuestion) (gateway.Support, error) {
+			return device.Support(ctx, q.Interface)
+		}),
 		gateway.AskHandshakes: probe.HandlerFunc(sample),
 		gateway.AskRoutes: probe.HandlerFunc(func(ctx context.Context, _ struct{}) (map[netip.Addr][]netip.Prefix, error) {
 			return device.Routed(ctx)

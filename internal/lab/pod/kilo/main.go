@@ -53,7 +53,7 @@ func run(args []string) error {
 	if *cni || *local || *encapsulate != "never" {
 		return fmt.Errorf("cni %t, local %t, encapsulate %s: not in a laboratory", *cni, *local, *encapsulate)
 	}
-	o.PreferSource, o.Masquerade = *version == "0.7", *compatibility == "flannel"
+	o.Since07, o.Masquerade = *version == "0.7", *compatibility == "flannel"
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	return agent.Run(ctx, o)

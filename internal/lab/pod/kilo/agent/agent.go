@@ -18,17 +18,14 @@ import (
 
 // Options are those of Kilo's flags that count in a laboratory.
 type Options struct {
-	Host         string
-	Interface    string
-	Port         int
-	MTU          int
-	Subnet       netip.Prefix
-	Granularity  overlay.Granularity
-	Folder       string // of the private key
-	PreferSource bool   // as 0.7.0
-	Masquerade   bool   // as flannel
-	CleanUp      bool
-	Log          *slog.Logger
+	overlay.Settings
+	Interface  string
+	Port       int
+	MTU        int
+	Folder     string // of the private key
+	Masquerade bool   // as flannel
+	CleanUp    bool
+	Log        *slog.Logger
 }
 
 // How often a node says that it lives, everything is done again, and all objects are told of anew.
@@ -194,7 +191,7 @@ func (a *agent) tell(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.PreferSource {
+	if a.Since07 {
 		annotations[overlay.KeyCNI] = ""
 	}
 	patch := map[string]any{"metadata": map[string]any{"annotations": annotations}}

@@ -41,7 +41,7 @@ func (a *agent) apply(forced bool) error {
 		local.Discovered = nodes[i].Discovered
 		a.nodes[a.Host] = local
 	}
-	t, err := overlay.New(nodes, peers, a.Granularity, a.Host, a.Subnet)
+	t, err := overlay.New(nodes, peers, a.Settings)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (a *agent) apply(forced bool) error {
 	if err != nil {
 		return err
 	}
-	if err := a.routes.set(t.Routes(a.PreferSource), a.tunnel.Attrs().Index, private.Attrs().Index); err != nil {
+	if err := a.routes.set(t.Routes(), a.tunnel.Attrs().Index, private.Attrs().Index); err != nil {
 		return err
 	}
 	a.applied = inputs

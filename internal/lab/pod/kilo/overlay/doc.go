@@ -65,9 +65,12 @@ func parsePrefix(text string) netip.Prefix {
 	if err != nil {
 		return netip.Prefix{}
 	}
-	bits, _ := network.Mask.Size()
-	address, _ := netip.AddrFromSlice(ip)
-	return netip.PrefixFrom(address.Unmap(), bits)
+	bits, size := network.Mask.Size()
+	a := address(ip)
+	if a.Is4() && size == 128 { // written as ::ffff:10.0.0.1/120
+		bits = max(bits-96, 0)
+	}
+	return netip.PrefixFrom(a, bits)
 }
 
 func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }

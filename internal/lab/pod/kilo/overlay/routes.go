@@ -11,13 +11,13 @@ type Route struct {
 }
 
 // Routes are those of the local node, for the strategy "never" of encapsulation and routes inside a location left to
-// others. With preferSource, as in 0.7.0, what the node sends itself has its internal address as source.
-func (t Topology) Routes(preferSource bool) []Route {
+// others. Since 0.7.0, what the node sends itself has its internal address as source.
+func (t Topology) Routes() []Route {
 	if !t.Leader {
 		return t.throughLeader()
 	}
 	var source netip.Addr
-	if preferSource && t.local.Internal.IsValid() {
+	if t.since07 && t.local.Internal.IsValid() {
 		source = t.local.Internal.Addr()
 	}
 	var all []Route

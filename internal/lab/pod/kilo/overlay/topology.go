@@ -21,6 +21,15 @@ type Topology struct {
 
 	local    Node
 	location string
+	since07  bool
+}
+
+// Settings are those of the local node.
+type Settings struct {
+	Granularity Granularity
+	Host        string
+	Subnet      netip.Prefix // without host bits
+	Since07     bool         // as 0.7.0: routes prefer a source address, allowed-location-ips may be wider than the overlay's prefixes
 }
 
 // Segment is what is reached through one tunnel: a node, or all nodes of a location through their leader.
@@ -39,33 +48,35 @@ type Segment struct {
 }
 
 // New computes the overlay from those nodes and peers that are ready; the local one must be among the nodes.
-func New(nodes []Node, peers []Peer, g Granularity, host string, subnet netip.Prefix) (Topology, error) {
+func New(nodes []Node, peers []Peer, s Settings) (Topology, error) {
 	byName := map[string]Node{}
 	members := map[string][]Node{}
 	for _, n := range nodes {
 		byName[n.Name] = n
-		members[n.segment(g)] = append(members[n.segment(g)], n)
+		members[n.segment(s.Granularity)] = append(members[n.segment(s.Granularity)], n)
 	}
-	local, ok := byName[host]
+	local, ok := byName[s.Host]
 	if !ok {
-		return Topology{}, errors.New("node " + host + ": not among the nodes that are ready")
+		return Topology{}, errors.New("node " + s.Host + ": not among the nodes that are ready")
 	}
-	t := Topology{Address: subnet, Peers: deduplicate(peers), Discovered: map[string]netip.AddrPort{}, local: local, location: local.segment(g)}
+	t := Topology{Address: s.Subnet, Peers: deduplicate(peers), Discovered: map[string]netip.AddrPort{}, local: local, location: local.segment(s.Granularity), since07: s.Since07}
 	maps.Copy(t.Discovered, local.Discovered)
 	for _, location := range slices.Sorted(maps.Keys(members)) {
 		slices.SortFunc(members[location], func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
-		s := newSegment(location, members[location])
-		if location == t.location && s.Hosts[s.Leader] == host {
-			t.Leader = true
-		}
-		t.Segments = append(t.Segments, s)
+		segment := newSegment(location, members[location])
+		t.Leader = t.Leader || location == t.location && segment.Hosts[segment.Leader] == s.Host
+		t.Segments = append(t.Segments, segment)
 	}
+	return t, t.allocate(members, s.Subnet)
+}
+
+// allocate gives each segment an address by its position, not by its name: whoever comes or goes before it moves it.
+func (t *Topology) allocate(members map[string][]Node, subnet netip.Prefix) error {
 	address := subnet.Addr()
 	for i := range t.Segments {
 		s := &t.Segments[i]
-		// By position, not by name: whoever comes or goes before it moves it.
 		if address = address.Next(); !subnet.Contains(address) {
-			return Topology{}, errors.New("ran out of addresses")
+			return errors.New("ran out of addresses")
 		}
 		s.WireGuard = address
 		s.Allowed = append(s.Allowed, single(address))
@@ -81,7 +92,7 @@ func New(nodes []Node, peers []Peer, g Granularity, host string, subnet netip.Pr
 		}
 		s.Extra = t.keep(s.Extra, s.Location)
 	}
-	return t, nil
+	return nil
 }
 
 func (n Node) segment(g Granularity) string {
@@ -157,8 +168,7 @@ func deduplicate(peers []Peer) []Peer {
 	return sorted
 }
 
-// keep drops the allowed-location-ips that meet those of other segments, addresses of the overlay or of peers. (0.7.0
-// lets some pass that 0.6.0 drops: those that contain an address of the overlay; the stand-in does as 0.6.0.)
+// keep drops the allowed-location-ips that meet those of other segments, prefixes of the overlay or of peers.
 func (t Topology) keep(prefixes []netip.Prefix, location string) []netip.Prefix {
 	var kept []netip.Prefix
 	for _, p := range prefixes {
@@ -174,8 +184,11 @@ func (t Topology) inTheWay(p netip.Prefix, location string) bool {
 		return p.Masked().Contains(other.Addr()) || other.Masked().Contains(p.Addr())
 	}
 	for _, s := range t.Segments {
-		if s.Location != location && slices.ContainsFunc(s.Extra, meets) || slices.ContainsFunc(s.Allowed, meets) ||
-			slices.ContainsFunc(s.Internal, p.Masked().Contains) {
+		if s.Location != location && slices.ContainsFunc(s.Extra, meets) {
+			return true
+		}
+		if t.since07 && slices.ContainsFunc(s.Allowed, func(a netip.Prefix) bool { return a.Masked().Contains(p.Addr()) }) ||
+			!t.since07 && (slices.ContainsFunc(s.Allowed, meets) || slices.ContainsFunc(s.Internal, p.Masked().Contains)) {
 			return true
 		}
 	}
