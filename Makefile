@@ -7,7 +7,7 @@ APIDIFF      = golang.org/x/exp/cmd/apidiff@v0.0.0-20250620022241-b7579e27df2b
 MODULES      = geored/otel internal/consumer # modules of their own that need no laboratory
 LIBRARIES    = ./geored/... ./mesh/... ./dnsfed/... ./creds/... ./cassandra/... ./kafka/... ./objectstore/...
 
-.PHONY: setup demo check format vet staticcheck unit cross test capabilities race lab sites stores drill bench crds weight image apidiff
+.PHONY: setup demo check format vet staticcheck unit cross test capabilities race lab sites stores drill bench crds weight image apidiff tidy
 
 setup: ## install Debian packages and build the laboratory
 	@$(GO) run -C internal/lab . setup
@@ -36,6 +36,10 @@ staticcheck:
 unit:
 	@$(GO) test ./...
 	@for m in $(MODULES); do $(GO) test -C $$m ./... || exit 1; done
+
+tidy: ## after a change of go.mod: the modules beside the SDK follow
+	@$(GO) mod tidy
+	@for m in $(MODULES); do (cd $$m && $(GO) mod tidy) || exit 1; done
 
 apidiff: ## what changed since the last tag that breaks importers; before v1 it is told, after it fails
 	@GO="$(GO)" APIDIFF="$(APIDIFF)" internal/apidiff.sh

@@ -10,8 +10,9 @@ work=$(mktemp -d)
 trap 'git worktree remove --force "$work/tagged" 2>/dev/null || true; rm -rf "$work"' EXIT
 GOBIN=$work "$GO" install "$APIDIFF"
 git worktree add --quiet --detach "$work/tagged" "$tag"
-(cd "$work/tagged" && "$work/apidiff" -m -w "$work/api" "$module")
-changes=$("$work/apidiff" -m -incompatible "$work/api" "$module")
+quietly() { "$@" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }; } # it names every internal package that it leaves out
+(cd "$work/tagged" && quietly "$work/apidiff" -m -w "$work/api" "$module")
+changes=$(quietly "$work/apidiff" -m -incompatible "$work/api" "$module")
 if [ -z "$changes" ]; then
 	echo "apidiff: nothing since $tag breaks importers"
 	exit 0
