@@ -3,9 +3,11 @@
 GO          ?= go
 STATICCHECK  = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.6.1
 IMAGE       ?= georedkit/probe:latest
+APIDIFF      = golang.org/x/exp/cmd/apidiff@v0.0.0-20250620022241-b7579e27df2b
+MODULES      = geored/otel internal/consumer # modules of their own that need no laboratory
 LIBRARIES    = ./geored/... ./mesh/... ./dnsfed/... ./creds/... ./cassandra/... ./kafka/... ./objectstore/...
 
-.PHONY: setup demo check format vet staticcheck unit cross test capabilities race lab sites stores drill bench crds weight image
+.PHONY: setup demo check format vet staticcheck unit cross test capabilities race lab sites stores drill bench crds weight image apidiff tidy
 
 setup: ## install Debian packages and build the laboratory
 	@$(GO) run -C internal/lab . setup
@@ -13,7 +15,7 @@ setup: ## install Debian packages and build the laboratory
 demo: setup ## two real sites on this machine, joined and proven
 	@$(GO) run ./examples/ice-install
 
-check: format vet staticcheck unit cross ## all that needs neither root nor a laboratory
+check: format vet staticcheck unit cross apidiff ## all that needs neither root nor a laboratory
 
 format:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
@@ -23,14 +25,24 @@ vet:
 	@$(GO) vet -tags lab ./...
 	@$(GO) vet -C internal/lab ./...
 	@$(GO) vet -C internal/lab/labtest ./...
+	@for m in $(MODULES); do $(GO) vet -C $$m ./... || exit 1; done
 
 staticcheck:
 	@$(STATICCHECK) -tags lab ./...
 	@cd internal/lab && $(STATICCHECK) ./...
 	@cd internal/lab/labtest && $(STATICCHECK) ./...
+	@for m in $(MODULES); do (cd $$m && $(STATICCHECK) ./...) || exit 1; done
 
 unit:
 	@$(GO) test ./...
+	@for m in $(MODULES); do $(GO) test -C $$m ./... || exit 1; done
+
+tidy: ## after a change of go.mod: the modules beside the SDK follow
+	@$(GO) mod tidy
+	@for m in $(MODULES); do (cd $$m && $(GO) mod tidy) || exit 1; done
+
+apidiff: ## what changed since the last tag that breaks importers; before v1 it is told, after it fails
+	@GO="$(GO)" APIDIFF="$(APIDIFF)" internal/apidiff.sh
 
 cross: ## the SDK is compiled for all systems its users have
 	@for os in darwin windows; do GOOS=$$os $(GO) build $(LIBRARIES) || exit 1; done
