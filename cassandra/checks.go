@@ -15,6 +15,7 @@ const (
 	CheckView        geored.CheckID = "cassandra/view"
 	CheckGossip      geored.CheckID = "cassandra/gossip"
 	CheckSchema      geored.CheckID = "cassandra/schema"
+	CheckTokens      geored.CheckID = "cassandra/tokens"
 	CheckVersions    geored.CheckID = "cassandra/versions"
 	CheckReplication geored.CheckID = "cassandra/replication"
 	CheckHints       geored.CheckID = "cassandra/hints"
@@ -39,6 +40,7 @@ func (c *Cluster) Checks() []geored.Check {
 		check(CheckView, "every node knows every other, at its present address", judgeView),
 		check(CheckGossip, "every node hears every other", c.judgeGossip),
 		check(CheckSchema, "all nodes have one schema", judgeSchema),
+		check(CheckTokens, "every node has tokens of its own, and all agree on them", judgeTokens),
 		check(CheckVersions, "all nodes run one version", judgeVersions),
 		check(CheckReplication, "every keyspace has replicas in every site", judgeReplication),
 		check(CheckHints, "hints are kept, and no finished file of them waits", judgeHints),

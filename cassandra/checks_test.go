@@ -69,6 +69,9 @@ func TestChecks(t *testing.T) {
 		{"gossip closed", cassandra.CheckGossip, func(r *cassandratest.Ring) { second(r).CloseTable("system_views.gossip_info", true) }, geored.Unknown, "read system_views.gossip_info"},
 		{"schema split", cassandra.CheckSchema, func(r *cassandratest.Ring) { second(r).SplitSchema(true) }, geored.Fail, "2 versions"},
 		{"schema unknown", cassandra.CheckSchema, func(r *cassandratest.Ring) { second(r).Stop() }, geored.Unknown, ""},
+		{"one token twice", cassandra.CheckTokens, func(r *cassandratest.Ring) { second(r).TakeTokenOf(first(r)) }, geored.Fail, "belongs to node"},
+		{"other rack", cassandra.CheckTokens, func(r *cassandratest.Ring) { first(r).Misplace(second(r), true) }, geored.Fail, "dc2/rack9"},
+		{"tokens unknown", cassandra.CheckTokens, func(r *cassandratest.Ring) { second(r).Stop() }, geored.Unknown, ""},
 		{"mixed versions", cassandra.CheckVersions, func(r *cassandratest.Ring) { second(r).SetVersion("5.0.9") }, geored.Warn, "5.0.9"},
 		{"versions unknown", cassandra.CheckVersions, func(r *cassandratest.Ring) { second(r).Stop() }, geored.Unknown, ""},
 		{"one site has no replica", cassandra.CheckReplication, func(r *cassandratest.Ring) {

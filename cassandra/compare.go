@@ -13,83 +13,32 @@ type Comparing struct {
 	// EveryReplica reads every replica of every site instead of one, the nodes of a site one after another, and proves
 	// that each answered itself. Without it, sites with several replicas are at best [Unproven].
 	EveryReplica bool
+	// Trees has the nodes compare Merkle trees before any row is read, by nodetool repair -full --preview, which changes
+	// nothing. Where they agree the table is [Equal], every replica included; rows are read only where they differ, or
+	// where they could not be asked. On equal tables that costs the servers less than half, but at their own pace:
+	// RowsPerSecond does not hold it back. Zero: rows are read.
+	Trees Nodetool
 	// Settle is how long rows that differ are given to arrive before they are read again; zero: 5 seconds. Rows that
 	// still change then are in flight.
 	Settle time.Duration
-	// MaxDifferences is how many keys are kept; more are counted. Zero: 10000.
+	// MaxDifferences is how many keys are kept for each table; more are counted. Zero: 10000.
 	MaxDifferences int
-	// Resume goes on where an earlier comparison of the same table stopped: ranges it found equal are not read again.
-	Resume *Comparison
-	// Observe is told of each range once it was read from everybody, one call at a time. Zero: nobody.
-	Observe func(RangeResult)
+	// Resume goes on where earlier comparisons stopped: ranges that one of the same table found equal are not read again.
+	Resume Comparisons
+	// Observe is told of each range once it was read from everybody, one call at a time, with the comparison it belongs
+	// to, which has a table and its ID and nothing else yet: with these ranges appended and written down, it is a checkpoint
+	// that survives whatever ends the program. Zero: nobody.
+	Observe func(Comparison, RangeResult)
 }
 
-// Equality is the outcome of a comparison. The zero value is invalid and counts as [Unproven].
-type Equality string
-
-// The outcomes.
-const (
-	Equal     Equality = "equal"     // every replica of every site was read, and all hold the same
-	Different Equality = "different" // at least one row differs, and did so at two looks
-	Unproven  Equality = "unproven"  // neither could be shown; the reasons say why
-)
-
-// Verdict is pass, fail or unknown.
-func (e Equality) Verdict() geored.Verdict {
-	switch e {
-	case Equal:
-		return geored.Pass
-	case Different:
-		return geored.Fail
+func (how Comparing) withDefaults() Comparing {
+	if how.Settle <= 0 {
+		how.Settle = 5 * time.Second
 	}
-	return geored.Unknown
-}
-
-// Comparison is what came of comparing a table between all sites. It is plain data: as JSON it is the checkpoint that
-// [Comparing].Resume takes.
-type Comparison struct {
-	Table
-	TableID     string        `json:"tableID"`
-	Equality    Equality      `json:"equality"`
-	Reasons     []string      `json:"reasons,omitempty"` // why it is no more than that
-	Coverage    []Coverage    `json:"coverage"`          // per site
-	Ranges      []RangeResult `json:"ranges"`            // every planned range, by token
-	Differences []Difference  `json:"differences,omitempty"`
-	Omitted     int           `json:"omitted,omitempty"` // differences beyond MaxDifferences, which were not looked at twice
-	Began       time.Time     `json:"began"`
-	Took        time.Duration `json:"tookNs"`
-}
-
-// RangeResult is what came of one range.
-type RangeResult struct {
-	Range
-	Equality Equality `json:"equality"`
-	Reason   string   `json:"reason,omitempty"`
-	Reads    []Read   `json:"reads"` // by site, then node
-}
-
-// Read is one reading of a range through one node.
-type Read struct {
-	Source
-	Digest
-	Err string `json:"error,omitempty"` // why it was not read; the digest then holds what was read before
-	// Shown says that the node itself answered, and no other for it: it is the site's only replica, or nobody else in
-	// its site read the table meanwhile.
-	Shown bool `json:"shown"`
-}
-
-// Rows is how many rows were read in a site: those of one replica per range.
-func (c Comparison) Rows(site geored.SiteName) int64 {
-	var rows int64
-	for _, r := range c.Ranges {
-		for _, read := range r.Reads {
-			if read.Site == site {
-				rows += read.Digest.Rows
-				break
-			}
-		}
+	if how.MaxDifferences <= 0 {
+		how.MaxDifferences = 10000
 	}
-	return rows
+	return how
 }
 
 // Compare compares one table between all sites. First it digests every range on every site, at LOCAL_ONE, which reads
@@ -103,26 +52,20 @@ func (c Comparison) Rows(site geored.SiteName) int64 {
 // The error is [geored.Faults] when the table cannot be compared at all, or the context's cause; the comparison is
 // complete also then: what was not read is unproven.
 func (c *Cluster) Compare(ctx context.Context, how Comparing) (Comparison, error) {
-	if how.Settle <= 0 {
-		how.Settle = 5 * time.Second
+	all, err := c.CompareAll(ctx, []Table{how.Table}, how)
+	return all[0], err
+}
+
+// CompareAll compares several tables, one after another, so that the servers never carry more than how allows for one;
+// its Table is not looked at. There is one comparison for each table, in that order, also with an error, which joins what
+// [Cluster.Compare] would say of each: a table that cannot be compared does not keep the others from it.
+func (c *Cluster) CompareAll(ctx context.Context, tables []Table, how Comparing) (Comparisons, error) {
+	work := &comparingAll{Cluster: c, how: how.withDefaults(), results: make(Comparisons, len(tables)), plans: make([]plan, len(tables))}
+	for i, t := range tables {
+		work.results[i] = Comparison{Table: t, Equality: Unproven, Began: c.Clock.Now()}
 	}
-	if how.MaxDifferences <= 0 {
-		how.MaxDifferences = 10000
+	if len(tables) == 0 {
+		return nil, geored.Faults{{Field: "tables", Problem: "are missing"}}
 	}
-	began := c.Clock.Now()
-	result := Comparison{Table: how.Table, Equality: Unproven, Began: began}
-	ring, err := c.Ring(ctx)
-	if err == nil {
-		var p plan
-		p, err = c.plan(ctx, ring, how.Reading, false)
-		if err == nil {
-			x := &comparing{Cluster: c, Comparing: how, plan: p, ring: ring, result: &result, gaps: map[geored.SiteName][]string{}}
-			err = x.run(ctx)
-		}
-	}
-	if err != nil && len(result.Reasons) == 0 {
-		result.Reasons = []string{err.Error()}
-	}
-	result.Took = c.Clock.Now().Sub(began)
-	return result, err
+	return work.results, work.run(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -45,12 +46,14 @@ func (t *exampleTest) end() {
 func ExampleCluster_Compare() {
 	config, end := exampleRing()
 	defer end()
+	ctx := context.Background()
+
 	cluster, err := cassandra.Open(config)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer cluster.Close()
-	found, err := cluster.Compare(context.Background(), cassandra.Comparing{
+	found, err := cluster.Compare(ctx, cassandra.Comparing{
 		Reading: cassandra.Reading{Table: cassandra.Table{Keyspace: "dev", Name: "changeset"}},
 	})
 	if err != nil {
@@ -63,6 +66,38 @@ func ExampleCluster_Compare() {
 	// Output:
 	// dev.changeset: different, 1 rows differ
 	// id = 42 missing in [dc2]
+}
+
+// The program in the package's documentation is the example's, word for word.
+func TestDocumentedProgramIsTheExample(t *testing.T) {
+	read := func(file string) string {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	_, doc, _ := strings.Cut(read("doc.go"), "//\t}\n") // the end of its configuration
+	doc, _, _ = strings.Cut(doc, "//\n")
+	doc = strings.ReplaceAll(doc, "//\t", "\t")
+	if strings.Count(doc, "\n") < 10 || !strings.Contains(read("example_test.go"), "\n"+doc+"\t// Output:") {
+		t.Errorf("the example does not have\n%s", doc)
+	}
+}
+
+// What the README shows is what the tests on real rings hold.
+func TestTableOfTheREADME(t *testing.T) {
+	table, err := os.ReadFile("cassandratest/testdata/faults.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(table) == 0 || !strings.Contains(string(readme), string(table)) {
+		t.Errorf("README.md lacks\n%s", table)
+	}
 }
 
 func ExampleCluster_Checks() {
@@ -84,7 +119,7 @@ func ExampleCluster_Checks() {
 	verdict, _, _ := strings.Cut(text.String(), "  took")
 	fmt.Println(verdict)
 	// Output:
-	// PASS  18 checks on 2 sites: 18 pass, 0 warn, 0 fail, 0 unknown
+	// PASS  19 checks on 2 sites: 19 pass, 0 warn, 0 fail, 0 unknown
 }
 
 func ExampleLimits_Cure() {

@@ -26,7 +26,7 @@ func (c *Cluster) rows(ctx context.Context, p plan, n Node, r Range) iter.Seq2[k
 		q := Query{CQL: p.schema.selectKeyed(), Args: []any{r.Start, r.End}, PageSize: p.PageSize}
 		err := c.query(ctx, n.Address, q, func(row Row) error {
 			var k keyedRow
-			k, buffer = p.schema.keyed(row, buffer)
+			k, buffer = p.keyed(row, buffer)
 			if !yield(k, nil) {
 				return errStopped
 			}
@@ -39,16 +39,17 @@ func (c *Cluster) rows(ctx context.Context, p plan, n Node, r Range) iter.Seq2[k
 }
 
 // keyed reads a row of selectKeyed: token, keys, values, write times.
-func (s tableSchema) keyed(row Row, buffer []byte) (keyedRow, []byte) {
+func (p plan) keyed(row Row, buffer []byte) (keyedRow, []byte) {
 	values := row.Values[1:]
 	k := keyedRow{token: decodeInt(row.Values[0])}
-	k.sum, buffer = rowSum(values, buffer)
+	k.sum, buffer = p.hash.row(values, buffer)
 	var raw []byte
-	for _, v := range values[:len(s.keys)] {
+	keys, others := len(p.schema.keys), len(p.schema.others)
+	for _, v := range values[:keys] {
 		raw = appendValue(raw, v)
 	}
 	k.raw = string(raw)
-	for _, v := range values[len(s.keys)+len(s.others):] {
+	for _, v := range values[keys+others:] {
 		k.written = max(k.written, decodeInt(v))
 	}
 	return k, buffer

@@ -39,11 +39,12 @@ type plan struct {
 	keyspace Keyspace
 	ranges   []placed
 	answered map[string]bool // host IDs
+	hash     hasher
 }
 
 // plan finds every mistake before a row is read. It needs a ring in which at least one node of each site answers.
 func (c *Cluster) plan(ctx context.Context, ring Ring, r Reading, counters bool) (plan, error) {
-	p := plan{Reading: r.withDefaults(), sites: c.Sites, answered: map[string]bool{}}
+	p := plan{Reading: r.withDefaults(), sites: c.Sites, answered: map[string]bool{}, hash: newHasher()}
 	if err := r.Table.faults(); err != nil {
 		return p, err
 	}

@@ -1,6 +1,7 @@
 package cassandra
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 )
@@ -34,4 +35,21 @@ func (r Range) cut(n int) []Range {
 		start = end
 	}
 	return append(parts, Range{start, r.End})
+}
+
+func (r Range) compare(s Range) int {
+	return cmp.Or(cmp.Compare(r.Start, s.Start), cmp.Compare(r.End, s.End))
+}
+
+// overlaps says whether the two have a token in common.
+func (r Range) overlaps(s Range) bool { return r.Start < s.End && s.Start < r.End }
+
+// within says whether one of the others holds all of r.
+func (r Range) within(others []Range) bool {
+	for _, o := range others {
+		if o.Start <= r.Start && r.End <= o.End {
+			return true
+		}
+	}
+	return false
 }

@@ -121,7 +121,7 @@ func (c *Cluster) digest(ctx context.Context, p plan, n Node, r Range, pace *pac
 		var buffer []byte
 		var sum Sum
 		err := c.query(ctx, n.Address, Query{CQL: statement, Args: []any{r.Start, r.End}, PageSize: p.PageSize}, func(row Row) error {
-			sum, buffer = rowSum(row.Values, buffer)
+			sum, buffer = p.hash.row(row.Values, buffer)
 			d = d.plus(Digest{1, sum})
 			if d.Rows%batch == 0 {
 				return pace.wait(ctx, batch)

@@ -36,17 +36,8 @@ func (c *Cluster) PlanRepair(ctx context.Context, keyspace string, outage time.D
 	faults := ring.repairFaults(keyspace)
 	for _, v := range ring.Views {
 		p.Nodes = append(p.Nodes, v.Node)
-		repairs, err := c.Repairs(ctx, v.Node)
-		if err != nil {
-			faults = append(faults, geored.Fault{Site: v.Node.Site, Field: "node", Value: v.Node.Address.String(), Problem: err.Error(), Remedy: "the server must be 4.1 or newer"})
-		}
-		for _, r := range repairs {
-			p.Known = append(p.Known, r.ID)
-			if !r.Completed {
-				faults = append(faults, geored.Fault{Site: v.Node.Site, Field: "node", Value: v.Node.Address.String(),
-					Problem: fmt.Sprintf("repair %s of keyspace %s is running", r.ID, r.Keyspace), Remedy: "wait for its end, or stop what repairs continuously"})
-			}
-		}
+		known, running := c.repairsNow(ctx, v.Node)
+		p.Known, faults = append(p.Known, known...), append(faults, running...)
 	}
 	if outage > 0 {
 		limits, err := c.Limits(ctx)
@@ -61,11 +52,27 @@ func (c *Cluster) PlanRepair(ctx context.Context, keyspace string, outage time.D
 	return p, faults.Err()
 }
 
-func (r Ring) repairFaults(keyspace string) geored.Faults {
-	var faults geored.Faults
-	for _, s := range r.Silent {
-		faults = append(faults, geored.Fault{Site: s.Target.Site, Field: "node", Value: s.Target.Name, Problem: "does not answer: " + s.Reason, Remedy: "bring it back first"})
+// repairsNow are the IDs of the repairs that a node coordinates or coordinated; those that run are faults, and so is that
+// it cannot be told.
+func (c *Cluster) repairsNow(ctx context.Context, n Node) (known []string, faults geored.Faults) {
+	fault := geored.Fault{Site: n.Site, Field: "node", Value: n.Address.String()}
+	records, err := c.Repairs(ctx, n)
+	if err != nil {
+		fault.Problem, fault.Remedy = err.Error(), "the server must be 4.1 or newer"
+		return nil, geored.Faults{fault}
 	}
+	for _, r := range records {
+		known = append(known, r.ID)
+		if !r.Completed {
+			fault.Problem, fault.Remedy = fmt.Sprintf("repair %s of keyspace %s is running", r.ID, r.Keyspace), "wait for its end, or stop what repairs continuously"
+			faults = append(faults, fault)
+		}
+	}
+	return known, faults
+}
+
+func (r Ring) repairFaults(keyspace string) geored.Faults {
+	faults := r.silenceFaults()
 	for name, values := range map[string]groups{
 		"schema":  groupNodes(r, func(n Node) string { return n.Schema }),
 		"version": groupNodes(r, func(n Node) string { return n.Version }),
@@ -109,10 +116,10 @@ func (p RepairPlan) Steps() []geored.Step {
 // without -force, so that it refuses while a replica is down.
 func (p RepairPlan) arguments() []string { return []string{"repair", "-full", "-pr", p.Keyspace} }
 
-// Stage carries the plan out. A node's repair is done when the node itself says that it completed, not when nodetool
+// RepairStage carries the plan out. A node's repair is done when the node itself says that it completed, not when nodetool
 // comes back: when the connection to nodetool breaks, the repair goes on and is watched to its end. Compare the tables
 // before and after: that is the proof.
-func (c *Cluster) Stage(p RepairPlan, tool Nodetool, timeout time.Duration) geored.Stage {
+func (c *Cluster) RepairStage(p RepairPlan, tool Nodetool, timeout time.Duration) geored.Stage {
 	var tasks []geored.Task
 	for i, step := range p.Steps() {
 		r := repairing{Cluster: c, plan: p, node: p.Nodes[i], tool: tool}

@@ -13,11 +13,12 @@ import (
 // repair carries a plan out.
 func repair(t *testing.T, c *cassandra.Cluster, p cassandra.RepairPlan, tool cassandra.Nodetool) (geored.Result, error) {
 	t.Helper()
-	book := geored.Runbook{Name: "repair", Stages: []geored.Stage{c.Stage(p, tool, time.Minute)}}
+	book := geored.Runbook{Name: "repair", Stages: []geored.Stage{c.RepairStage(p, tool, time.Minute)}}
 	return book.Run(t.Context(), geored.RunConfig{})
 }
 
 func TestRepairMakesSitesEqual(t *testing.T) {
+	t.Parallel()
 	for _, lose := range []bool{false, true} {
 		r := seeded(t, three)
 		r.DeleteAt("dc2", "dev.changeset", 5)
@@ -49,6 +50,7 @@ func TestRepairMakesSitesEqual(t *testing.T) {
 }
 
 func TestRepairFails(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two)
 	c, tool := open(t, r.Config()), r.Nodetool()
 	p, err := c.PlanRepair(t.Context(), "dev", 0)
@@ -99,6 +101,7 @@ func TestRepairIsRefused(t *testing.T) {
 
 // A continuous repair that begins between plan and run is waited for, not joined.
 func TestRepairWaitsForAnother(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two)
 	c, tool := open(t, r.Config()), r.Nodetool()
 	p, err := c.PlanRepair(t.Context(), "dev", 0)
@@ -106,13 +109,14 @@ func TestRepairWaitsForAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Node("dc2", 0).StartRepair("other")
-	book := geored.Runbook{Name: "repair", Stages: []geored.Stage{c.Stage(p, tool, 500*time.Millisecond)}}
+	book := geored.Runbook{Name: "repair", Stages: []geored.Stage{c.RepairStage(p, tool, 500*time.Millisecond)}}
 	if _, err := book.Run(t.Context(), geored.RunConfig{}); err == nil || !strings.Contains(err.Error(), "is running repair") || len(tool.Calls()) > 0 {
 		t.Errorf("%v; calls %v", err, tool.Calls())
 	}
 }
 
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	r := seeded(t, two)
 	r.CreateTable(cassandratest.Table{Keyspace: "dev", Name: "short", GCGrace: 3600, Columns: []cassandratest.Column{{Name: "id", Type: "int", Kind: cassandratest.PartitionKey}}})
 	r.Node("dc2", 0).Set("max_hint_window", "90m")

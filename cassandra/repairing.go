@@ -10,36 +10,6 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// RepairRecord is a repair that a node coordinates or coordinated since it started.
-type RepairRecord struct {
-	ID        string
-	Keyspace  string
-	Full      bool // not incremental and no preview
-	Primary   bool // primary ranges only
-	Completed bool
-	Failure   string // why it failed; zero: it did not, or not yet
-}
-
-// Repairs asks a node for the repairs it coordinates or coordinated since it started, by system_views.repairs, which
-// servers from 4.1 on have.
-func (c *Cluster) Repairs(ctx context.Context, n Node) ([]RepairRecord, error) {
-	var records []RepairRecord
-	q := Query{CQL: `SELECT id, keyspace_name, options_incremental, options_preview_kind, options_primary_range, completed, failure_cause FROM system_views.repairs`}
-	err := c.query(ctx, n.Address, q, func(r Row) error {
-		preview := r.text("options_preview_kind")
-		records = append(records, RepairRecord{
-			ID: r.uuid("id"), Keyspace: r.text("keyspace_name"), Primary: r.bool("options_primary_range"),
-			Full:      !r.bool("options_incremental") && (preview == "" || preview == "NONE"),
-			Completed: r.bool("completed"), Failure: r.text("failure_cause"),
-		})
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("node %s: read system_views.repairs: %w", n.Address, err)
-	}
-	return records, nil
-}
-
 // repairing is one node's part of a repair.
 type repairing struct {
 	*Cluster

@@ -74,7 +74,7 @@ func judgeSchema(ctx context.Context, r Ring) []geored.Finding {
 		f.Verdict, f.Message = geored.Pass, "all nodes have schema "+gs[0].key
 	default:
 		f.Message = fmt.Sprintf("the nodes have %d versions of the schema", len(gs))
-		f.Remedy = "wait two minutes, for nodes ask each other again only after one; then drain and restart the nodes of the smaller groups, one at a time, each back before the next"
+		f.Remedy = "wait two minutes, for nodes ask each other again only after one; then cure the nodes of the smaller groups, one at a time, each back before the next: PlanSchemaCure"
 	}
 	return []geored.Finding{r.answers(ctx).Conclude(f)}
 }
@@ -100,5 +100,5 @@ func (r Ring) schemaReason() string {
 	if len(r.Silent) > 0 {
 		return fmt.Sprintf("%s does not answer: %s", r.Silent[0].Target, r.Silent[0].Reason)
 	}
-	return strings.Join(groupNodes(r, func(n Node) string { return n.Schema }).lines(), "; ")
+	return strings.Join(r.schemaLines(), "; ")
 }

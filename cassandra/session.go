@@ -15,7 +15,7 @@ type Session interface {
 	Close()
 }
 
-// Query is one SELECT statement.
+// Query is one statement: a SELECT, or in a rebuild ALTER KEYSPACE or TRUNCATE, which give no rows.
 type Query struct {
 	CQL      string
 	Args     []any // int64, string or []string, as the statement's types want them

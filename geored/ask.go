@@ -90,7 +90,7 @@ func askOne[T any](ctx context.Context, c askConfig, target Target, f func(conte
 		answer T
 		err    error
 	}
-	ctx, cancel := withBudget(ctx, c.clock, c.budget)
+	ctx, cancel := withBudget(ctx, c.clock, c.budget, ErrBudget)
 	defer cancel()
 	came := make(chan reply, 1)
 	go func() {

@@ -143,7 +143,7 @@ func (p *prover) examine(ctx context.Context, i int) []Finding {
 }
 
 func (p *prover) run(ctx context.Context, check Check) []Finding {
-	ctx, cancel := withBudget(ctx, p.Clock, p.Budget)
+	ctx, cancel := withBudget(ctx, p.Clock, p.Budget, ErrBudget)
 	defer cancel()
 	came := make(chan []Finding, 1)
 	go func() { came <- check.Run(ctx) }()

@@ -2,7 +2,6 @@ package geored
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -29,21 +28,4 @@ func (systemClock) Sleep(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
-}
-
-// ErrBudget is the cause of a context that ended because the time allowed for one thing was used up.
-var ErrBudget = errors.New("no answer within its time budget")
-
-// withBudget is context.WithTimeoutCause on an injected clock.
-func withBudget(ctx context.Context, clock Clock, budget time.Duration) (context.Context, context.CancelFunc) {
-	if _, ok := clock.(systemClock); ok {
-		return context.WithTimeoutCause(ctx, budget, ErrBudget)
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		if clock.Sleep(ctx, budget) == nil {
-			cancel(ErrBudget)
-		}
-	}()
-	return ctx, func() { cancel(nil) }
 }

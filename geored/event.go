@@ -46,6 +46,9 @@ func (r *run) tell(e Event) {
 	r.Observer(e)
 }
 
-func (r *run) tellStep(kind EventKind, o Outcome) {
+func (r *run) tellStep(kind EventKind, o *Outcome) {
+	if r.Observer == nil {
+		return
+	}
 	r.tell(Event{Kind: kind, Stage: o.Stage, Step: o.ID, Site: o.Site, Target: o.Target, Status: o.Status, Detail: o.Detail, Took: o.Took})
 }

@@ -69,10 +69,11 @@ func (j *FileJournal) trim() error {
 // Append returns when the record is synced to the disk. After one failed write every Append fails: a journal with a
 // gap is worse than none.
 func (j *FileJournal) Append(_ context.Context, r Record) error {
-	line, err := encodeLine(r)
+	line, err := EncodeRecord(r)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
+	line = append(line, '\n')
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.err != nil {
@@ -136,12 +137,13 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const checksumSize = 9 // eight hexadecimal digits and a space
 
-func encodeLine(r Record) ([]byte, error) {
+// EncodeRecord writes a record as one line, behind its checksum and without a line break at its end.
+func EncodeRecord(r Record) ([]byte, error) {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
 	}
-	return fmt.Appendf(nil, "%08x %s\n", crc32.Checksum(text, castagnoli), text), nil
+	return fmt.Appendf(nil, "%08x %s", crc32.Checksum(text, castagnoli), text), nil
 }
 
 type journalLine struct {
@@ -160,7 +162,7 @@ func lines(file io.Reader) iter.Seq2[journalLine, error] {
 			}
 			line := journalLine{size: len(text)}
 			if err == nil {
-				line.record, err = decodeLine(bytes.TrimSuffix(text, []byte("\n")))
+				line.record, err = DecodeRecord(bytes.TrimSuffix(text, []byte("\n")))
 			}
 			if err != nil {
 				err = fmt.Errorf("line %d: %w", n, err)
@@ -172,7 +174,8 @@ func lines(file io.Reader) iter.Seq2[journalLine, error] {
 	}
 }
 
-func decodeLine(text []byte) (Record, error) {
+// DecodeRecord reads what [EncodeRecord] wrote. The error wraps [ErrJournalCorrupt].
+func DecodeRecord(text []byte) (Record, error) {
 	var r Record
 	if len(text) < checksumSize || text[checksumSize-1] != ' ' {
 		return r, ErrJournalCorrupt

@@ -18,6 +18,10 @@ const (
 	Failure  RecordKind = "failure"   // the step ended without its effect
 	RunEnded RecordKind = "run-ended" // the run came to its end; Detail says how
 	RunNoted RecordKind = "run-noted" // something worth keeping that is not a step
+
+	UndoBegun    RecordKind = "undo-begun"    // a run that takes effects back began; Detail is the runbook's name
+	UndoIntent   RecordKind = "undo-intent"   // the effect is about to be taken back
+	UndoEvidence RecordKind = "undo-evidence" // the effect was observed to be away
 )
 
 // Record is one line of a journal. It holds no secret.
@@ -27,6 +31,7 @@ type Record struct {
 	Kind   RecordKind `json:"kind"`
 	Step   StepID     `json:"step,omitempty"`
 	Site   SiteName   `json:"site,omitempty"`
+	Plan   string     `json:"plan,omitempty"` // digest of the plan that a run carries out
 	Detail string     `json:"detail,omitempty"`
 }
 
@@ -72,10 +77,12 @@ func (j *MemoryJournal) Records(context.Context) iter.Seq2[Record, error] {
 type RunSummary struct {
 	Run     string
 	Runbook string
+	Plan    string // digest of the plan it carries out; zero: none was made
+	Undo    bool   // it takes effects back
 	Begun   time.Time
-	Ended   time.Time // zero: it was interrupted, or is still going
-	Applied map[StepID]bool
-	Proven  map[StepID]bool
+	Ended   time.Time       // zero: it was interrupted, or is still going
+	Applied map[StepID]bool // what was, or may have been, applied or taken back
+	Proven  map[StepID]bool // what was observed to be there, or away
 }
 
 // Interrupted says that the run began and never came to its end.
@@ -89,18 +96,26 @@ func LastRun(ctx context.Context, j Journal) (RunSummary, error) {
 			return last, err
 		}
 		switch r.Kind {
-		case RunBegun:
-			if r.Run != last.Run || last.Applied == nil {
-				last = RunSummary{Run: r.Run, Runbook: r.Detail, Begun: r.Time, Applied: map[StepID]bool{}, Proven: map[StepID]bool{}}
+		case RunBegun, UndoBegun:
+			undo := r.Kind == UndoBegun
+			if r.Run != last.Run || undo != last.Undo || last.Applied == nil {
+				last = RunSummary{Run: r.Run, Runbook: r.Detail, Plan: r.Plan, Undo: undo, Begun: r.Time, Applied: map[StepID]bool{}, Proven: map[StepID]bool{}}
 			}
 			last.Ended = time.Time{}
-		case Intent:
-			last.Applied[r.Step] = true
-		case Evidence:
-			last.Proven[r.Step] = true
+		case Intent, UndoIntent:
+			last.note(last.Applied, r)
+		case Evidence, UndoEvidence:
+			last.note(last.Proven, r)
 		case RunEnded:
 			last.Ended = r.Time
 		}
 	}
 	return last, nil
+}
+
+// note passes over records before the first run, which a journal that was tampered with may hold.
+func (s RunSummary) note(steps map[StepID]bool, r Record) {
+	if steps != nil && r.Run == s.Run {
+		steps[r.Step] = true
+	}
 }

@@ -1,13 +1,90 @@
 package geored
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
 
 // Lock keeps a second runner away. It is no fencing: what must not meet a second writer needs more than a lock.
 type Lock interface {
-	// Acquire takes the lock or says who holds it.
+	// Acquire takes the lock, or says with a [HeldError] who holds it.
 	Acquire(ctx context.Context) error
-	// Check says whether the lock is still held; it is asked before each effect is applied.
+	// Check says whether the lock is still held; it is asked before each effect is applied. [ErrLockLost] when it is
+	// not, or not for certain.
 	Check(ctx context.Context) error
-	// Release gives the lock back.
+	// Release gives the lock back. Of one that is not held, or was lost, it does nothing.
 	Release(ctx context.Context) error
+}
+
+// ErrHeld is the error of a lock that somebody else holds.
+var ErrHeld = errors.New("is held")
+
+// ErrLockLost is the error of a lock that was taken away, or that ran out because it could not be renewed.
+var ErrLockLost = errors.New("the lock is lost")
+
+// Holder is who holds a lock, what for and since when.
+type Holder struct {
+	Owner string    `json:"owner"` // "anna@host1, process 4711"
+	What  string    `json:"what"`  // "ice-install"
+	Since time.Time `json:"since"`
+}
+
+// String is the holder in words.
+func (h Holder) String() string {
+	text := h.Owner
+	if text == "" {
+		text = "somebody who left no name"
+	}
+	if h.What != "" {
+		text += " for " + h.What
+	}
+	if !h.Since.IsZero() {
+		text += " since " + h.Since.UTC().Format(time.RFC3339)
+	}
+	return text
+}
+
+// HeldError says who holds a lock. It wraps [ErrHeld].
+type HeldError struct {
+	Where  string // "lock /var/lib/x.lock", "site dc1: lease kube-system/x"
+	Holder Holder
+}
+
+func (e *HeldError) Error() string { return fmt.Sprintf("%s %v by %s", e.Where, ErrHeld, e.Holder) }
+
+// Unwrap gives [ErrHeld].
+func (e *HeldError) Unwrap() error { return ErrHeld }
+
+// AllLocks is one lock made of several: held when all are. They are taken in their order and given back in the other.
+func AllLocks(locks ...Lock) Lock { return allLocks(locks) }
+
+type allLocks []Lock
+
+func (all allLocks) Acquire(ctx context.Context) error {
+	for i, lock := range all {
+		if err := lock.Acquire(ctx); err != nil {
+			return errors.Join(err, all[:i].Release(context.WithoutCancel(ctx)))
+		}
+	}
+	return nil
+}
+
+func (all allLocks) Check(ctx context.Context) error {
+	for _, lock := range all {
+		if err := lock.Check(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (all allLocks) Release(ctx context.Context) error {
+	var errs []error
+	for _, lock := range slices.Backward(all) {
+		errs = append(errs, lock.Release(ctx))
+	}
+	return errors.Join(errs...)
 }

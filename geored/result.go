@@ -15,19 +15,29 @@ const (
 	Changed     Status = "changed"     // its effect was applied and observed
 	Failed      Status = "failed"      // its effect was not observed
 	Interrupted Status = "interrupted" // the run was stopped while it was under way
+	Undone      Status = "undone"      // its effect was taken back, and observed to be away
+	Kept        Status = "kept"        // its effect cannot be taken back; the detail says why and what a person may do
 )
 
-// IsDone says whether the effect was observed.
-func (s Status) IsDone() bool { return s == Unchanged || s == Changed }
+// IsDone says whether the step holds up nothing: its effect was observed, or on the way back it is away or must stay.
+func (s Status) IsDone() bool { return s == Unchanged || s == Changed || s == Undone || s == Kept }
+
+// Retry is a try that failed and may be repeated, with how often it failed in this way in a row.
+type Retry struct {
+	Reason string    `json:"reason"`
+	Times  int       `json:"times"`
+	Last   time.Time `json:"last"`
+}
 
 // Outcome is what became of one step.
 type Outcome struct {
 	Step
 	Stage    string
 	Status   Status
-	Detail   string // what was observed last, or why it waits
-	Err      error  // a *StepError when Status is [Failed]
-	Attempts int    // how often its effect was applied
+	Detail   string  // what was observed last, or why it waits
+	Err      error   // a *StepError when Status is [Failed]
+	Attempts int     // how often its effect was applied
+	Retries  []Retry // tries that failed and were repeated, the last one last
 	Began    time.Time
 	Took     time.Duration
 }
@@ -36,6 +46,7 @@ type Outcome struct {
 type Result struct {
 	Run      string
 	Runbook  string
+	Plan     string // digest of the plan; zero: none was made
 	Began    time.Time
 	Took     time.Duration
 	Outcomes []Outcome
@@ -70,3 +81,12 @@ func (e *StepError) Error() string {
 
 // Unwrap gives the cause.
 func (e *StepError) Unwrap() error { return e.Err }
+
+func (o *Outcome) retried(at time.Time, err error) {
+	if n := len(o.Retries); n > 0 && o.Retries[n-1].Reason == err.Error() {
+		o.Retries[n-1].Times++
+		o.Retries[n-1].Last = at
+		return
+	}
+	o.Retries = append(o.Retries, Retry{Reason: err.Error(), Times: 1, Last: at})
+}

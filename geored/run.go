@@ -12,15 +12,19 @@ import (
 // RunConfig is what a run needs besides its runbook. The zero value runs without a lock, keeps its journal in memory
 // and tells nobody.
 type RunConfig struct {
-	RunID       string        // stands in every record; give that of an interrupted run to go on with it. Zero: the time it begins
-	Journal     Journal       // zero: a [MemoryJournal]
-	Lock        Lock          // zero: none
-	Clock       Clock         // zero: [SystemClock]
-	Observer    func(Event)   // told of everything, one call at a time, from within the run: it must not block. Zero: nobody
-	Logger      *slog.Logger  // zero: none
-	Limit       int           // tasks at once; zero: 64
-	Poll        time.Duration // pause between two observations of one task; zero: 200 ms
-	StepTimeout time.Duration // for tasks without a timeout of their own; zero: 5 minutes
+	RunID       string            // stands in every record; give that of an interrupted run to go on with it. Zero: the time it begins
+	Plan        string            // digest of the plan that is carried out, for the journal; zero: none was made
+	Clusters    []Cluster         // which clusters it works on, for the journal: an undo of others is refused. Zero: not told
+	Confirmed   map[StepID]string // what a person confirmed, for steps that ask for it
+	Journal     Journal           // zero: a [MemoryJournal]
+	Lock        Lock              // zero: none
+	Clock       Clock             // zero: [SystemClock]
+	Observer    func(Event)       // told of everything, one call at a time, from within the run: it must not block. Zero: nobody
+	Logger      *slog.Logger      // zero: none
+	Limit       int               // tasks at once; zero: 64
+	Poll        time.Duration     // pause between two observations of one task; zero: 200 ms
+	StepTimeout time.Duration     // for tasks without a timeout of their own; zero: 5 minutes
+	Budget      time.Duration     // for the whole run; what is not done by then stays for the next one. Zero: as long as it takes
 }
 
 func (c RunConfig) withDefaults() RunConfig {
@@ -50,41 +54,85 @@ func (c RunConfig) withDefaults() RunConfig {
 
 // Run carries the runbook out. Every task is observed first and changed only when its effect is missing, so a run that
 // was killed at any point can be started again. A step that fails stops what needs it and every later stage; the rest
-// of its stage goes on.
+// of its stage, and stages beside it, go on.
 //
 // The result is complete also when the error is not nil: one outcome per step, in the order of the plan. The error joins
-// a [StepError] for each step that failed; [Faults] of the runbook; the context's cause when it was interrupted; or
-// what the lock or the journal said.
+// a [StepError] for each step that failed; [Faults] of the runbook or of what was not confirmed; the context's cause
+// when it was interrupted, which wraps [ErrBudget] when the run's own budget is used up; what a stage's Bind said, which
+// wraps [ErrNotPlanned] when it is not the outline's; or what the lock or the journal said.
 func (r Runbook) Run(ctx context.Context, c RunConfig) (Result, error) {
-	run := newRun(r, c.withDefaults())
+	return r.run(ctx, c, forward)
+}
+
+func (r Runbook) run(ctx context.Context, c RunConfig, way way) (Result, error) {
+	run := newRun(r, c.withDefaults(), way)
 	err := r.Validate()
 	if err == nil {
-		err = run.locked(ctx)
+		err = r.unconfirmed(run.Confirmed).Err()
+	}
+	if err == nil {
+		err = run.within(ctx)
 	}
 	return run.end(err)
 }
 
+// way is whether a runbook's effects are brought about or taken back.
+type way struct {
+	begun, intent, evidence RecordKind
+	changed                 Status
+}
+
+var (
+	forward  = way{RunBegun, Intent, Evidence, Changed}
+	backward = way{UndoBegun, UndoIntent, UndoEvidence, Undone}
+)
+
 // run is the state of one Runbook.Run.
 type run struct {
 	RunConfig
-	book   Runbook
+	way
+	name   string
+	stages []Stage
 	result Result
-	offset map[string]int // index of the first outcome of each stage
+	offset []int           // index of the first outcome of each stage
+	slots  chan struct{}   // shared by stages that run side by side; nil: one after another
+	keep   context.Context // for the journal: an interrupted run still writes down what it saw
 
 	notify sync.Mutex
 	ended  int // steps that came to their end; counted for the observer
 }
 
-func newRun(book Runbook, c RunConfig) *run {
-	r := &run{RunConfig: c, book: book, offset: map[string]int{}}
-	r.result = Result{Run: c.RunID, Runbook: book.Name, Began: c.Clock.Now()}
-	for _, stage := range book.Stages {
-		r.offset[stage.Name] = len(r.result.Outcomes)
-		for _, step := range stage.Outline {
-			r.result.Outcomes = append(r.result.Outcomes, Outcome{Step: step, Stage: stage.Name, Status: Pending})
+func newRun(book Runbook, c RunConfig, way way) *run {
+	r := &run{RunConfig: c, way: way, name: book.Name, stages: book.ordered()}
+	r.result = Result{Run: c.RunID, Runbook: book.Name, Plan: c.Plan, Began: c.Clock.Now()}
+	steps := 0
+	for i, stage := range r.stages {
+		r.offset = append(r.offset, steps)
+		steps += len(stage.Outline)
+		if len(stage.After) != 1 && i > 0 || len(stage.After) == 1 && stage.After[0] != r.stages[max(i-1, 0)].Name {
+			r.slots = make(chan struct{}, c.Limit)
+		}
+	}
+	r.result.Outcomes = make([]Outcome, steps)
+	for i, stage := range r.stages {
+		for j := range stage.Outline {
+			o := &r.result.Outcomes[r.offset[i]+j]
+			o.Step, o.Stage, o.Status = stage.Outline[j], stage.Name, Pending
 		}
 	}
 	return r
+}
+
+// within gives the run its budget and its name.
+func (r *run) within(ctx context.Context) error {
+	ctx = context.WithValue(ctx, runKey{}, r.RunID)
+	r.keep = context.WithoutCancel(ctx)
+	if r.Budget > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = withBudget(ctx, r.Clock, r.Budget, fmt.Errorf("the run is not done after %s: %w", r.Budget, ErrBudget))
+		defer cancel()
+	}
+	return r.locked(ctx)
 }
 
 func (r *run) locked(ctx context.Context) (err error) {
@@ -92,101 +140,39 @@ func (r *run) locked(ctx context.Context) (err error) {
 		if err := r.Lock.Acquire(ctx); err != nil {
 			return fmt.Errorf("lock: %w", err)
 		}
-		defer func() { err = errors.Join(err, r.Lock.Release(context.WithoutCancel(ctx))) }()
+		defer func() { err = errors.Join(err, r.Lock.Release(r.keep)) }()
 	}
-	if err := r.record(ctx, Record{Kind: RunBegun, Detail: r.book.Name}); err != nil {
+	if err := r.record(Record{Kind: r.begun, Detail: r.name, Plan: r.Plan}); err != nil {
 		return err
 	}
-	r.tell(Event{Kind: RunStarted, Detail: r.book.Name})
-	return r.stages(ctx)
+	for _, cluster := range r.Clusters {
+		if err := r.record(Record{Kind: RunNoted, Site: cluster.Site, Detail: clusterNote + cluster.UID}); err != nil {
+			return err
+		}
+	}
+	r.tell(Event{Kind: RunStarted, Detail: r.name})
+	return r.carry(ctx)
 }
 
-func (r *run) stages(ctx context.Context) error {
-	for _, stage := range r.book.Stages {
-		r.tell(Event{Kind: StageStarted, Stage: stage.Name})
-		err := r.stage(ctx, stage)
-		r.tell(Event{Kind: StageEnded, Stage: stage.Name, Detail: errorText(err)})
-		if ctx.Err() != nil {
-			return context.Cause(ctx) // no RunEnded record: an interrupted run goes on later
-		}
-		if err != nil {
-			return errors.Join(err, r.record(ctx, Record{Kind: RunEnded, Detail: "failed in stage " + stage.Name}))
-		}
-	}
-	return r.record(ctx, Record{Kind: RunEnded, Detail: "done"})
+func (r *run) record(rec Record) error {
+	rec.Time = r.Clock.Now()
+	return r.write(rec)
 }
 
-// stage gives only errors that are no outcome's; those of the steps are joined at the end, in the order of the plan.
-func (r *run) stage(ctx context.Context, stage Stage) error {
-	tasks, err := bind(ctx, stage)
-	if err != nil {
-		return fmt.Errorf("stage %s: %w", stage.Name, err)
-	}
-	first := r.offset[stage.Name]
-	outcomes := r.result.Outcomes[first : first+len(tasks)]
-	schedule(stage.Outline, r.Limit, func(i int) bool {
-		if ctx.Err() != nil {
-			outcomes[i].Detail = "the run was stopped before it"
-			return false
-		}
-		outcomes[i] = r.carryOut(ctx, outcomes[i], tasks[i])
-		return outcomes[i].Status.IsDone()
-	}, func(i, by int) {
-		outcomes[i].Detail = fmt.Sprintf("needs %s, which is %s", outcomes[by].ID, outcomes[by].Status)
-	})
-	for _, o := range outcomes {
-		if !o.Status.IsDone() {
-			return errStageIncomplete
-		}
-	}
-	return nil
-}
-
-var errStageIncomplete = errors.New("not all steps are done")
-
-// bind makes a stage's tasks and holds them against its outline: what runs is what was planned.
-func bind(ctx context.Context, stage Stage) ([]Task, error) {
-	made, err := stage.Bind(ctx)
-	if err != nil {
-		return nil, err
-	}
-	byID := make(map[StepID]Task, len(made))
-	for _, task := range made {
-		byID[task.ID] = task
-	}
-	tasks := make([]Task, 0, len(stage.Outline))
-	for _, step := range stage.Outline {
-		task, ok := byID[step.ID]
-		if !ok {
-			return nil, fmt.Errorf("step %s of the outline has no task", step.ID)
-		}
-		if task.Observe == nil {
-			return nil, fmt.Errorf("step %s cannot be observed: its task has no Observe", step.ID)
-		}
-		delete(byID, step.ID)
-		tasks = append(tasks, task)
-	}
-	if len(made) != len(tasks) {
-		return nil, fmt.Errorf("%d tasks for %d steps of the outline", len(made), len(tasks))
-	}
-	return tasks, nil
-}
-
-func (r *run) record(ctx context.Context, rec Record) error {
-	rec.Time, rec.Run = r.Clock.Now(), r.RunID
-	// An interrupted run still writes down what it saw.
-	return r.Journal.Append(context.WithoutCancel(ctx), rec)
+func (r *run) write(rec Record) error {
+	rec.Run = r.RunID
+	return r.Journal.Append(r.keep, rec)
 }
 
 func (r *run) end(err error) (Result, error) {
-	r.result.Took = r.Clock.Now().Sub(r.result.Began)
-	errs := []error{err}
-	if errors.Is(err, errStageIncomplete) {
-		errs = nil // the outcomes say it better
+	r.result.Took = max(r.Clock.Now().Sub(r.result.Began), 0) // a clock may be set back
+	var errs []error
+	if !errors.Is(err, errStageIncomplete) { // the outcomes say it better
+		errs = append(errs, err)
 	}
-	for _, o := range r.result.Outcomes {
-		if o.Err != nil {
-			errs = append(errs, o.Err)
+	for i := range r.result.Outcomes {
+		if err := r.result.Outcomes[i].Err; err != nil {
+			errs = append(errs, err)
 		}
 	}
 	joined := errors.Join(errs...)

@@ -259,7 +259,7 @@ func TestBindIsHeldAgainstTheOutline(t *testing.T) {
 		want  string
 	}{
 		"missing":      {[]geored.Task{w.Task(planned[0])}, "step b of the outline has no task"},
-		"not planned":  {[]geored.Task{w.Task(planned[0]), w.Task(planned[1]), w.Task(step("c", "dc1"))}, "3 tasks for 2 steps"},
+		"not planned":  {[]geored.Task{w.Task(planned[0]), w.Task(planned[1]), w.Task(step("c", "dc1"))}, "task c thing/c stands in no outline"},
 		"unobservable": {[]geored.Task{w.Task(planned[0]), unobservable}, "has no Observe"},
 	}
 	for name, c := range cases {

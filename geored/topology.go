@@ -199,4 +199,4 @@ func contained(p netip.Prefix, in []netip.Prefix) bool {
 	return false
 }
 
-func nodeField(n Node, field string) string { return fmt.Sprintf("nodes[%s].%s", n.Name, field) }
+func nodeField(n Node, field string) string { return "nodes[" + n.Name + "]." + field }

@@ -1,9 +1,11 @@
 package kafka
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -17,6 +19,9 @@ type Access struct {
 	SASL      *SASL           // zero: no authentication
 	// Timeout is for one answer of one broker. Zero: 5 seconds.
 	Timeout time.Duration
+	// Dial opens the TCP connections to whatever name the brokers advertise, for instance through a port-forward. Zero:
+	// the machine's own way.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // SASL is how a client says who it is.

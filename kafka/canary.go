@@ -2,11 +2,7 @@ package kafka
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -33,6 +29,9 @@ type CanaryPlan struct {
 	Topic string        // zero: [CanaryTopic]
 	Wait  time.Duration // for one canary. Zero: 30 seconds
 	Keep  bool          // a topic that was made for it stays, with its copies; else they are deleted at the end
+	// Settle is for how long no copy must be found before they count as deleted: a mirror that was about to make one does
+	// so a moment later. Zero: 3 seconds, which is enough while refresh.topics.interval.seconds is 1.
+	Settle time.Duration
 }
 
 // Flight is one canary's way through a mirror.
@@ -88,206 +87,8 @@ func (p CanaryPlan) withDefaults() CanaryPlan {
 	if p.Wait <= 0 {
 		p.Wait = 30 * time.Second
 	}
+	if p.Settle <= 0 {
+		p.Settle = 3 * time.Second
+	}
 	return p
-}
-
-// makeTopics makes the topic at every source and gives the sites where it was not there. What fails here fails again in
-// the flight, which says so.
-func (r *Replication) makeTopics(ctx context.Context, plan CanaryPlan, mirrors []Mirror) []geored.SiteName {
-	var made []geored.SiteName
-	asked := map[geored.SiteName]bool{}
-	for _, m := range mirrors {
-		messenger := r.sites[m.From].Messenger
-		if messenger == nil || asked[m.From] {
-			continue
-		}
-		asked[m.From] = true
-		if _, err := r.route(ctx, m, plan); err != nil {
-			continue // nothing is written for a canary that cannot fly
-		}
-		if new, err := messenger.MakeTopic(ctx, plan.Topic); err == nil && new {
-			made = append(made, m.From)
-		}
-	}
-	return made
-}
-
-// route is where a mirror takes a canary to, or why it must not be sent.
-func (r *Replication) route(ctx context.Context, m Mirror, plan CanaryPlan) (string, error) {
-	for _, name := range []geored.SiteName{m.From, m.To} {
-		if r.sites[name].Messenger == nil {
-			return "", fmt.Errorf("site %s: has no Messenger: nothing may be written there", name)
-		}
-	}
-	_, selection, err := r.sourceConnector(ctx, m)
-	if err != nil {
-		return "", err
-	}
-	if err := r.refuseLoop(m, selection); err != nil {
-		return "", err
-	}
-	if !selection.Has(plan.Topic) {
-		return "", fmt.Errorf("site %s: the mirror from %s does not select topic %s; add it to topics", m.To, m.From, plan.Topic)
-	}
-	return selection.Copy(plan.Topic), nil
-}
-
-// fly sends one canary. Its reader waits before it is sent, at the end of the copy.
-func (r *Replication) fly(ctx context.Context, m Mirror, plan CanaryPlan) Flight {
-	flight := Flight{From: m.From, To: m.To, Key: rand.Text()}
-	if flight.Topic, flight.Err = r.route(ctx, m, plan); flight.Err != nil {
-		return flight
-	}
-	from, to := r.sites[m.From], r.sites[m.To]
-	var end int64
-	if bounds, err := to.Brokers.Bounds(ctx, []Partition{{Topic: flight.Topic}}); err == nil && bounds[0].Err == nil {
-		end = bounds[0].End
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, plan.Wait, fmt.Errorf("%w within %s", ErrNotArrived, plan.Wait))
-	defer cancel()
-	arrived := make(chan error, 1)
-	go func() {
-		_, err := to.Messenger.Await(ctx, flight.Topic, []byte(flight.Key), end)
-		arrived <- err
-	}()
-	began := r.clock.Now()
-	if err := from.Messenger.Send(ctx, plan.Topic, []byte(flight.Key), []byte(began.UTC().Format(time.RFC3339Nano))); err != nil {
-		flight.Err = fmt.Errorf("site %s: %w", m.From, err)
-		return flight
-	}
-	if err := <-arrived; err != nil {
-		flight.Err = fmt.Errorf("site %s: topic %s: %w", m.To, flight.Topic, err)
-		return flight
-	}
-	flight.Latency = r.clock.Now().Sub(began)
-	return flight
-}
-
-// dropTopics deletes the topic where it was made, and then its copies everywhere. With three sites there are copies of
-// copies, which mirrors make a moment after the first ones: they are looked for until there are none for a while. One that
-// a mirror makes later still, after refresh.topics.interval.seconds, stays.
-func (r *Replication) dropTopics(ctx context.Context, plan CanaryPlan, made []geored.SiteName) error {
-	if len(made) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.budget)
-	defer cancel()
-	var errs []error
-	for _, name := range made {
-		errs = append(errs, r.sites[name].Messenger.DropTopic(ctx, plan.Topic))
-	}
-	for quiet := 0; quiet < quietLooks; {
-		dropped, err := r.dropCopies(ctx, plan, made)
-		errs = append(errs, err)
-		if quiet++; dropped > 0 {
-			quiet = 0
-		}
-		if err != nil || len(r.order) < 3 || r.clock.Sleep(ctx, time.Second) != nil {
-			break
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("canary's topics: %w", err)
-	}
-	return nil
-}
-
-// quietLooks is how many looks in a row, a second apart, must find no copy.
-const quietLooks = 3
-
-func (r *Replication) dropCopies(ctx context.Context, plan CanaryPlan, made []geored.SiteName) (dropped int, err error) {
-	var errs []error
-	for _, name := range r.order {
-		if r.sites[name].Messenger == nil {
-			continue
-		}
-		topics, err := r.sites[name].Brokers.Topics(ctx)
-		errs = append(errs, err)
-		for _, t := range topics {
-			if r.isCopy(t.Name, plan.Topic, made) {
-				errs = append(errs, r.sites[name].Messenger.DropTopic(ctx, t.Name))
-				dropped++
-			}
-		}
-	}
-	return dropped, errors.Join(errs...)
-}
-
-// isCopy says that a topic is a copy, at any depth, of one that was made: its prefixes are aliases of known mirrors.
-func (r *Replication) isCopy(topic, original string, made []geored.SiteName) bool {
-	for _, m := range r.mirrors {
-		policy := m.Policy
-		if !policy.IsValid() {
-			policy = DefaultPolicy("")
-		}
-		rest, ok := strings.CutPrefix(topic, policy.Copy(m.source(), ""))
-		if ok && rest != topic && (rest == original && slices.Contains(made, m.From) || r.isCopy(rest, original, made)) {
-			return true
-		}
-	}
-	return false
-}
-
-// refuseLoop reads the policies of all mirrors as they are: an identity policy on a circle would send a canary round for
-// ever.
-func (r *Replication) refuseLoop(m Mirror, selection Selection) error {
-	if !selection.Policy.IsIdentity() {
-		return nil
-	}
-	mirrors := slices.Clone(r.mirrors)
-	for i := range mirrors {
-		if mirrors[i].asked() == m.asked() {
-			mirrors[i].Policy = selection.Policy
-		}
-	}
-	return loopFaults(mirrors).Err()
-}
-
-// CheckCanary writes: it sends a canary through every mirror.
-const CheckCanary geored.CheckID = "kafka/canary"
-
-// CanaryCheck is the check that a record written now arrives. It stands apart from [Replication.Checks] because it
-// writes into the clusters.
-func (r *Replication) CanaryCheck(plan CanaryPlan) geored.Check {
-	return geored.Check{ID: CheckCanary, Title: "a record that is written now arrives", Run: func(ctx context.Context) []geored.Finding {
-		flights, err := r.Canaries(ctx, plan)
-		findings := make([]geored.Finding, len(flights))
-		for i, f := range flights {
-			findings[i] = f.finding()
-		}
-		if left := cleaning(flights, err); left != "" {
-			findings = append(findings, geored.Finding{Verdict: geored.Warn, Message: left, Asked: []geored.Target{{Name: "canary"}}})
-		}
-		return findings
-	}}
-}
-
-func (f Flight) finding() geored.Finding {
-	way := geored.Target{Site: f.From, To: f.To}
-	finding := geored.Finding{Site: f.From, To: f.To, Asked: []geored.Target{way}}
-	switch {
-	case f.Err == nil:
-		finding.Verdict = geored.Pass
-		finding.Message = fmt.Sprintf("a record arrived in %s after %s", f.Topic, geored.RoundDuration(f.Latency))
-	case errors.Is(f.Err, ErrNotArrived):
-		finding.Verdict, finding.Message = geored.Fail, f.Err.Error()
-		finding.Remedy = "look at kafka/status and kafka/position; a topic that is new is found after refresh.topics.interval.seconds"
-	default:
-		finding.Verdict, finding.Message = geored.Unknown, f.Err.Error()
-		finding.Unanswered = []geored.Silence{{Target: way, Reason: f.Err.Error()}}
-	}
-	return finding
-}
-
-// cleaning is what went wrong beside the flights.
-func cleaning(flights []Flight, err error) string {
-	for _, f := range flights {
-		if f.Err != nil {
-			return "" // said there
-		}
-	}
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }

@@ -12,17 +12,8 @@
 //   - [CompareSpan]: whether the copy holds the records of its source;
 //   - [Replication.Canaries]: whether a record that is written now arrives.
 //
-// What each of them says of a fault, as seen on Kafka 4.3 (Ready is Strimzi's documented behaviour):
-//
-//	fault                             Ready  Connect REST      plain lag    this package
-//	source paused, killed or cut off  True   RUNNING           no answer    position unknown, or it waits
-//	worker started while cut off      False  FAILED            stays        status fails, restart cures
-//	oversized record                  True   RUNNING, a task   grows        status fails, with the cause
-//	                                         FAILED
-//	retention gap                     True   RUNNING           0            loss fails: how many offsets, when
-//	topic recreated, longer           True   RUNNING           0            loss fails: how many offsets, when
-//	worker killed in mid-copy         True   RUNNING           0            compare warns: how many duplicates
-//	transaction marks                 True   RUNNING           1 for ever   position passes: marks are no records
+// The README holds a table of what Strimzi, Connect, plain lag and this package say of each fault; the conformance suite of
+// package kafkatest holds the fake and real servers to it.
 //
 // The functions that judge are pure and take what was seen as plain data. Nothing is ever written to the brokers but
 // canaries, and those only through [Replication.Canaries]. Results are complete also with errors: one entry per

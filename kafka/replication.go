@@ -27,6 +27,10 @@ type Site struct {
 	Messenger Messenger
 	// Resource is the KafkaMirrorMaker2 resource behind the worker. Zero: the site is not Strimzi's.
 	Resource ResourceReader
+	// Restarter restarts connectors in another way than Control, such as by Strimzi's annotation. Zero: Control does.
+	Restarter Restarter
+	// Pods restarts the worker itself. Zero: nobody may.
+	Pods WorkerPods
 }
 
 // Config is what replication consists of, and how it is judged.

@@ -9,86 +9,135 @@ import (
 	"github.com/georedkit/georedkit/kafka/connect"
 )
 
-// Control changes the life of a worker's connectors. *connect.Client is one.
-type Control interface {
-	Restart(ctx context.Context, connector string, o connect.RestartOptions) error
-	Stop(ctx context.Context, connector string) error
-	Resume(ctx context.Context, connector string) error
-	ForgetOffsets(ctx context.Context, connector string, partitions []connect.Offset) error
-}
-
 // RestartTasks makes the tasks that restart what has failed of the mirrors, in the order of the sites that they write
 // into: the next site is touched only when the one before it runs and moves. A mirror that runs and moves is left alone.
-// Every mirror into a site needs that site's Control.
+// Every mirror into a site needs that site's Restarter or Control.
 func (r *Replication) RestartTasks(order ...geored.SiteName) ([]geored.Task, error) {
+	return r.inOrder(order, func(site Site, mirrors []Mirror, needs []geored.StepID) ([]geored.Task, error) {
+		way := site.Restarter
+		if way == nil && site.Control != nil {
+			way = site.Control
+		}
+		if way == nil {
+			return nil, fmt.Errorf("site %s: has no Restarter and no Control: its connectors cannot be restarted", site.Name)
+		}
+		var tasks []geored.Task
+		for _, m := range mirrors {
+			tasks = append(tasks, r.restartTask(m, way, needs))
+		}
+		return tasks, nil
+	})
+}
+
+// inOrder has the tasks of each site wait for those of the site before.
+func (r *Replication) inOrder(order []geored.SiteName, make func(Site, []Mirror, []geored.StepID) ([]geored.Task, error)) ([]geored.Task, error) {
 	var tasks []geored.Task
 	var before []geored.StepID
 	for _, name := range order {
 		site, ok := r.sites[name]
-		if !ok || site.Control == nil {
-			return nil, fmt.Errorf("site %s: has no Control: its connectors cannot be restarted", name)
+		if !ok {
+			return nil, fmt.Errorf("site %s: there is none", name)
 		}
-		var here []geored.StepID
+		var mirrors []Mirror
 		for _, m := range r.mirrors {
-			if m.To != name {
-				continue
+			if m.To == name {
+				mirrors = append(mirrors, m)
 			}
-			task := r.restartTask(m, before)
-			tasks, here = append(tasks, task), append(here, task.ID)
 		}
-		if len(here) > 0 {
-			before = here
+		if len(mirrors) == 0 {
+			continue
 		}
+		here, err := make(site, mirrors, before)
+		if err != nil {
+			return nil, err
+		}
+		before = nil
+		for _, task := range here {
+			before = append(before, task.ID)
+		}
+		tasks = append(tasks, here...)
 	}
 	return tasks, nil
 }
 
-func (r *Replication) restartTask(m Mirror, needs []geored.StepID) geored.Task {
-	classes := []string{SourceConnector, CheckpointConnector}
+// restartTask restarts the failed connectors and tasks of one mirror.
+func (r *Replication) restartTask(m Mirror, way Restarter, needs []geored.StepID) geored.Task {
 	step := geored.Step{
 		ID: geored.StepID(fmt.Sprintf("kafka/restart/%s/%s", m.To, m.From)), Site: m.To, Action: geored.Restart, Needs: needs,
 		Target: fmt.Sprintf("mirror from %s", m.From), Reason: "a connector or task that failed stays so until it is restarted",
 	}
-	for _, class := range classes {
+	for _, class := range restarted {
 		step.Manual = append(step.Manual, "curl -X POST '$CONNECT/connectors/"+url.PathEscape(m.Connector(class))+"/restart?includeTasks=true&onlyFailed=true'")
 	}
-	var last Sample
-	restarted := false
+	watch := &movement{r: r, mirror: m}
 	return geored.Task{
-		Step: step,
-		Observe: func(ctx context.Context) (geored.State, error) {
-			connectors, err := r.sites[m.To].Worker.Connectors(ctx)
-			if err != nil {
-				return geored.State{}, err
-			}
-			if f := StatusFinding(m, connectors); f.Verdict != geored.Pass && f.Verdict != geored.Warn {
-				return geored.State{Detail: f.Message}, nil
-			}
-			now, err := r.Sample(ctx, m)
-			if err != nil {
-				return geored.State{}, err
-			}
-			done, detail := moves(last, now, r.limits)
-			last = now
-			if f := PositionFinding(now, History{}, r.limits); !done && !restarted && f.Verdict == geored.Pass {
-				done, detail = true, "runs; "+f.Message
-			}
-			if done {
-				restarted = false
-			}
-			return geored.State{Done: done, Detail: detail}, nil
-		},
+		Step:    step,
+		Observe: watch.observe,
 		Apply: func(ctx context.Context) error {
-			restarted = true // from now on it must be seen to move
-			for _, class := range classes {
-				err := r.sites[m.To].Control.Restart(ctx, m.Connector(class), connect.RestartOptions{IncludeTasks: true, OnlyFailed: true})
-				if err != nil {
+			watch.touched = true // from now on it must be seen to move
+			for _, class := range restarted {
+				if err := way.Restart(ctx, m.Connector(class), onlyFailed); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
 	}
+}
+
+// onlyFailed leaves alone what runs.
+var onlyFailed = connect.RestartOptions{IncludeTasks: true, OnlyFailed: true}
+
+// restarted are the classes whose connectors are restarted: heartbeats fail for no reason of their own.
+var restarted = []string{SourceConnector, CheckpointConnector}
+
+// movement watches a mirror from look to look.
+type movement struct {
+	r       *Replication
+	mirror  Mirror
+	last    Sample
+	touched bool
+}
+
+// observe is done when connectors and tasks run and the mirror moves. One that was not touched need not move.
+func (w *movement) observe(ctx context.Context) (geored.State, error) {
+	connectors, err := w.r.sites[w.mirror.To].Worker.Connectors(ctx)
+	if err != nil {
+		return geored.State{}, err
+	}
+	if f := StatusFinding(w.mirror, connectors); f.Verdict != geored.Pass && f.Verdict != geored.Warn {
+		return geored.State{Detail: f.Message + restDelay(w.mirror, connectors)}, nil
+	}
+	now, err := w.r.Sample(ctx, w.mirror)
+	if err != nil {
+		return geored.State{}, err
+	}
+	done, detail := moves(w.last, now, w.r.limits)
+	w.last = now
+	if f := PositionFinding(now, History{}, w.r.limits); !done && !w.touched && f.Verdict == geored.Pass {
+		done, detail = true, "runs; "+f.Message
+	}
+	if done {
+		w.touched = false
+	}
+	return geored.State{Done: done, Detail: detail}, nil
+}
+
+// restDelay explains why a connector has no task, or one that nobody runs.
+func restDelay(m Mirror, connectors []connect.Connector) string {
+	for _, c := range connectors {
+		if c.Name != m.Connector(SourceConnector) {
+			continue
+		}
+		waits := c.State == connect.Unassigned || c.State == connect.Running && len(c.Tasks) == 0
+		for _, t := range c.Tasks {
+			waits = waits || t.State == connect.Unassigned
+		}
+		if waits {
+			return "; after the loss of a worker Connect gives its tasks to another only when scheduled.rebalance.max.delay.ms is over (5 minutes unless set)"
+		}
+	}
+	return ""
 }
 
 // moves says that a mirror does its work: nothing waits, or its positions went on since the last look.

@@ -3,8 +3,6 @@ package mesh
 import (
 	"fmt"
 	"net/netip"
-	"slices"
-	"strings"
 
 	"github.com/georedkit/georedkit/geored"
 )
@@ -31,8 +29,8 @@ func (g Gateway) fault(field, value, problem, remedy string) geored.Fault {
 // gatewayFaults are the conflicts of what was observed, with what is wanted and among itself.
 func gatewayFaults(n Network, gateways []Gateway, sites map[geored.SiteName]indexedSite) geored.Faults {
 	faults := identityFaults(gateways)
-	tunnel, located := n.tunnelRanges(), locations(gateways)
-	inTunnel, inLocation := newCarried(tunnel), newCarried(located)
+	tunnel := n.tunnelRanges()
+	inTunnel := newCarried(tunnel)
 	for _, g := range gateways {
 		site, ok := sites[g.Site]
 		if !ok {
@@ -43,40 +41,8 @@ func gatewayFaults(n Network, gateways []Gateway, sites map[geored.SiteName]inde
 		if g.Endpoint != site.node(g.Node).Endpoint { // else the network was held against it
 			faults = append(faults, inTunnel.endpointFaults(g.Site, g.field("endpoint"), g.Endpoint)...)
 		}
-		if len(located) > 0 {
-			faults = append(faults, inLocation.endpointFaults(g.Site, g.field("endpoint"), g.Endpoint)...)
-		}
 	}
-	return append(faults, locationFaults(located, tunnel)...)
-}
-
-// locations are what lies behind single nodes.
-func locations(gateways []Gateway) []geored.Range {
-	var located []geored.Range
-	for _, g := range gateways {
-		for _, p := range g.LocationIPs {
-			located = append(located, geored.Range{Site: g.Site, Field: g.field("locationIPs"), Prefix: p})
-		}
-	}
-	return located
-}
-
-// locationFaults holds them against each other and against all else that the tunnels carry.
-func locationFaults(located, tunnel []geored.Range) geored.Faults {
-	if len(located) == 0 {
-		return nil
-	}
-	var faults geored.Faults
-	for _, r := range located { // several of one address family are fine here
-		faults = append(faults, geored.RangeFaults(r.Site, r.Field, []netip.Prefix{r.Prefix})...)
-	}
-	isLocation := func(r geored.Range) bool { return strings.HasPrefix(r.Field, "gateway[") }
-	for _, o := range geored.Overlaps(slices.Concat(tunnel, located)) {
-		if isLocation(o.A) || isLocation(o.B) {
-			faults = append(faults, geored.OverlapFaults([]geored.Range{o.A, o.B})...)
-		}
-	}
-	return faults
+	return append(faults, locationFaults(gateways, tunnel)...)
 }
 
 func (g Gateway) faults(site indexedSite) geored.Faults {

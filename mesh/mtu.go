@@ -55,6 +55,10 @@ func ProbeSizes(tunnel int) []int {
 // health checks do not see: they are small.
 func (s MTUSample) Judge() Judgement {
 	crossed, lost := s.largest()
+	full := s.Tunnel // what can be sent at all
+	if s.Pods > 0 && s.Pods < full {
+		full = s.Pods
+	}
 	fits := TunnelMTU(s.Underlay, s.OuterIPv6)
 	judge := func(v geored.Verdict, remedy, format string, args ...any) Judgement {
 		return Judgement{Verdict: v, Message: fmt.Sprintf(format, args...), Remedy: remedy}
@@ -64,11 +68,11 @@ func (s MTUSample) Judge() Judgement {
 		return judge(geored.Unknown, "read it from the device", "the tunnel's MTU is not known")
 	case crossed == 0:
 		return judge(geored.Unknown, "see the handshake first", "no probe of any size was answered")
-	case lost > 0 && lost <= s.Tunnel:
+	case lost > 0 && lost <= full:
 		return judge(geored.Fail, fmt.Sprintf("set the tunnel's MTU to %d at both ends, and that of the pods to no more", crossed),
 			"packets of %d bytes cross the tunnel and those of %d do not, though its MTU is %d", crossed, lost, s.Tunnel)
-	case crossed < s.Tunnel:
-		return judge(geored.Unknown, fmt.Sprintf("probe with %d bytes too", s.Tunnel), "nothing larger than %d bytes was probed, and the tunnel's MTU is %d", crossed, s.Tunnel)
+	case crossed < full:
+		return judge(geored.Unknown, fmt.Sprintf("probe with %d bytes too", full), "nothing larger than %d bytes was probed, and the tunnel's MTU is %d", crossed, s.Tunnel)
 	case s.Underlay > 0 && s.Tunnel > fits:
 		return judge(geored.Warn, fmt.Sprintf("set the tunnel's MTU to %d at both ends", fits),
 			"the tunnel's MTU %d does not fit into the underlay's %d: its packets are fragmented on the way", s.Tunnel, s.Underlay)
@@ -80,7 +84,7 @@ func (s MTUSample) Judge() Judgement {
 	case s.Pods == 0:
 		return judge(geored.Unknown, "read it from a pod's interface", "packets of %d bytes cross, and the pods' MTU is not known", s.Tunnel)
 	}
-	return judge(geored.Pass, "", "packets of %d bytes cross, the tunnel's full MTU", s.Tunnel)
+	return judge(geored.Pass, "", "packets of %d bytes cross; the tunnel's MTU is %d and the pods' %d", full, s.Tunnel, s.Pods)
 }
 
 // largest is the largest probe below which all were answered, and the smallest that was not; 0 is none.

@@ -18,6 +18,7 @@ type bucketRun struct {
 	Comparer
 	name   string
 	stores map[geored.SiteName]Reader // of the sites that have the bucket and answered
+	near   geored.SiteName            // the one of them that answered first
 	proofs atomic.Int64
 
 	mu     sync.Mutex
@@ -55,14 +56,16 @@ func (r *bucketRun) look(ctx context.Context) {
 	})
 	r.result.Missing, r.result.Unanswered, r.result.Notes = nil, nil, nil
 	versioning := map[Versioning][]geored.SiteName{}
-	var rtt time.Duration
+	var rtt, nearest time.Duration
 	for i, site := range r.Sites {
 		a := answers[i]
 		switch {
 		case a.err == nil:
 			r.stores[site.Name] = site.Store
 			versioning[a.value.Versioning] = append(versioning[a.value.Versioning], site.Name)
-			rtt = max(rtt, a.took)
+			if rtt = max(rtt, a.took); r.near == "" || a.took < nearest {
+				r.near, nearest = site.Name, a.took
+			}
 		case errors.Is(a.err, ErrNoBucket):
 			r.result.Missing = append(r.result.Missing, site.Name)
 		default:
@@ -104,7 +107,7 @@ func (r *bucketRun) tasks(ctx context.Context, rest []Remainder) []*task {
 			continue
 		}
 		if cuts == nil && r.Workers > 1 {
-			cuts = findCuts(ctx, r.Comparer, r.stores[now[0][0]], r.query(), r.Workers*cutsPerWorker)
+			cuts = findCuts(ctx, r.Comparer, r.stores[r.near], r.query(), r.Workers*cutsPerWorker)
 		}
 		for _, t := range deal(remainder.Span, cuts, max(1, r.Workers/len(rest))) {
 			t.between = now

@@ -21,7 +21,7 @@ type CanarySite struct {
 
 // Canary proves that a mirror works now: an object is written at each site and looked for at every other one, then
 // deleted and looked for again. What a mirror says of itself is no proof: bucket replication tells "online" over a link
-// that is cut.
+// that is cut. Two watch mirrors, one each way, may pass a deleted canary to each other once more: its prefix says what it is.
 type Canary struct {
 	Sites  []CanarySite // two or more. Required.
 	Bucket string       // Required.

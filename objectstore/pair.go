@@ -3,6 +3,7 @@ package objectstore
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -22,10 +23,19 @@ func (m *merger) compare(ctx context.Context, p *mergePair, key string) {
 		}
 	}
 	// Copies, so that a key which waits does not hold the page it stands in.
-	m.pending = append(m.pending, &verdicts{merger: m, pair: p, key: key, a: slices.Clone(a), b: slices.Clone(b)})
+	m.pending = append(m.pending, &verdicts{merger: m, pair: p, key: strings.Clone(key), a: cloned(a), b: cloned(b)})
 	if len(m.pending) >= maxPending {
 		m.flush(ctx)
 	}
+}
+
+func cloned(objects []Object) []Object {
+	objects = slices.Clone(objects)
+	for i := range objects {
+		o := &objects[i]
+		o.Key, o.ETag, o.VersionID = strings.Clone(o.Key), ETag(strings.Clone(string(o.ETag))), strings.Clone(o.VersionID)
+	}
+	return objects
 }
 
 // flush judges what is pending, side by side, and counts it in its order.

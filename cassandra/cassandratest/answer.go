@@ -173,6 +173,9 @@ func (n *Node) execute(text string, p parameters) ([]byte, error) {
 		return nil, err
 	}
 	n.set(func() { n.queries++ })
+	if s.alters != nil || s.truncates {
+		return n.change(s)
+	}
 	got, err := n.read(s, p.values)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,11 @@
 package cassandratest
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/georedkit/georedkit/cassandra"
+)
 
 // The faults of a node. Each stays until it is taken back; [Node.Start], [Node.Continue] and the functions' zero values
 // do that.
@@ -66,6 +71,12 @@ func (n *Node) Remember(other *Node, old bool) { n.fault("old", other, old) }
 // Deafen makes the node hear no more of another: its heartbeat stands still there.
 func (n *Node) Deafen(other *Node, deaf bool) { n.fault("deaf", other, deaf) }
 
+// Misplace makes the node believe another to be in a rack that it is not in.
+func (n *Node) Misplace(other *Node, wrong bool) { n.fault("misplaced", other, wrong) }
+
+// TakeTokenOf gives the node the token of another, which keeps it.
+func (n *Node) TakeTokenOf(other *Node) { n.set(func() { n.token = other.token }) }
+
 func (n *Node) fault(kind string, other *Node, on bool) {
 	n.set(func() { n.faults[kind+" "+other.address] = on })
 }
@@ -99,3 +110,31 @@ func (n *Node) TimeOut(wider uint64) { n.set(func() { n.widest = wider }) }
 
 // PassReadsTo makes the node, as coordinator, read from another replica, as the dynamic snitch may; nil takes it back.
 func (n *Node) PassReadsTo(other *Node) { n.set(func() { n.passesTo = other }) }
+
+// Visit has clients of other users connected to the node; none: nobody.
+func (n *Node) Visit(users ...string) { n.set(func() { n.visitors = users }) }
+
+// KeepSplit makes the node's schema stay as it is when it is read again; a restart brings it to that of the others.
+func (n *Node) KeepSplit(keep bool) { n.set(func() { n.stubborn = keep }) }
+
+// LoseRows takes the rows of a keyspace from the node, as the loss of a disk does.
+func (n *Node) LoseRows(keyspace string) {
+	n.ring.mu.Lock()
+	defer n.ring.mu.Unlock()
+	for _, t := range n.ring.tables {
+		if t.Keyspace == keyspace {
+			clear(t.rows[n])
+		}
+	}
+}
+
+// Restart is a [cassandra.Restarter]: the node comes back at once, with the schema of the others.
+func (r *Ring) Restart(_ context.Context, n cassandra.Node) error {
+	on, err := r.find(n)
+	if err != nil {
+		return err
+	}
+	on.SplitSchema(false)
+	on.set(func() { on.generation++ })
+	return nil
+}

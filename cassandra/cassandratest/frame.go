@@ -21,8 +21,10 @@ const (
 	opRegister      = 0x0B
 	opAuthResponse  = 0x0F
 	opAuthSuccess   = 0x10
+	resultVoid      = 1
 	resultRows      = 2
 	resultPrepared  = 4
+	resultSchema    = 5
 	errProtocol     = 0x000A
 	errCredentials  = 0x0100
 	errReadTimeout  = 0x1200

@@ -3,10 +3,15 @@
 package cassandratest_test
 
 import (
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/gocql/gocql"
 
 	"github.com/georedkit/georedkit/cassandra"
 	"github.com/georedkit/georedkit/cassandra/cassandratest"
@@ -24,7 +29,7 @@ type ring struct {
 			Nodetool []string
 		}
 	}
-	User, PasswordFile string
+	User, PasswordFile, Control string
 }
 
 // start starts a real ring for a test.
@@ -59,19 +64,75 @@ func (r ring) nodetool(t testing.TB, site, node int, args ...string) string {
 	return string(output)
 }
 
-func TestConformLive(t *testing.T) {
-	for _, test := range []struct {
-		name     string
-		replicas int
-		args     []string
-	}{
-		{"4.1", 1, []string{"-version", "4.1"}},
-		{"4.1, two nodes in each site", 2, []string{"-version", "4.1", "-nodes", "2"}},
-		{"5.0", 1, []string{"-version", "5.0"}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			r := start(t, test.args...)
-			cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), test.replicas))
-		})
+// fault has the laboratory bring a fault about (POST) or take it back (DELETE).
+func (r ring) fault(t testing.TB, method, name string, more url.Values) {
+	t.Helper()
+	if more == nil {
+		more = url.Values{}
 	}
+	more.Set("name", name)
+	request, err := http.NewRequestWithContext(t.Context(), method, r.Control+"?"+more.Encode(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("fault %s: %s", name, response.Status)
+	}
+}
+
+func open(t testing.TB, c cassandra.Config) *cassandra.Cluster {
+	t.Helper()
+	cluster, err := cassandra.Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	return cluster
+}
+
+// cql is a session with one site's node, apart from the package under test.
+func cql(t testing.TB, r ring, site int, consistency gocql.Consistency) (*gocql.Session, error) {
+	config := r.config(t)
+	c := gocql.NewCluster(r.Sites[site].Nodes[0].Address)
+	c.ProtoVersion, c.Consistency, c.DisableInitialHostLookup = 4, consistency, true
+	c.Authenticator = gocql.PasswordAuthenticator{Username: config.User, Password: string(config.Password)}
+	c.Timeout, c.ConnectTimeout, c.Logger = 30*time.Second, 5*time.Second, silent{}
+	c.MaxWaitSchemaAgreement = time.Second
+	return c.CreateSession()
+}
+
+type silent struct{}
+
+func (silent) Print(...any)          {}
+func (silent) Printf(string, ...any) {}
+func (silent) Println(...any)        {}
+
+// TestLive41 is the whole suite on one ring of 4.1. Its parts can run alone: -run 'TestLive41/conform'.
+func TestLive41(t *testing.T) {
+	r := start(t)
+	t.Run("conform", func(t *testing.T) { cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 1)) })
+	for _, part := range []struct {
+		name   string
+		faults []fault
+	}{
+		{"rows", rowFaults}, {"repair", repairFaults}, {"nodes", nodeFaults}, {"addresses", addressFaults},
+	} {
+		t.Run(part.name, func(t *testing.T) { faults(t, r, part.faults) })
+	}
+}
+
+func TestLive50(t *testing.T) {
+	r := start(t, "-version", "5.0")
+	t.Run("conform", func(t *testing.T) { cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 1)) })
+	t.Run("repair", func(t *testing.T) { faults(t, r, repairFaults) })
+}
+
+func TestLiveTwoNodesInEachSite(t *testing.T) {
+	r := start(t, "-nodes", "2")
+	cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 2))
 }

@@ -2,6 +2,7 @@ package cassandratest
 
 import (
 	"bufio"
+	"crypto/tls"
 	"net"
 	"net/netip"
 	"sync"
@@ -36,6 +37,11 @@ type Node struct {
 	prepared   map[string]string
 	refuses    bool
 	repairs    []*repair
+	streams    []*streamed
+	received   map[string]bool // keyspaces whose rows came by a rebuild: another would stream nothing
+	generation int             // rises with each restart; zero: it never restarted
+	visitors   []string        // users of other clients
+	stubborn   bool            // its schema does not change by being read again
 	queries    int
 }
 
@@ -58,6 +64,9 @@ func (n *Node) listen(address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
+	}
+	if n.ring.certificate != nil {
+		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*n.ring.certificate}, MinVersion: tls.VersionTLS12})
 	}
 	n.mu.Lock()
 	n.listener, n.conns = l, map[net.Conn]bool{}

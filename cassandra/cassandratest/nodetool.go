@@ -14,8 +14,10 @@ import (
 	"github.com/georedkit/georedkit/cassandra"
 )
 
-// Nodetool is nodetool for the nodes of a [Ring], as far as "repair -full -pr KEYSPACE" goes: it gives every node the
-// latest version of each row, of all tokens at once. It is safe for concurrent use.
+// Nodetool is nodetool for the nodes of a [Ring], as far as package cassandra calls it: "repair -full -pr KEYSPACE" gives
+// every node the latest version of each row, of all tokens at once; "repair -full --preview KEYSPACE TABLE…" compares;
+// "rebuild -ks KEYSPACE -- SITE" copies rows, unless the node received that keyspace before; "flush", "cleanup" and
+// "tablestats -F json KEYSPACE"; "reloadlocalschema" and "drain". It is safe for concurrent use.
 type Nodetool struct {
 	ring *Ring
 
@@ -23,6 +25,7 @@ type Nodetool struct {
 	calls []string
 	lose  bool
 	fail  string
+	away  []string // sites whose nodes no preview reaches
 }
 
 // Nodetool makes a nodetool for the ring.
@@ -31,11 +34,15 @@ func (r *Ring) Nodetool() *Nodetool { return &Nodetool{ring: r} }
 // ErrLost is what a call gets whose connection breaks.
 var ErrLost = errors.New("connection lost")
 
-// LoseConnections makes each call come back with [ErrLost] at once, while the repair goes on and ends by itself.
+// LoseConnections makes each call that takes time come back with [ErrLost] at once, while what it began goes on and ends
+// by itself.
 func (n *Nodetool) LoseConnections(lose bool) { n.set(func() { n.lose = lose }) }
 
-// FailRepairs makes repairs fail for that cause; zero: they succeed.
+// FailRepairs makes repairs, previews and rebuilds fail for that cause; zero: they succeed.
 func (n *Nodetool) FailRepairs(cause string) { n.set(func() { n.fail = cause }) }
+
+// LeaveOut keeps the nodes of these sites out of previews, as nodetool's -dc does.
+func (n *Nodetool) LeaveOut(sites ...string) { n.set(func() { n.away = sites }) }
 
 func (n *Nodetool) set(change func()) {
 	n.mu.Lock()
@@ -50,41 +57,88 @@ func (n *Nodetool) Calls() []string {
 	return slices.Clone(n.calls)
 }
 
-// repair is a repair as its node remembers it.
-type repair struct {
-	id        gocql.UUID
-	keyspace  string
-	completed bool
-	failure   string
+func (r *Ring) find(n cassandra.Node) (*Node, error) {
+	i := slices.IndexFunc(r.nodes, func(o *Node) bool { return o.address == n.Address.String() })
+	if i < 0 {
+		return nil, fmt.Errorf("there is no node %s", n.Address)
+	}
+	return r.nodes[i], nil
 }
 
 // Run runs nodetool on a node.
 func (n *Nodetool) Run(_ context.Context, node cassandra.Node, args ...string) (string, error) {
 	n.mu.Lock()
 	n.calls = append(n.calls, node.Address.String()+" "+strings.Join(args, " "))
+	fail := n.fail
+	n.mu.Unlock()
+	on, err := n.ring.find(node)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case len(args) == 4 && slices.Equal(args[:3], []string{"repair", "-full", "-pr"}):
+		record := on.begin(args[3])
+		return n.carryOut(func() {
+			if fail == "" {
+				n.ring.repair(args[3])
+			}
+			record.end(on, fail)
+		})
+	case len(args) > 4 && slices.Equal(args[:3], []string{"repair", "-full", "--preview"}):
+		return n.carryOut(n.ring.preview(on, n.away, args[3], args[4:], fail))
+	case len(args) == 5 && args[0] == "rebuild" && args[1] == "-ks":
+		return n.carryOut(n.ring.rebuild(on, args[2], args[4], fail))
+	}
+	return n.runQuick(on, args)
+}
+
+// carryOut does what takes time.
+func (n *Nodetool) carryOut(end func()) (string, error) {
+	n.mu.Lock()
 	lose, fail := n.lose, n.fail
 	n.mu.Unlock()
-	i := slices.IndexFunc(n.ring.nodes, func(o *Node) bool { return o.address == node.Address.String() })
-	if i < 0 || len(args) != 4 || !slices.Equal(args[:3], []string{"repair", "-full", "-pr"}) {
-		return "", fmt.Errorf("not supported: %v on %s", args, node.Address)
-	}
-	on := n.ring.nodes[i]
-	record := on.begin(args[3])
-	end := func() {
-		if fail == "" {
-			n.ring.repair(args[3])
-		}
-		record.end(on, fail)
-	}
 	if lose {
 		time.AfterFunc(20*time.Millisecond, end)
 		return "", ErrLost
 	}
-	end()
-	if fail != "" {
+	if end(); fail != "" {
 		return "Some repair failed\n", errors.New("exit status 2")
 	}
-	return "Repair completed successfully\n", nil
+	return "completed successfully\n", nil
+}
+
+func (n *Nodetool) runQuick(on *Node, args []string) (string, error) {
+	switch strings.Join(args[:min(len(args), 3)], " ") {
+	case "drain", "flush " + args[len(args)-1]:
+		return "", nil
+	case "cleanup " + args[len(args)-1]:
+		n.ring.cleanup(on, args[1])
+		return "", nil
+	case "tablestats -F json":
+		return n.ring.tableStats(on, args[3]), nil
+	case "reloadlocalschema":
+		on.mu.Lock()
+		stubborn := on.stubborn
+		on.mu.Unlock()
+		if !stubborn {
+			on.SplitSchema(false)
+		}
+		return "", nil
+	}
+	return "", fmt.Errorf("not supported: %v", args)
+}
+
+// repair is a repair or preview as its node remembers it.
+type repair struct {
+	id        gocql.UUID
+	keyspace  string
+	completed bool
+	failure   string
+
+	preview bool
+	tables  []string
+	others  []string // internode addresses of the nodes that took part
+	message string
 }
 
 // StartRepair makes the node run a repair that somebody else started, until the test ends.
@@ -129,11 +183,16 @@ func repairs(n *Node) [][]any {
 	defer n.mu.Unlock()
 	var rows [][]any
 	for _, r := range n.repairs {
-		var failure any
+		var failure, message any
+		kind := "NONE"
 		if r.failure != "" {
 			failure = r.failure
 		}
-		rows = append(rows, []any{r.id, r.keyspace, false, "NONE", true, r.completed, failure})
+		if r.preview {
+			kind, message = "ALL", r.message
+		}
+		whole := []string{"(0,0]"} // from a token around to itself: all tokens
+		rows = append(rows, []any{r.id, r.keyspace, false, kind, true, r.completed, failure, r.tables, whole, r.others, message})
 	}
 	return rows
 }

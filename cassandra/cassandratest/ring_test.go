@@ -11,15 +11,17 @@ func TestConform(t *testing.T) {
 	for name, start := range map[string]struct {
 		sites []geored.SiteName
 		nodes int
+		more  []cassandratest.Option
 	}{
-		"two sites":                    {[]geored.SiteName{"dc1", "dc2"}, 1},
-		"two sites of two nodes":       {[]geored.SiteName{"dc1", "dc2"}, 2},
-		"three sites":                  {[]geored.SiteName{"berlin", "paris", "rome"}, 1},
-		"five sites, three nodes each": {[]geored.SiteName{"a", "b", "c", "d", "e"}, 3},
+		"two sites":                    {[]geored.SiteName{"dc1", "dc2"}, 1, nil},
+		"two sites over TLS":           {[]geored.SiteName{"dc1", "dc2"}, 1, []cassandratest.Option{cassandratest.TLS()}},
+		"two sites of two nodes":       {[]geored.SiteName{"dc1", "dc2"}, 2, nil},
+		"three sites":                  {[]geored.SiteName{"berlin", "paris", "rome"}, 1, nil},
+		"five sites, three nodes each": {[]geored.SiteName{"a", "b", "c", "d", "e"}, 3, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cassandratest.Conform(t, cassandratest.New(t, start.sites, cassandratest.NodesPerSite(start.nodes)))
+			cassandratest.Conform(t, cassandratest.New(t, start.sites, append(start.more, cassandratest.NodesPerSite(start.nodes))...))
 		})
 	}
 }

@@ -7,8 +7,10 @@ import (
 	"strings"
 )
 
-// statement is a SELECT, as far as this package understands it.
+// statement is a SELECT, as far as this package understands it, or one of two others.
 type statement struct {
+	alters          map[string]string // ALTER KEYSPACE: the replication it gives; nil: none
+	truncates       bool              // TRUNCATE
 	keyspace, table string
 	items           []item // none: all columns
 	conditions      []condition
@@ -28,7 +30,7 @@ type condition struct {
 	literal  string // otherwise
 }
 
-var words = regexp.MustCompile(`"(?:[^"]|"")*"|'(?:[^']|'')*'|[<>]=?|-?[A-Za-z0-9_]+|[?=*(),.;]`)
+var words = regexp.MustCompile(`"(?:[^"]|"")*"|'(?:[^']|'')*'|[<>]=?|-?[A-Za-z0-9_]+|[?=*(),.;:{}]`)
 
 // parser reads a statement word by word.
 type parser struct{ words []string }
@@ -36,7 +38,14 @@ type parser struct{ words []string }
 func parse(text string) (statement, error) {
 	p := &parser{words.FindAllString(text, -1)}
 	var s statement
-	if !p.takes("SELECT") {
+	switch {
+	case p.takes("ALTER"):
+		return p.alter()
+	case p.takes("TRUNCATE"):
+		s.truncates = true
+		s.keyspace, s.table = p.table()
+		return s, nil
+	case !p.takes("SELECT"):
 		return s, fmt.Errorf("only SELECT is supported: %s", text)
 	}
 	if !p.takes("*") {
@@ -50,15 +59,40 @@ func parse(text string) (statement, error) {
 	if !p.takes("FROM") {
 		return s, fmt.Errorf("no FROM in %s", text)
 	}
-	s.keyspace = name(p.next())
-	p.takes(".")
-	s.table = name(p.next())
+	s.keyspace, s.table = p.table()
 	for p.takes("WHERE") || p.takes("AND") {
 		s.conditions = append(s.conditions, p.condition())
 	}
 	p.takes(";")
 	if len(p.words) > 0 {
 		return s, fmt.Errorf("%q is not understood in %s", p.words[0], text)
+	}
+	return s, nil
+}
+
+func (p *parser) table() (keyspace, table string) {
+	keyspace = name(p.next())
+	p.takes(".")
+	return keyspace, name(p.next())
+}
+
+// alter reads ALTER KEYSPACE name WITH replication = {…}.
+func (p *parser) alter() (statement, error) {
+	s := statement{alters: map[string]string{}}
+	if !p.takes("KEYSPACE") {
+		return s, fmt.Errorf("only ALTER KEYSPACE is supported")
+	}
+	s.keyspace = name(p.next())
+	for _, word := range []string{"WITH", "replication", "=", "{"} {
+		if !p.takes(word) {
+			return s, fmt.Errorf("no %s in ALTER KEYSPACE", word)
+		}
+	}
+	for !p.takes("}") && len(p.words) > 0 {
+		option := strings.Trim(p.next(), "'")
+		p.takes(":")
+		s.alters[option] = strings.Trim(p.next(), "'")
+		p.takes(",")
 	}
 	return s, nil
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/georedkit/georedkit/dnsfed"
@@ -37,6 +39,18 @@ type ChangeOver struct {
 	Prove func(context.Context, []dnsfed.Server) geored.Finding
 	Drain time.Duration // how long the old pods go on after the switch. Zero: 30 s, as long as answers are cached
 	Clock geored.Clock  // zero: geored.SystemClock
+
+	selector map[string]string // of the Service afterwards; nil: the new pods' own labels
+}
+
+func (c ChangeOver) withDefaults() ChangeOver {
+	if c.Clock == nil {
+		c.Clock = geored.SystemClock()
+	}
+	if c.Drain == 0 {
+		c.Drain = 30 * time.Second
+	}
+	return c
 }
 
 // Mount is a Secret in the new pods.
@@ -94,30 +108,30 @@ func (c ChangeOver) faults() geored.Faults {
 	if c.Prove == nil {
 		add("prove", "", "is not given", "name servers are not switched to unproven")
 	}
-	if _, err := dnsfed.ParseCorefile(c.Corefile); err != nil || c.Corefile == "" {
-		add("Corefile", "", fmt.Sprintf("cannot be used: %v", err), "merge the federation into the one that serves")
-	}
 	return faults
 }
 
 func (c ChangeOver) bind(ctx context.Context) ([]geored.Task, error) {
-	if c.Clock == nil {
-		c.Clock = geored.SystemClock()
+	c = c.withDefaults()
+	faults := c.faults()
+	if _, err := dnsfed.ParseCorefile(c.Corefile); err != nil || c.Corefile == "" {
+		faults = append(faults, geored.Fault{Site: c.Cluster.Site(), Field: "Corefile", Problem: fmt.Sprintf("cannot be used: %v", err),
+			Remedy: "merge the federation into the one that serves"})
 	}
-	if c.Drain == 0 {
-		c.Drain = 30 * time.Second
-	}
-	if faults := c.faults(); len(faults) > 0 {
-		return nil, faults
+	if err := faults.Err(); err != nil {
+		return nil, err
 	}
 	dns, err := Read(ctx, c.Cluster)
 	if err != nil {
 		return nil, err
 	}
 	if dns.Service == nil {
-		return nil, errors.New("service " + ServiceName + " is not there: make it with the cluster IP that the kubelets name")
+		return nil, errNoService
 	}
-	objects, err := c.objects(dns)
+	if err := c.besideFaults(dns).Err(); err != nil {
+		return nil, err
+	}
+	objects, err := c.objects(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -126,16 +140,26 @@ func (c ChangeOver) bind(ctx context.Context) ([]geored.Task, error) {
 	return []geored.Task{c.adopt(steps[0], dns.Service), start, c.prove(steps[2]), c.turn(steps[3]), c.drain(steps[4]), c.remove(steps[5])}, nil
 }
 
+// besideFaults finds what would go on asking the old name servers, and nobody when they are gone.
+func (c ChangeOver) besideFaults(dns DNS) geored.Faults {
+	var faults geored.Faults
+	for _, b := range dns.Beside {
+		if b.Queries && slices.Contains(b.Leads, c.Old) {
+			faults = append(faults, geored.Fault{Site: c.Cluster.Site(), Field: "service " + b.Name, Problem: "leads to " + c.Old + " too: whoever asks it would be left without an answer",
+				Remedy: "let what asks it, such as a node cache, ask Service " + ServiceName + ", or give it a selector that finds the new name servers"})
+		}
+	}
+	return faults
+}
+
+var errNoService = errors.New("service " + ServiceName + " is not there: make it with the cluster IP that the kubelets name")
+
 // objects are the new Deployment, made of the old one's, and its ConfigMap. When the old one is gone, the change-over had
 // come to its end before: then the new one is the pattern.
-func (c ChangeOver) objects(dns DNS) ([]*kube.Object, error) {
-	var pattern *appsv1.Deployment
-	for _, name := range []string{c.New, c.Old} {
-		for _, d := range dns.Deployments {
-			if d.Name == name {
-				pattern = d.live
-			}
-		}
+func (c ChangeOver) objects(ctx context.Context) ([]*kube.Object, error) {
+	pattern, err := c.pattern(ctx, c.New, c.Old)
+	if err != nil {
+		return nil, err
 	}
 	if pattern == nil {
 		return nil, fmt.Errorf("deployment %s: is not there", c.Old)
@@ -148,7 +172,25 @@ func (c ChangeOver) objects(dns DNS) ([]*kube.Object, error) {
 		c.deployment(pattern))
 }
 
+// pattern is the first of some Deployments that is there; nil: none is. They are asked for by name: once the Service leads
+// elsewhere, nothing else may say that one is of DNS.
+func (c ChangeOver) pattern(ctx context.Context, names ...string) (*appsv1.Deployment, error) {
+	for _, name := range names {
+		live, err := c.Cluster.Client().AppsV1().Deployments(Namespace).Get(ctx, name, metav1.GetOptions{})
+		if err == nil {
+			return live, nil
+		}
+		if !apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("deployment %s: %w", name, err)
+		}
+	}
+	return nil, nil
+}
+
 // labels of the new pods: the old Service selector and the old Deployment must not find them.
 func (c ChangeOver) labels() map[string]string {
+	if c.selector != nil {
+		return c.selector
+	}
 	return map[string]string{nameLabel: c.New, partOf: partOfValue}
 }

@@ -4,144 +4,28 @@ package coredns
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net/netip"
-	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"go.yaml.in/yaml/v3"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/georedkit/georedkit/dnsfed"
-	"github.com/georedkit/georedkit/dnsfed/resolver"
 	"github.com/georedkit/georedkit/geored"
-	"github.com/georedkit/georedkit/geored/kube"
-	"github.com/georedkit/georedkit/geored/probe"
-	"github.com/georedkit/georedkit/internal/laboratory"
 )
 
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// site is a laboratory of one site with a probe pod in it.
-func site(t *testing.T) (geored.Site, *kube.Cluster, kube.Probe) {
-	driver, err := laboratory.Driver(t.Context())
-	check(t, err)
-	check(t, driver.Build(t.Context(), os.Stderr))
-	image, err := driver.ProbeImage(t.Context())
-	check(t, err)
-	lab, err := driver.Up(t.Context(), laboratory.Spec{Name: fmt.Sprintf("turn-%d", os.Getpid()), Sites: 1, Images: []string{image}})
-	check(t, err)
-	t.Cleanup(func() { check(t, lab.Down(context.WithoutCancel(t.Context()))) })
-	text, err := os.ReadFile(lab.Topology())
-	check(t, err)
-	var topology geored.TopologyFile // it says more than the core needs
-	check(t, yaml.Unmarshal(text, &topology))
-	s, faults := topology.Sites[0].Site()
-	check(t, faults.Err())
-	cluster, err := kube.Open(s.Name, s.Kube)
-	check(t, err)
-	spec := kube.ProbeSpec{Namespace: "default", Name: "probe", Site: string(s.Name), Image: laboratory.ProbeRef}
-	objects, err := spec.Objects()
-	check(t, err)
-	task := cluster.ApplyTask(geored.Step{ID: "probe", Target: "probe", Action: geored.Apply}, objects...)
-	if result, err := (geored.Runbook{Stages: []geored.Stage{geored.StageOf("probe", task)}}).Run(t.Context(), geored.RunConfig{}); err != nil {
-		t.Fatalf("%v %+v", err, result)
-	}
-	return s, cluster, spec.Probe(cluster)
-}
-
-// asker asks the Service for the API server's name for as long as it runs.
-type asker struct {
-	mu     sync.Mutex
-	asked  int
-	wrong  []string
-	cancel context.CancelFunc
-	done   sync.WaitGroup
-}
-
-func keepAsking(ctx context.Context, p kube.Probe, server netip.AddrPort, want string) *asker {
-	a := &asker{}
-	ctx, a.cancel = context.WithCancel(ctx)
-	ticks := time.NewTicker(100 * time.Millisecond)
-	a.done.Add(1)
-	go func() {
-		defer a.done.Done()
-		defer ticks.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticks.C:
-				a.done.Add(1)
-				go a.ask(context.WithoutCancel(ctx), p, server, want)
-			}
-		}
-	}()
-	return a
-}
-
-func (a *asker) ask(ctx context.Context, p kube.Probe, server netip.AddrPort, want string) {
-	defer a.done.Done()
-	answer, err := probe.Ask(ctx, p, probe.DNS{Server: server.String(), Name: "kubernetes.default.svc.cluster.local", Timeout: 3 * time.Second})
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.asked++
-	if err != nil || strings.Join(answer.Records, " ") != want {
-		a.wrong = append(a.wrong, fmt.Sprintf("%v %v", answer, err))
-	}
-}
-
-// end gives how many questions there were, and what was wrong.
-func (a *asker) end() (int, []string) {
-	a.cancel()
-	a.done.Wait()
-	return a.asked, a.wrong
-}
-
-func TestChangeOver(t *testing.T) {
-	s, cluster, p := site(t)
-	f := dnsfed.Federation{Plugin: dnsfed.Kubernetai, CoreDNS: dnsfed.Version{Major: 1, Minor: 15},
-		Sites: []dnsfed.Site{{Site: s, Kubeconfig: "/etc/coredns/own"}, {Site: geored.Site{Name: "never-asked"}, Kubeconfig: "/etc/coredns/other"}}}
-	dns, err := Read(t.Context(), cluster)
-	check(t, err)
-	if len(dns.Deployments) != 1 || !dns.Deployments[0].Behind || len(dns.problems()) != 0 || len(dns.Servers(s.Name)) != 2 {
-		t.Fatalf("got %+v", dns)
-	}
-	before := dns.Service
-	service := dns.Servers(s.Name)[1].Address
-	api := s.Services[0].Addr().Next().String()
-	proof := func(ctx context.Context, servers []dnsfed.Server) geored.Finding {
-		table, err := f.Expect(dnsfed.Records{}, servers)
-		if err != nil {
-			return geored.Finding{Verdict: geored.Unknown, Message: err.Error()}
-		}
-		table.Questions = table.Questions[: 2*len(servers) : 2*len(servers)]
-		for i, server := range servers {
-			for j, transport := range []string{"udp", "tcp"} {
-				table.Questions[2*i+j] = dnsfed.Question{Server: server, Case: dnsfed.OwnAPI, Name: "kubernetes.default.svc.cluster.local.", Type: "A",
-					Transport: transport, Turn: 1, From: s.Name, Want: dnsfed.Answer{Code: "NOERROR", Records: []string{api}}}
-			}
-		}
-		return table.Ask(ctx, resolver.Probes{Clients: map[geored.SiteName]probe.Client{s.Name: p}})
-	}
-	change := ChangeOver{Cluster: cluster, Old: dns.Deployments[0].Name, New: "coredns-federated", Release: Release{"coredns-dc1", "default"}, Drain: 2 * time.Second,
-		Corefile: strings.Replace(dns.Deployments[0].Corefile, "kubernetes cluster.local", "kubernetai cluster.local", 1)}
-
-	asking := keepAsking(t.Context(), p, service, api)
+func TestAnUnprovenChangeOverKeepsTheOldOnes(t *testing.T) {
+	p := places(t)[0]
+	before, _ := p.serving()
+	change := p.change("coredns-unproven")
 	change.Prove = func(context.Context, []dnsfed.Server) geored.Finding {
 		return geored.Finding{Verdict: geored.Unknown, Message: "nobody answered"}
 	}
 	stage := change.Stage("dns")
-	unproven := func(ctx context.Context) ([]geored.Task, error) {
+	hasty := func(ctx context.Context) ([]geored.Task, error) {
 		tasks, err := stage.Bind(ctx)
 		for i := range tasks {
 			if tasks[i].Apply == nil {
@@ -150,44 +34,117 @@ func TestChangeOver(t *testing.T) {
 		}
 		return tasks, err
 	}
-	_, err = geored.Runbook{Name: "dns", Stages: []geored.Stage{{Name: "dns", Outline: stage.Outline, Bind: unproven}}}.Run(t.Context(), geored.RunConfig{})
+	asking := p.keepAsking()
+	_, err := geored.Runbook{Name: "dns", Stages: []geored.Stage{{Name: "dns", Outline: stage.Outline, Bind: hasty}}}.Run(t.Context(), geored.RunConfig{})
 	if err == nil || !strings.Contains(err.Error(), "nobody answered") {
-		t.Errorf("an unproven change-over went on: %v", err)
+		t.Errorf("it went on: %v", err)
+	}
+	p.lostNothing(asking)
+	live, err := change.service(t.Context())
+	check(t, err)
+	if fmt.Sprint(live.Spec.Selector) != fmt.Sprint(before.Service.Spec.Selector) {
+		t.Fatalf("the Service was switched to pods that were not proven: %v", live.Spec.Selector)
+	}
+	check(t, p.cluster.Delete(t.Context(), deploymentObject(change.New)))
+}
+
+// Both sites at once, and a question ten times a second in each: none goes without its answer.
+func TestChangeOverOfTwoSitesAtOnce(t *testing.T) {
+	all := places(t)
+	var whole geored.Stage
+	whole.Name = "dns"
+	var changes []ChangeOver
+	var askers []*asker
+	before := map[geored.SiteName]DNS{}
+	for _, p := range all {
+		before[p.Name], _ = p.serving()
+		change := p.change("coredns-federated")
+		changes, askers = append(changes, change), append(askers, p.keepAsking())
+		whole.Outline = append(whole.Outline, change.Steps()...)
+	}
+	whole.Bind = func(ctx context.Context) ([]geored.Task, error) {
+		var tasks []geored.Task
+		for _, change := range changes {
+			own, err := change.Stage("dns").Bind(ctx)
+			if err != nil {
+				return nil, err
+			}
+			tasks = append(tasks, own...)
+		}
+		return tasks, nil
+	}
+	began := time.Now()
+	all[0].run(whole)
+	t.Logf("two change-overs took %s", time.Since(began).Round(time.Millisecond))
+	for i, p := range all {
+		p.lostNothing(askers[i])
+		after, now := p.serving()
+		service := before[p.Name].Service
+		if after.Service.UID != service.UID || after.Service.Spec.ClusterIP != service.Spec.ClusterIP || after.Service.Labels[managedBy] != "Helm" ||
+			after.Service.Annotations[releaseName] != changes[i].Release.Name || len(after.Deployments) != 1 || now.Name != changes[i].New {
+			t.Errorf("got %+v", after)
+		}
+		if _, err := p.cluster.Client().AppsV1().Deployments(Namespace).Get(t.Context(), changes[i].Old, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+			t.Errorf("the old deployment: %v", err)
+		}
+	}
+	// Once more changes nothing.
+	was, _ := all[0].serving()
+	all[0].run(whole)
+	if is, _ := all[0].serving(); is.Service.ResourceVersion != was.Service.ResourceVersion {
+		t.Error("a change-over that was done changed the Service again")
+	}
+}
+
+// The runner dies when the Service was switched and the old pods are still there. Another one goes on.
+func TestAChangeOverThatIsKilledGoesOn(t *testing.T) {
+	p := places(t)[0]
+	change := p.change("coredns-resumed")
+	asking := p.keepAsking()
+	killed := errors.New("killed")
+	ctx, kill := context.WithCancelCause(t.Context())
+	_, err := geored.Runbook{Name: "dns", Stages: []geored.Stage{change.Stage("dns")}}.Run(ctx, geored.RunConfig{Observer: func(e geored.Event) {
+		if e.Kind == geored.StepEnded && e.Status == geored.Changed && e.Step == change.id("switch") {
+			kill(killed)
+		}
+	}})
+	if !errors.Is(err, killed) {
+		t.Fatalf("it was not killed: %v", err)
 	}
 	live, err := change.service(t.Context())
 	check(t, err)
-	if fmt.Sprint(live.Spec.Selector) != fmt.Sprint(before.Spec.Selector) {
-		t.Fatalf("the Service was switched to pods that were not proven: %v", live.Spec.Selector)
+	_, old := p.cluster.Client().AppsV1().Deployments(Namespace).Get(t.Context(), change.Old, metav1.GetOptions{})
+	if !change.selected(live).Done || old != nil {
+		t.Fatalf("not killed between switch and removal: %v, %v", live.Spec.Selector, old)
 	}
+	p.run(change.Stage("dns"))
+	p.lostNothing(asking)
+	if dns, now := p.serving(); now.Name != change.New || len(dns.Deployments) != 1 {
+		t.Errorf("%+v", dns.Deployments)
+	}
+}
 
-	change.Prove = proof
-	began := time.Now()
-	result, err := geored.Runbook{Name: "dns", Stages: []geored.Stage{change.Stage("dns")}}.Run(t.Context(), geored.RunConfig{})
-	if err != nil {
-		t.Errorf("%v\n%+v", err, result.Outcomes)
-	}
-	took := time.Since(began)
-	asked, wrong := asking.end()
-	t.Logf("%d questions during the change-over, whose second run took %s", asked, took.Round(time.Millisecond))
-	if asked < 10 || len(wrong) > 0 {
-		t.Errorf("%d questions, and %d without the right answer: %q", asked, len(wrong), wrong)
-	}
-	after, err := Read(t.Context(), cluster)
+// A second set of name servers behind the Service, which knows less than the first.
+func TestASecondDeploymentBehindTheService(t *testing.T) {
+	p := places(t)[1]
+	dns, first := p.serving()
+	second := first.live.DeepCopy()
+	second.Name, second.ResourceVersion, second.UID = "coredns-second", "", ""
+	second.Spec.Selector.MatchLabels["second"], second.Spec.Template.Labels["second"] = "yes", "yes"
+	_, err := p.cluster.Client().AppsV1().Deployments(Namespace).Create(t.Context(), second, metav1.CreateOptions{})
 	check(t, err)
-	if after.Service.UID != before.UID || after.Service.Spec.ClusterIP != before.Spec.ClusterIP || after.Service.Labels[managedBy] != "Helm" ||
-		after.Service.Annotations[releaseName] != "coredns-dc1" || len(after.Deployments) != 1 || after.Deployments[0].Name != change.New || len(after.problems()) != 0 {
-		t.Errorf("got %+v", after)
+	t.Cleanup(func() { check(t, p.cluster.Delete(context.WithoutCancel(t.Context()), deploymentObject(second.Name))) })
+	answers := geored.Ask(t.Context(), []geored.Target{{Site: p.Name}}, func(ctx context.Context, _ geored.Target) (DNS, error) { return Read(ctx, p.cluster) })
+	finding := Judge(answers)[0]
+	if finding.Verdict != geored.Fail || !strings.Contains(finding.Message, "2 deployments stand behind the Service: "+first.Name+", coredns-second") {
+		t.Errorf("%s: %s", finding.Verdict, finding.Message)
 	}
-	if _, err := cluster.Client().AppsV1().Deployments(Namespace).Get(t.Context(), change.Old, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
-		t.Errorf("the old deployment: %v", err)
-	}
-	// Once more changes nothing.
-	if _, err := (geored.Runbook{Name: "dns", Stages: []geored.Stage{change.Stage("dns")}}).Run(t.Context(), geored.RunConfig{}); err != nil {
-		t.Error(err)
-	}
-	again, err := change.service(t.Context())
-	check(t, err)
-	if again.ResourceVersion != after.Service.ResourceVersion {
-		t.Error("a change-over that was done changed the Service again")
+	// The one does not take the pods of the other for its own.
+	for _, d := range func() []Deployment { dns, err = Read(t.Context(), p.cluster); check(t, err); return dns.Deployments }() {
+		for _, pod := range d.Pods {
+			if !strings.HasPrefix(pod.Name, d.Name+"-") || d.Name == first.Name && strings.HasPrefix(pod.Name, second.Name) {
+				t.Errorf("pod %s is said to be of deployment %s", pod.Name, d.Name)
+			}
+		}
 	}
 }

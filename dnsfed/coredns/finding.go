@@ -45,10 +45,10 @@ func (d DNS) problems() []string {
 	if len(labelled) > 0 {
 		problems = append(problems, "deployments are labelled k8s-app=kube-dns and stand beside it: "+strings.Join(labelled, ", "))
 	}
-	return problems
+	return append(problems, d.cacheProblems(behind)...)
 }
 
-// Servers are the ready pods behind the Service, each by its own address, and the Service.
+// Servers are the ready pods behind the Service, each by its own address, the Service, and the caches on the nodes.
 func (d DNS) Servers(site geored.SiteName) []dnsfed.Server {
 	var servers []dnsfed.Server
 	for _, deployment := range d.Deployments {
@@ -61,6 +61,9 @@ func (d DNS) Servers(site geored.SiteName) []dnsfed.Server {
 	}
 	for _, text := range d.Service.Spec.ClusterIPs {
 		servers = append(servers, dnsfed.Server{Site: site, Kind: dnsfed.ServerService, Name: ServiceName, Address: dnsPort(text), Times: 3})
+	}
+	for _, cache := range d.NodeCaches {
+		servers = append(servers, cache.Servers(site, d.Service)...)
 	}
 	return servers
 }

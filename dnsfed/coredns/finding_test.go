@@ -3,13 +3,16 @@ package coredns
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube"
 )
 
 func stock(name string, behind bool, images ...string) Deployment {
@@ -65,5 +68,27 @@ func TestNewPodsHaveLabelsOfTheirOwn(t *testing.T) {
 	}
 	if pattern.Spec.Template.Spec.Volumes[0].ConfigMap.Name != "coredns" || pattern.Spec.Template.Spec.Containers[0].Image != "old" {
 		t.Error("the pattern was changed")
+	}
+}
+
+// The guide removes the name servers before it has others (guide 000, l.538), and leaves the cluster IP to luck: here
+// nothing is removed before what replaces it was proven, switched to and drained from.
+func TestNothingIsRemovedBeforeItIsReplaced(t *testing.T) {
+	cluster, err := kube.New("dc1", &rest.Config{Host: "127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	needs := map[geored.StepID][]geored.StepID{}
+	c := ChangeOver{Cluster: cluster, Old: "coredns", New: "fresh"}
+	for _, step := range c.Steps() {
+		needs[step.ID] = step.Needs
+		if strings.Contains(step.Target, "service") && step.Action == geored.Delete {
+			t.Errorf("the Service is deleted: %+v", step)
+		}
+	}
+	for at, want := range map[string]string{"remove": "drain", "drain": "switch", "switch": "prove", "prove": "start", "start": "adopt"} {
+		if got := needs[c.id(at)]; len(got) != 1 || got[0] != c.id(want) {
+			t.Errorf("%s needs %v, want %s", at, got, want)
+		}
 	}
 }

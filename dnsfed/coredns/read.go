@@ -27,6 +27,7 @@ type DNS struct {
 	Service     *corev1.Service // nil: there is none
 	Deployments []Deployment    // that are labelled as cluster DNS, or stand behind the Service; sorted by name
 	NodeCaches  []NodeCache     // sorted by name
+	Beside      []BesideService // sorted by name
 }
 
 // Deployment is one set of name servers.
@@ -49,14 +50,9 @@ type Pod struct {
 	ImageID string // what runs, whatever the tag says
 }
 
-// NodeCache is a cache of DNS on every node.
-type NodeCache struct {
-	Name     string
-	Corefile string // zero: it names no ConfigMap that could be read
-}
-
-// Read finds the name servers of a cluster. Everything is there with an error too, as far as it could be read.
-func Read(ctx context.Context, c *kube.Cluster) (DNS, error) {
+// Read finds the name servers of a cluster: deployments that are labelled as such or stand behind the Service, and those
+// named besides. Everything is there with an error too, as far as it could be read.
+func Read(ctx context.Context, c *kube.Cluster, also ...string) (DNS, error) {
 	var dns DNS
 	service, err := c.Client().CoreV1().Services(Namespace).Get(ctx, ServiceName, metav1.GetOptions{})
 	if err == nil {
@@ -73,7 +69,7 @@ func Read(ctx context.Context, c *kube.Cluster) (DNS, error) {
 		return dns, fmt.Errorf("pods: %w", err)
 	}
 	for i := range deployments.Items {
-		if d := &deployments.Items[i]; isDNS(d, dns.Service) {
+		if d := &deployments.Items[i]; isDNS(d, dns.Service) || slices.Contains(also, d.Name) {
 			read, err := readDeployment(ctx, c, d, pods.Items, dns.Service)
 			if err != nil {
 				return dns, err
@@ -82,7 +78,10 @@ func Read(ctx context.Context, c *kube.Cluster) (DNS, error) {
 		}
 	}
 	slices.SortFunc(dns.Deployments, func(a, b Deployment) int { return cmp.Compare(a.Name, b.Name) })
-	dns.NodeCaches, err = readNodeCaches(ctx, c)
+	if dns.NodeCaches, err = readNodeCaches(ctx, c); err != nil {
+		return dns, err
+	}
+	dns.Beside, err = beside(ctx, c, dns.Deployments)
 	return dns, err
 }
 
@@ -105,7 +104,7 @@ func readDeployment(ctx context.Context, c *kube.Cluster, d *appsv1.Deployment, 
 		return read, fmt.Errorf("deployment %s: selector: %w", d.Name, err)
 	}
 	for _, p := range pods {
-		if selector.Matches(labels.Set(p.Labels)) && p.DeletionTimestamp == nil {
+		if selector.Matches(labels.Set(p.Labels)) && p.DeletionTimestamp == nil && !ofAnother(p, d.Name) {
 			read.Pods = append(read.Pods, podOf(p))
 		}
 	}
@@ -115,6 +114,14 @@ func readDeployment(ctx context.Context, c *kube.Cluster, d *appsv1.Deployment, 
 		return read, fmt.Errorf("deployment %s: %w", d.Name, err)
 	}
 	return read, nil
+}
+
+// ofAnother says whether a pod belongs to another Deployment, whatever its labels are: the ReplicaSet in between is named
+// after it and the hash of the template.
+func ofAnother(p corev1.Pod, deployment string) bool {
+	owner := metav1.GetControllerOf(&p)
+	hash := p.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
+	return owner != nil && hash != "" && owner.Name != deployment+"-"+hash
 }
 
 func podOf(p corev1.Pod) Pod {
@@ -149,22 +156,4 @@ func corefileOf(ctx context.Context, c *kube.Cluster, spec corev1.PodSpec) (conf
 		}
 	}
 	return "", "", nil
-}
-
-// readNodeCaches finds the DaemonSets that are labelled as nodelocaldns is, by Kubernetes and by Kubespray.
-func readNodeCaches(ctx context.Context, c *kube.Cluster) ([]NodeCache, error) {
-	sets, err := c.Client().AppsV1().DaemonSets(Namespace).List(ctx, metav1.ListOptions{LabelSelector: "k8s-app in (node-local-dns, nodelocaldns)"})
-	if err != nil {
-		return nil, fmt.Errorf("daemonsets: %w", err)
-	}
-	var caches []NodeCache
-	for _, set := range sets.Items {
-		_, corefile, err := corefileOf(ctx, c, set.Spec.Template.Spec)
-		if err != nil {
-			return caches, fmt.Errorf("daemonset %s: %w", set.Name, err)
-		}
-		caches = append(caches, NodeCache{Name: set.Name, Corefile: corefile})
-	}
-	slices.SortFunc(caches, func(a, b NodeCache) int { return cmp.Compare(a.Name, b.Name) })
-	return caches, nil
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -107,12 +107,8 @@ func (c ChangeOver) proven(ctx context.Context) (geored.State, error) {
 func (c ChangeOver) turn(step geored.Step) geored.Task {
 	return geored.Task{Step: step, Observe: c.turned,
 		Apply: func(ctx context.Context) error {
-			state, err := c.proven(ctx)
-			if err != nil {
+			if err := c.evidence(ctx, c.proven); err != nil {
 				return err
-			}
-			if !state.Done {
-				return geored.Retriable(fmt.Errorf("the new pods are not proven: %s", state.Detail))
 			}
 			s, err := c.service(ctx)
 			if err != nil {
@@ -126,7 +122,7 @@ func (c ChangeOver) turn(step geored.Step) geored.Task {
 				selector[key] = value
 			}
 			return c.patch(ctx, s, map[string]any{"spec": map[string]any{"selector": selector},
-				"metadata": map[string]any{"annotations": map[string]any{switchedAt: c.Clock.Now().UTC().Format(time.RFC3339Nano)}}})
+				"metadata": map[string]any{"annotations": map[string]any{switchedAt: c.mark()}}})
 		},
 	}
 }
@@ -137,8 +133,8 @@ func (c ChangeOver) turned(ctx context.Context) (geored.State, error) {
 	if err != nil {
 		return geored.State{}, err
 	}
-	if !maps.Equal(s.Spec.Selector, c.labels()) {
-		return geored.State{Detail: fmt.Sprintf("the Service leads to %v", s.Spec.Selector)}, nil
+	if state := c.selected(s); !state.Done {
+		return state, nil
 	}
 	dns, err := Read(ctx, c.Cluster)
 	if err != nil {
@@ -176,13 +172,37 @@ func (c ChangeOver) drain(step geored.Step) geored.Task {
 		if err != nil {
 			return geored.State{}, err
 		}
-		at, err := time.Parse(time.RFC3339Nano, s.Annotations[switchedAt])
-		if err != nil {
-			return geored.State{}, fmt.Errorf("annotation %s of the Service: %w", switchedAt, err)
+		at, ok := c.switched(s)
+		if !ok {
+			return geored.State{}, fmt.Errorf("annotation %s of the Service does not say when it was switched to %s: %q", switchedAt, c.New, s.Annotations[switchedAt])
 		}
 		left := c.Drain - c.Clock.Now().Sub(at)
 		return geored.State{Done: left <= 0, Detail: fmt.Sprintf("switched at %s, %s left", at.Format(time.TimeOnly), max(left, 0).Round(time.Second))}, nil
 	}}
+}
+
+// mark is when the Service was switched, and to what.
+func (c ChangeOver) mark() string { return c.Clock.Now().UTC().Format(time.RFC3339Nano) + " " + c.New }
+
+// switched is when the Service was switched to the new name servers; false when its mark is of others.
+func (c ChangeOver) switched(s *corev1.Service) (time.Time, bool) {
+	text, to, _ := strings.Cut(s.Annotations[switchedAt], " ")
+	at, err := time.Parse(time.RFC3339Nano, text)
+	return at, err == nil && to == c.New
+}
+
+// evidence is asked for right before something that a name server may die of.
+func (c ChangeOver) evidence(ctx context.Context, observe ...func(context.Context) (geored.State, error)) error {
+	for _, see := range observe {
+		state, err := see(ctx)
+		if err != nil {
+			return err
+		}
+		if !state.Done {
+			return geored.Retriable(fmt.Errorf("the old name servers stay: %s", state.Detail))
+		}
+	}
+	return nil
 }
 
 // remove deletes the old Deployment on the evidence that the Service leads to new pods alone, and to none that is not
@@ -198,14 +218,8 @@ func (c ChangeOver) remove(step geored.Step) geored.Task {
 			return geored.State{Detail: "deployment " + c.Old + " is there"}, err
 		},
 		Apply: func(ctx context.Context) error {
-			for _, evidence := range []func(context.Context) (geored.State, error){c.turned, c.proven} {
-				state, err := evidence(ctx)
-				if err != nil {
-					return err
-				}
-				if !state.Done {
-					return geored.Retriable(fmt.Errorf("the old name servers stay: %s", state.Detail))
-				}
+			if err := c.evidence(ctx, c.turned, c.proven); err != nil {
+				return err
 			}
 			live, err := deployments.Get(ctx, c.Old, metav1.GetOptions{})
 			if apierrors.IsNotFound(err) {

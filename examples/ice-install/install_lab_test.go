@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +19,11 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/internal/laboratory"
 )
 
@@ -160,9 +165,52 @@ func failing(r geored.Report) []string {
 	return slices.Compact(ways)
 }
 
+// own runs the program as for clusters of one's own: over the sites of a topology file, with charts from a repository that
+// asks for a password.
+func (l *lab) own(sites ...string) call {
+	l.t.Helper()
+	running := l.running()
+	text, err := os.ReadFile(running.Topology())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	repo, err := running.ChartRepo()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var file struct{ Sites []map[string]any }
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		l.t.Fatal(err)
+	}
+	file.Sites = slices.DeleteFunc(file.Sites, func(s map[string]any) bool { return !slices.Contains(sites, s["name"].(string)) })
+	for _, s := range file.Sites {
+		s["kubeconfig"] = filepath.Join(running.Dir, s["name"].(string)+".kubeconfig")
+	}
+	if text, err = yaml.Marshal(map[string]any{"sites": file.Sites}); err != nil {
+		l.t.Fatal(err)
+	}
+	path := filepath.Join(l.t.TempDir(), "sites.yaml")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	command := exec.Command(program, "-topology", path, "-probe-image", laboratory.ProbeRef, "-yes", "-output", "json", "-journal", filepath.Join(running.Dir, "journal"),
+		"-chart-repo", repo.URL, "-chart-ca", repo.CAFile, "-chart-user-file", repo.UserFile, "-chart-password-file", repo.PasswordFile)
+	command.Stdout, command.Stderr = &stdout, &stderr
+	_ = command.Run() // its code is what counts
+	return call{command.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
 func TestThreeSites(t *testing.T) {
 	l := newLab(t)
-	first := l.installed("-sites", "3")
+	// The laboratory has three sites, and nothing is installed yet.
+	if c := l.call("-sites", "3", "-render", t.TempDir()); c.code != 0 {
+		t.Fatal(c.stderr)
+	}
+	if c := l.own("dc1", "dc2"); c.code != 0 {
+		t.Fatalf("two sites: exit code %d\n%s\n%s", c.code, c.stderr, c.stdout)
+	}
+	first := l.installed("-sites", "3") // adds the third
 	pairs := map[string]bool{}
 	for _, f := range first.report(t).Findings {
 		if f.Check == "mesh/services" {
@@ -172,6 +220,28 @@ func TestThreeSites(t *testing.T) {
 	if len(pairs) != 6 {
 		t.Errorf("proven ways: %v", pairs)
 	}
+	t.Run("what is rendered has no fault", func(t *testing.T) {
+		folder := t.TempDir()
+		if c := l.call("-render", folder); c.code != 0 || !strings.Contains(c.stdout, "kilo_dc3_part2.json") {
+			t.Fatalf("exit code %d\n%s\n%s", c.code, c.stderr, c.stdout)
+		}
+		output, err := exec.Command(program, "-lint", folder, "-topology", l.running().Topology()).CombinedOutput()
+		if err != nil {
+			t.Errorf("%v\n%s", err, output)
+		}
+		file := filepath.Join(folder, "coredns", "coredns_dc2.json")
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(file, bytes.ReplaceAll(text, []byte("dc1"), []byte("dc9")), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		command := exec.Command(program, "-lint", folder, "-topology", l.running().Topology())
+		if output, _ := command.CombinedOutput(); command.ProcessState.ExitCode() != 1 || !strings.Contains(string(output), "dc9: is no site of the topology") {
+			t.Errorf("exit code %d\n%s", command.ProcessState.ExitCode(), output)
+		}
+	})
 	t.Run("a second run changes nothing", func(t *testing.T) {
 		events := filepath.Join(t.TempDir(), "events")
 		l.installed("-events", events)
@@ -266,51 +336,102 @@ func TestALaboratoryThatWasKilledComesBack(t *testing.T) {
 	l.installed()
 }
 
-// The private keys are on the nodes and nowhere else.
-func TestPrivateKeysStayOnTheirNodes(t *testing.T) {
-	l := newLab(t)
-	dir := t.TempDir()
-	c := l.installed("-v", "-events", filepath.Join(dir, "events"), "-journal", filepath.Join(dir, "journal"), "-report", filepath.Join(dir, "report.json"), "-report", filepath.Join(dir, "report.txt"))
-	if err := os.WriteFile(filepath.Join(dir, "output"), []byte(c.stdout+c.stderr), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	output, err := l.driver.Command(t.Context(), "status", "-name", l.name).Output()
+// watchCommandLines looks for a text in what every process was started with, until it is told to end.
+func watchCommandLines(secret string) (end func() []string) {
+	stop, found := make(chan struct{}), make(chan []string, 1)
+	go func() {
+		var guilty []string
+		for {
+			select {
+			case <-stop:
+				found <- guilty
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+			for _, path := range lines {
+				if line, err := os.ReadFile(path); err == nil && bytes.Contains(line, []byte(secret)) {
+					guilty = append(guilty, string(line))
+				}
+			}
+		}
+	}()
+	return func() []string { close(stop); return <-found }
+}
+
+// tokensOf are the tokens that the program had made in a site.
+func tokensOf(t *testing.T, running laboratory.Running, site string) []string {
+	t.Helper()
+	cluster, err := kube.Open(geored.SiteName(site), geored.KubeRef{Kubeconfig: filepath.Join(running.Dir, site+".kubeconfig")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var status struct {
-		Sites []struct{ Nodes map[string]int }
-	}
-	if err := json.Unmarshal(output, &status); err != nil {
+	list, err := cluster.Client().CoreV1().Secrets("kube-system").List(t.Context(), metav1.ListOptions{FieldSelector: "type=kubernetes.io/service-account-token"})
+	if err != nil {
 		t.Fatal(err)
 	}
-	var keys []string
-	for _, site := range status.Sites {
-		for node, pid := range site.Nodes {
-			key, err := os.ReadFile(fmt.Sprintf("/proc/%d/root/var/lib/georedkit/wireguard.key", pid))
-			if err != nil {
-				t.Fatalf("node %s: %v", node, err)
-			}
-			keys = append(keys, strings.TrimSpace(string(key)))
+	var tokens []string
+	for _, secret := range list.Items {
+		tokens = append(tokens, string(secret.Data["token"]))
+	}
+	return tokens
+}
+
+// Private keys are on the nodes, tokens in the clusters, the password in its file, and nowhere else.
+func TestSecretsStayWhereTheyBelong(t *testing.T) {
+	l := newLab(t)
+	if c := l.call("-render", t.TempDir()); c.code != 0 { // brings the laboratory up
+		t.Fatal(c.stderr)
+	}
+	repo, err := l.running().ChartRepo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, err := os.ReadFile(repo.PasswordFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	watched := watchCommandLines(string(password))
+	dir := t.TempDir()
+	c := l.installed("-v", "-events", filepath.Join(dir, "events"), "-journal", filepath.Join(dir, "journal"), "-report", filepath.Join(dir, "report.json"),
+		"-report", filepath.Join(dir, "report.html"), "-report", filepath.Join(dir, "report.xml"))
+	if guilty := watched(); len(guilty) > 0 {
+		t.Errorf("the password stands on command lines: %q", guilty)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "output"), []byte(c.stdout+c.stderr), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c := l.call("-render", filepath.Join(dir, "rendered")); c.code != 0 {
+		t.Error(c.stderr)
+	}
+	if c := l.call("-plan", filepath.Join(dir, "plan.json")); c.code != 0 {
+		t.Error(c.stderr)
+	}
+	secrets := append([]string{string(password)}, append(tokensOf(t, l.running(), "dc1"), tokensOf(t, l.running(), "dc2")...)...)
+	keys := 0
+	for _, site := range []string{"dc1", "dc2"} {
+		key, err := os.ReadFile(filepath.Join(l.running().Dir, site, site+"-1", "kilo", "key"))
+		if err == nil && len(bytes.TrimSpace(key)) == 44 {
+			secrets, keys = append(secrets, string(bytes.TrimSpace(key))), keys+1
 		}
 	}
-	if len(keys) != 2 || len(keys[0]) != 44 {
-		t.Fatalf("%d keys were found", len(keys))
+	if len(secrets) != 5 || keys != 2 {
+		t.Fatalf("%d secrets, %d private keys", len(secrets), keys)
 	}
 	searched := 0
 	for _, root := range []string{dir, l.running().Dir} {
 		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || !entry.Type().IsRegular() || filepath.Base(path) == "wireguard.key" {
-				return nil // what comes and goes in a running laboratory
+			if err != nil || !entry.Type().IsRegular() || path == repo.PasswordFile || filepath.Base(path) == "key" || isStore(path) {
+				return nil // where they belong, and what comes and goes in a running laboratory
 			}
 			text, err := os.ReadFile(path)
 			if err != nil {
 				return nil
 			}
 			searched++
-			for _, key := range keys {
-				if bytes.Contains(text, []byte(key)) {
-					t.Errorf("%s holds a private key", path)
+			for i, secret := range secrets {
+				if bytes.Contains(text, []byte(secret)) || bytes.Contains(text, []byte(base64.StdEncoding.EncodeToString([]byte(secret)))) {
+					t.Errorf("%s holds secret %d", path, i)
 				}
 			}
 			return nil
@@ -319,9 +440,14 @@ func TestPrivateKeysStayOnTheirNodes(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if searched < 20 {
+	if searched < 30 {
 		t.Errorf("only %d files were searched", searched)
 	}
+}
+
+// isStore says whether a file is the API server's own store, or a mount of what a pod was given.
+func isStore(path string) bool {
+	return strings.Contains(path, "/etcd/") || strings.Contains(path, "/kubelet/") || strings.Contains(path, "/pods/")
 }
 
 // With no laboratory kept, nothing is left of it.

@@ -1,4 +1,4 @@
-// Command ice-install joins the data centres of Instant Connect Enterprise, as chapters 3 to 4.2 of its geo-redundancy
+// Command ice-install joins the data centres of Instant Connect Enterprise, as chapters 3 to 4.3 of its geo-redundancy
 // guide do by hand, and proves that they are joined.
 package main
 
@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	cli.Program{Name: "ice-install", Open: open}.Main()
+	cli.Program{Name: "ice-install", Open: open, Lint: ice.Lint}.Main()
 }
 
 func open(text []byte, o cli.Options) (cli.Deployment, error) {
@@ -20,14 +20,35 @@ func open(text []byte, o cli.Options) (cli.Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := ice.Open(topology.In(filepath.Dir(o.Topology)), ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret})
+	charts, err := chartsOf(o.Charts)
+	if err != nil {
+		return nil, err
+	}
+	d, err := ice.Open(topology.In(filepath.Dir(o.Topology)), ice.Options{
+		Images: ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret}, Charts: charts,
+	})
 	return deployment{d}, err
+}
+
+func chartsOf(o cli.ChartOptions) (ice.Charts, error) {
+	repository, err := o.Repository()
+	if err != nil {
+		return ice.Charts{}, err
+	}
+	files, err := o.ValuesFiles()
+	if err != nil {
+		return ice.Charts{}, err
+	}
+	overlay, err := ice.ParseOverlay(files, o.Values)
+	return ice.Charts{Repository: repository, Versions: o.Versions, Overlay: overlay}, err
 }
 
 type deployment struct{ *ice.Deployment }
 
 func (d deployment) Connect(ctx context.Context) error { return d.Complete(ctx) }
 func (d deployment) Runbook() geored.Runbook           { return d.Install() }
+
+func (d deployment) Clusters(ctx context.Context) ([]geored.Cluster, error) { return d.Identities(ctx) }
 
 func (d deployment) Sites() []geored.SiteName {
 	var names []geored.SiteName

@@ -39,21 +39,24 @@ type effect struct {
 	there   bool
 	after   int // observations until it is seen
 	applied int
+	undone  int
+	mark    string
 }
 
-// Task is a task whose effect lives in the world. It is done once it was applied, or [World.Set].
+// Task is a task whose effect lives in the world. It is done once it was applied, or [World.Set]; it can be undone.
 func (w *World) Task(step geored.Step) geored.Task {
 	return geored.Task{
 		Step:    step,
 		Observe: func(ctx context.Context) (geored.State, error) { return w.observe(ctx, step) },
 		Apply:   func(ctx context.Context) error { return w.apply(ctx, step) },
+		Undo:    func(ctx context.Context) error { return w.undo(ctx, step) },
 	}
 }
 
 // Gate is a task that applies nothing and waits until somebody sets its effect.
 func (w *World) Gate(step geored.Step) geored.Task {
 	task := w.Task(step)
-	task.Apply = nil
+	task.Apply, task.Undo = nil, nil
 	return task
 }
 
@@ -102,6 +105,13 @@ func (w *World) Applied(id geored.StepID) int {
 	return w.effect(id).applied
 }
 
+// Undone counts how often an effect was taken back.
+func (w *World) Undone(id geored.StepID) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.effect(id).undone
+}
+
 func (w *World) effect(id geored.StepID) *effect {
 	if w.effects == nil {
 		w.effects = map[geored.StepID]*effect{}
@@ -130,25 +140,33 @@ func (w *World) observe(ctx context.Context, step geored.Step) (geored.State, er
 }
 
 func (w *World) apply(ctx context.Context, step geored.Step) error {
+	return w.change(ctx, step, func(e *effect) *int { return &e.applied }, true)
+}
+
+func (w *World) undo(ctx context.Context, step geored.Step) error {
+	return w.change(ctx, step, func(e *effect) *int { return &e.undone }, false)
+}
+
+// change makes an effect be there or not, as far as the site's fault lets it, and counts it.
+func (w *World) change(ctx context.Context, step geored.Step, count func(*effect) *int, there bool) error {
 	if err := w.answer(ctx, step.Site); err != nil {
 		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := w.effect(step.ID)
-	switch w.faults[step.Site] {
-	case Denied:
+	fault := w.faults[step.Site]
+	if fault == Denied {
 		return ErrDenied
-	case LosesEffects:
-		e.applied++
+	}
+	*count(e)++
+	if fault == LosesEffects {
 		return nil
-	case LosesReplies:
-		e.applied++
-		e.there = true
+	}
+	e.there = there
+	if fault == LosesReplies {
 		return geored.Retriable(ErrNoReply)
 	}
-	e.applied++
-	e.there = true
 	return nil
 }
 

@@ -18,12 +18,14 @@ import (
 )
 
 // ApplyTask is a task that applies objects, in their order, and is done when each is as it is wanted and ready (see
-// [Cluster.State]). Two tasks must not apply one object with different fields: each would take away what the other wants.
+// [Cluster.State]); it takes back what [Cluster.TakeBack] does. Plan its step by [Cluster.Planned]. Two tasks must not apply one object with different fields: each would take away what the other wants.
 func (c *Cluster) ApplyTask(step geored.Step, objects ...*Object) geored.Task {
 	return geored.Task{
 		Step:    step,
 		Observe: func(ctx context.Context) (geored.State, error) { return c.State(ctx, objects...) },
 		Apply:   func(ctx context.Context) error { return c.Apply(ctx, objects...) },
+		Undo:    func(ctx context.Context) error { return c.TakeBack(ctx, objects...) },
+		Gone:    func(ctx context.Context) (geored.State, error) { return c.Gone(ctx, objects...) },
 	}
 }
 

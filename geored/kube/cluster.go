@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
@@ -25,6 +26,7 @@ const FieldManager = "georedkit"
 // Cluster is the Kubernetes API of one site.
 type Cluster struct {
 	site    geored.SiteName
+	ref     geored.KubeRef // zero: it was not opened from a file
 	config  *rest.Config
 	client  kubernetes.Interface
 	dynamic dynamic.Interface
@@ -41,6 +43,7 @@ func Open(site geored.SiteName, ref geored.KubeRef) (*Cluster, error) {
 	if err == nil {
 		var cluster *Cluster
 		if cluster, err = New(site, config); err == nil {
+			cluster.ref = ref
 			return cluster, nil
 		}
 	}
@@ -99,6 +102,12 @@ func (c *Cluster) Site() geored.SiteName { return c.site }
 
 // Client is the typed client, for what this package does not offer.
 func (c *Cluster) Client() kubernetes.Interface { return c.client }
+
+// Config is a copy of the client configuration, for what builds clients of its own.
+func (c *Cluster) Config() *rest.Config { return rest.CopyConfig(c.config) }
+
+// Mapper finds where objects of a kind live. Its calls take no context.
+func (c *Cluster) Mapper() meta.ResettableRESTMapper { return c.mapper }
 
 // UID is the identity of the cluster: the UID of its namespace kube-system, which nothing but a new cluster changes.
 func (c *Cluster) UID(ctx context.Context) (string, error) {

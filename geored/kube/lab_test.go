@@ -17,11 +17,11 @@ import (
 	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 )
 
-var lab = labtest.Shared{Sites: 1, Nodes: 1}
+var lab = labtest.Shared{Sites: 2, Nodes: 1}
 
 func TestMain(m *testing.M) { lab.Main(m) }
 
-// site is the cluster of the laboratory's only site, and a namespace of the test's own in it.
+// site is the cluster of the laboratory's first site, and a namespace of the test's own in it.
 func site(t *testing.T) (*labtest.Lab, *kube.Cluster, string) {
 	t.Helper()
 	l := lab.Up(t)

@@ -97,6 +97,7 @@ func Questions() map[string]Handler {
 	add(HandlerOf[DNS]())
 	add(HandlerOf[PathMTU]())
 	add(HandlerOf[Bulk]())
+	add(HandlerOf[Echo]())
 	return handlers
 }
 

@@ -118,8 +118,7 @@ func (zeroes) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// serveEcho answers each datagram with its first eight bytes, its length, and as much more as the four bytes behind the
-// token ask for, up to that length: on the way back there may be less room, or it may have to be filled.
+// serveEcho answers every datagram.
 func serveEcho(conn net.PacketConn) error {
 	buffer := make([]byte, 64<<10)
 	for {
@@ -128,9 +127,7 @@ func serveEcho(conn net.PacketConn) error {
 			return err
 		}
 		if err == nil && n >= echoSize {
-			wanted := int(binary.BigEndian.Uint32(buffer[tokenSize:]))
-			binary.BigEndian.PutUint32(buffer[tokenSize:], uint32(n))
-			_, _ = conn.WriteTo(buffer[:max(echoSize, min(wanted, n))], from)
+			answerDatagram(conn, from, buffer, n)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (s *session) startLab(ctx context.Context) (*labSession, error) {
 		s.screen.printf("  %-12s found running, in %s\n", "laboratory", running.Dir)
 	}
 	session := &labSession{running: running, probeImage: laboratory.ProbeRef}
-	if s.Keep {
+	if s.Keep || s.Plan != "" { // a plan is for these clusters and no others
 		err = os.WriteFile(session.kept(), nil, 0o600)
 	}
 	return session, err

@@ -3,10 +3,10 @@
 package cli
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -29,6 +29,10 @@ type Options struct {
 	Lab        string
 	Sites      int // of the laboratory
 	Check      bool
+	Plan       string
+	Apply      string
+	Undo       bool
+	Confirm    map[geored.StepID]string
 	Output     string
 	Events     string
 	Reports    []string
@@ -40,6 +44,9 @@ type Options struct {
 	Timeout    time.Duration
 	Strict     bool
 	Verbose    bool
+	Charts     ChartOptions
+	Render     string
+	Lint       string
 }
 
 // parse reads the command line and reports all its faults at once.
@@ -51,13 +58,17 @@ func parse(program string, args []string, stderr io.Writer) (Options, error) {
 	flags.StringVar(&o.Lab, "lab", "georedkit", "`NAME` of the laboratory, for several side by side")
 	flags.IntVar(&o.Sites, "sites", 2, "`NUMBER` of sites in the laboratory")
 	flags.BoolVar(&o.Check, "check", false, "only prove, change nothing")
+	flags.StringVar(&o.Plan, "plan", "", "write the plan with its digest to `FILE` and stop; - is standard output, as text with the commands to follow by hand")
+	flags.StringVar(&o.Apply, "apply", "", "run exactly the plan in `FILE`; what moved since is refused")
+	flags.BoolVar(&o.Undo, "undo", false, "take back what the journal says was done, where a step can be taken back")
+	flags.Func("confirm", "`STEP=VALUE` for a destructive step, with the value its plan names; may be repeated", o.confirm)
 	flags.StringVar(&o.Output, "output", "text", "`FORMAT` of the result on standard output: text or json")
 	flags.StringVar(&o.Events, "events", "", "`FILE` for one JSON event per line while it runs; - is standard error")
-	flags.Func("report", "`FILE` for the report, by its extension: .json or .txt; may be repeated", func(path string) error {
+	flags.Func("report", "`FILE` for the report, by its extension: .html, .json, .md, .txt, .xml (JUnit) or .prom (metrics); may be repeated", func(path string) error {
 		o.Reports = append(o.Reports, path)
 		return nil
 	})
-	flags.StringVar(&o.Journal, "journal", "", "`DIR` of the journal (default .georedkit in the working directory; the laboratory's own folder there)")
+	flags.StringVar(&o.Journal, "journal", "", "`DIR` of the journal (default .georedkit in the working directory; the laboratory's own folder there), or kubernetes: in every cluster too")
 	flags.StringVar(&o.ProbeImage, "probe-image", "", "`REF` of the probe image in your registry (make image writes it)")
 	flags.StringVar(&o.PullSecret, "probe-pull-secret", "", "`NAME` of the pull secret for it in the namespace georedkit of each site")
 	flags.BoolVar(&o.Keep, "keep", false, "leave the laboratory running")
@@ -65,10 +76,40 @@ func parse(program string, args []string, stderr io.Writer) (Options, error) {
 	flags.DurationVar(&o.Timeout, "timeout", 5*time.Minute, "`TIME` that each step may take")
 	flags.BoolVar(&o.Strict, "strict", false, "exit with 3 when there are warnings")
 	flags.BoolVar(&o.Verbose, "v", false, "tell every step")
+	o.Charts.flags(flags)
+	flags.StringVar(&o.Render, "render", "", "write the manifests and values files into `DIR` instead of changing anything")
+	flags.StringVar(&o.Lint, "lint", "", "read the files in `DIR` that an operator already has and name their faults; no connection is made")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	return o, o.faults(flags.Args()).Err()
+}
+
+// confirm reads STEP=VALUE; a step's ID holds no equals sign.
+func (o *Options) confirm(text string) error {
+	step, value, ok := strings.Cut(text, "=")
+	if !ok || step == "" || value == "" {
+		return errors.New("write STEP=VALUE")
+	}
+	if o.Confirm == nil {
+		o.Confirm = map[geored.StepID]string{}
+	}
+	o.Confirm[geored.StepID(step)] = value
+	return nil
+}
+
+// ways are the flags that say what to do instead of everything.
+func (o Options) ways() []string {
+	var ways []string
+	for _, way := range []struct {
+		flag string
+		set  bool
+	}{{"-check", o.Check}, {"-plan", o.Plan != ""}, {"-apply", o.Apply != ""}, {"-undo", o.Undo}} {
+		if way.set {
+			ways = append(ways, way.flag)
+		}
+	}
+	return ways
 }
 
 func (o Options) faults(rest []string) geored.Faults {
@@ -83,14 +124,18 @@ func (o Options) faults(rest []string) geored.Faults {
 		add("-output", o.Output, "is no format", "write text or json")
 	}
 	for _, path := range o.Reports {
-		if _, ok := writers[filepath.Ext(path)]; !ok {
-			add("-report", path, "has no extension that says its format", "write "+extensions())
+		if !isReport(path) {
+			add("-report", path, "has no extension that says its format", "write "+strings.Join(extensions(), ", "))
 		}
+	}
+	if ways := o.ways(); len(ways) > 1 {
+		add(ways[0], "", "does not go with "+strings.Join(ways[1:], " and "), "give one of them")
 	}
 	if o.Timeout <= 0 {
 		add("-timeout", o.Timeout.String(), "is no time", "write something like 5m")
 	}
 	switch {
+	case o.Lint != "": // connects to nothing
 	case o.Topology != "" && o.ProbeImage == "":
 		add("-probe-image", "", "is missing", "push what make image writes to a registry that the clusters can pull from, and name it here")
 	case o.Topology == "" && o.ProbeImage != "":

@@ -7,14 +7,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/report"
 )
 
 // Program is what one program adds to this package.
@@ -22,15 +23,15 @@ type Program struct {
 	Name string // "ice-install"
 	// Open reads a topology. It makes no connection; what is wrong is geored.Faults.
 	Open func(topology []byte, o Options) (Deployment, error)
+	// Lint reads files that an operator already has, and connects to nothing. topology is empty when none is named. zero:
+	// the program has no -lint.
+	Lint func(folder fs.FS, topology []byte) (geored.Faults, error)
 }
 
-// Deployment is the sites that a program works on.
-type Deployment interface {
-	Sites() []geored.SiteName
-	// Connect holds the topology against the clusters and changes nothing; what is wrong is geored.Faults.
-	Connect(ctx context.Context) error
-	Runbook() geored.Runbook
-	Checks() []geored.Check
+// Renderer is a [Deployment] that can write what it would install, for -render.
+type Renderer interface {
+	// Render gives files by their path below the folder.
+	Render(ctx context.Context) (map[string][]byte, error)
 }
 
 // Main runs a program and exits with its code.
@@ -59,9 +60,17 @@ func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 		fmt.Fprint(stderr, lines(p.Name, err))
 		return ExitUsage
 	}
-	s := &session{Program: p, Options: options, stdin: stdin, stdout: stdout, screen: newScreen(stderr, options.Verbose)}
+	if options.Lint != "" {
+		return p.lint(options, stdout, stderr)
+	}
+	s := &session{Program: p, Options: options, stdin: stdin, stdout: stdout, screen: newScreen(stderr, options.Verbose), began: time.Now()}
 	code, err := s.run(ctx)
 	if errors.Is(err, errInterrupted) {
+		for _, other := range parts(err) {
+			if !errors.Is(other, errInterrupted) {
+				s.screen.printf("%s", lines(p.Name, other))
+			}
+		}
 		s.screen.printf("\ninterrupted; nothing is lost. Go on with: %s\n", s.again(args))
 		return ExitInterrupted
 	}
@@ -79,6 +88,11 @@ type session struct {
 	stdout io.Writer
 	screen *screen
 	lab    *labSession // nil: sites of one's own
+
+	inputs       []geored.Input
+	reviewedPlan *geored.Plan // of -apply
+	document     report.Document
+	began        time.Time
 }
 
 // again is the command that goes on with an interrupted run.
@@ -94,6 +108,10 @@ func (s *session) again(args []string) string {
 }
 
 func (s *session) run(ctx context.Context) (int, error) {
+	reviewed, err := s.reviewed() // what is wrong with it is told before anything is started
+	if err != nil {
+		return ExitUsage, err
+	}
 	text, err := s.topology(ctx)
 	if err != nil {
 		return ExitUsage, err
@@ -102,15 +120,18 @@ func (s *session) run(ctx context.Context) (int, error) {
 	if err != nil {
 		return ExitUsage, err
 	}
+	s.inputs, s.reviewedPlan = s.inputsOf(text), reviewed
+	s.begun(deployment)
 	s.heading(deployment)
 	if err := deployment.Connect(ctx); err != nil {
 		return ExitUsage, interruptedOr(ctx, err)
 	}
-	if err := s.permitted(deployment); err != nil {
-		return ExitUsage, err
+	carryOut := s.carryOut
+	if s.Render != "" {
+		carryOut = s.render
 	}
-	code, err := s.carryOut(ctx, deployment)
-	if s.lab != nil && !errors.Is(err, errInterrupted) {
+	code, err := carryOut(ctx, deployment)
+	if s.lab != nil && !errors.Is(err, errInterrupted) && !errors.Is(err, geored.ErrHeld) { // another one works in it
 		err = errors.Join(err, s.lab.leave(ctx, s))
 	}
 	return code, err
@@ -132,6 +153,9 @@ func (s *session) topology(ctx context.Context) ([]byte, error) {
 		return nil, interruptedOr(ctx, err)
 	}
 	s.lab, s.ProbeImage = lab, lab.probeImage
+	if err := s.Charts.fill(lab.running); err != nil {
+		return nil, err
+	}
 	return os.ReadFile(lab.running.Topology())
 }
 
@@ -149,10 +173,14 @@ func (s *session) heading(d Deployment) {
 
 // permitted asks before clusters that are not the laboratory are changed.
 func (s *session) permitted(d Deployment) error {
-	if s.lab != nil || s.Yes || s.Check {
+	if s.lab != nil || s.Yes {
 		return nil
 	}
-	s.screen.printf("change the clusters of %v? Type yes: ", d.Sites())
+	verb := "change"
+	if s.Undo {
+		verb = "take back what was done to"
+	}
+	s.screen.printf("%s the clusters of %v? Type yes: ", verb, d.Sites())
 	var answer string
 	if _, err := fmt.Fscanln(s.stdin, &answer); err != nil || answer != "yes" {
 		return errors.New("nothing was changed; answer yes, or give -yes")
@@ -167,75 +195,27 @@ func (s *session) carryOut(ctx context.Context, d Deployment) (int, error) {
 	}
 	defer events.close()
 	if !s.Check {
-		if code, err := s.install(ctx, d, events); err != nil {
-			return code, err
+		if code, end, err := s.change(ctx, d, events); end || err != nil {
+			return code, errors.Join(err, s.writeUnproven(ctx, err))
 		}
 	}
-	report, err := geored.Prove(ctx, geored.CheckConfig{Title: s.Name, Observer: func(f geored.Finding) {
+	proof, err := geored.Prove(ctx, geored.CheckConfig{Title: s.Name, Observer: func(f geored.Finding) {
 		events.write(f)
 		s.screen.finding(f)
 	}}, d.Checks()...)
 	if err != nil {
-		return ExitUnknown, err
+		return ExitUnknown, errors.Join(err, s.writeUnproven(ctx, err))
 	}
+	s.document.Report = proof
 	if ctx.Err() != nil {
-		return ExitInterrupted, context.Cause(ctx)
+		s.document.Problem = context.Cause(ctx).Error()
+		return ExitInterrupted, errors.Join(context.Cause(ctx), s.writeReports())
 	}
-	return s.exitCode(report), s.writeReports(report)
+	return s.exitCode(s.document.Verdict()), s.writeReports()
 }
 
-func (s *session) install(ctx context.Context, d Deployment, events *events) (int, error) {
-	journal, runID, err := s.openJournal(ctx)
-	if err != nil {
-		return ExitUsage, err
-	}
-	defer journal.Close()
-	result, err := d.Runbook().Run(ctx, geored.RunConfig{
-		RunID: runID, Journal: journal, StepTimeout: s.Timeout,
-		Observer: func(e geored.Event) {
-			events.write(e)
-			s.screen.event(e)
-		},
-	})
-	switch {
-	case err == nil:
-		return ExitPass, nil
-	case ctx.Err() != nil:
-		return ExitInterrupted, context.Cause(ctx)
-	case result.Count(geored.Failed) > 0:
-		return ExitFail, err
-	}
-	return ExitUnknown, err
-}
-
-// openJournal also says how to call the run: as the last one, when that was interrupted.
-func (s *session) openJournal(ctx context.Context) (*geored.FileJournal, string, error) {
-	dir := s.Journal
-	if dir == "" && s.lab != nil {
-		dir = filepath.Join(s.lab.running.Dir, "journal")
-	} else if dir == "" {
-		dir = ".georedkit"
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, "", err
-	}
-	journal, err := geored.OpenFileJournal(filepath.Join(dir, s.Name+".journal"))
-	if err != nil {
-		return nil, "", err
-	}
-	last, err := geored.LastRun(ctx, journal)
-	if err != nil {
-		return nil, "", errors.Join(err, journal.Close())
-	}
-	if !last.Interrupted() {
-		return journal, "", nil
-	}
-	s.screen.printf("  going on with the run of %s: %d steps were proven before it was interrupted\n", last.Begun.Local().Format(time.DateTime), len(last.Proven))
-	return journal, last.Run, nil
-}
-
-func (s *session) exitCode(r geored.Report) int {
-	switch r.Verdict() {
+func (s *session) exitCode(v geored.Verdict) int {
+	switch v {
 	case geored.Pass:
 		return ExitPass
 	case geored.Warn:

@@ -20,14 +20,37 @@ type deployment struct {
 	world   *geotest.World
 	connect error
 	verdict geored.Verdict
+
+	clusters  []geored.Cluster // zero: those of every day
+	extra     geored.StepID    // one more step
+	permanent bool
+	confirm   string
+}
+
+func (d deployment) Identities(context.Context) ([]geored.Cluster, error) {
+	if d.clusters != nil {
+		return d.clusters, nil
+	}
+	return []geored.Cluster{{Site: "dc1", UID: "one"}, {Site: "dc2", UID: "two"}}, nil
 }
 
 func (d deployment) Sites() []geored.SiteName      { return []geored.SiteName{"dc1", "dc2"} }
 func (d deployment) Connect(context.Context) error { return d.connect }
 
 func (d deployment) Runbook() geored.Runbook {
-	step := geored.Step{ID: "mesh/dc1", Site: "dc1", Target: "daemonset gateway", Action: geored.Apply}
-	return geored.Runbook{Name: "test", Stages: []geored.Stage{geored.StageOf("mesh", d.world.Task(step))}}
+	step := geored.Step{ID: "mesh/dc1", Site: "dc1", Target: "daemonset gateway", Action: geored.Apply, Confirm: d.confirm,
+		Manual: []string{"kubectl apply -f gateway.yaml"}, ManualUndo: []string{"kubectl delete -f gateway.yaml"}}
+	if d.permanent {
+		step.Permanent = "it holds data"
+	}
+	tasks := []geored.Task{d.world.Task(step)}
+	if d.permanent {
+		tasks[0].Undo = nil
+	}
+	if d.extra != "" {
+		tasks = append(tasks, d.world.Task(geored.Step{ID: d.extra, Site: "dc2", Target: "daemonset gateway", Action: geored.Apply}))
+	}
+	return geored.Runbook{Name: "test", Stages: []geored.Stage{geored.StageOf("mesh", tasks...)}}
 }
 
 func (d deployment) Checks() []geored.Check {

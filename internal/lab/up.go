@@ -14,6 +14,7 @@ import (
 
 	"github.com/georedkit/georedkit/internal/lab/compile"
 	"github.com/georedkit/georedkit/internal/lab/prereq"
+	"github.com/georedkit/georedkit/internal/lab/stores"
 	"github.com/georedkit/georedkit/internal/lab/supervisor"
 )
 
@@ -36,6 +37,7 @@ func up(ctx context.Context, args []string) error {
 	sites := flags.String("sites", "dc1,dc2", "names of the sites, or how many")
 	flags.IntVar(&o.Nodes, "nodes", 1, "nodes of each site")
 	flags.Var((*paths)(&o.Images), "image", "image archive to import; may be repeated")
+	wanted := flags.String("stores", "", "data stores that pods can run: "+strings.Join(stores.Names(), ","))
 	flags.DurationVar(&o.Timeout, "timeout", 3*time.Minute, "how long the start may take")
 	detach := flags.Bool("detach", false, "return when the laboratory is ready and leave it running")
 	if err := parse(flags, args); err != nil {
@@ -53,6 +55,9 @@ func up(ctx context.Context, args []string) error {
 		return err
 	}
 	if o.Bin, err = compile.Ensure(ctx, compile.Site, os.Stderr); err != nil {
+		return err
+	}
+	if o.Stores, err = stores.Prepare(ctx, *wanted, os.Stderr); err != nil {
 		return err
 	}
 	if *detach {

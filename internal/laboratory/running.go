@@ -59,6 +59,7 @@ type Spec struct {
 	Sites  int
 	Nodes  int      // of each site; zero: one
 	Images []string // archives
+	Stores []string // data stores that pods can run: "cassandra", "kafka", "minio"
 	// Progress is told of each stage a site reached. Zero: nobody.
 	Progress func(Progress)
 }
@@ -68,6 +69,9 @@ func (s Spec) Args() []string {
 	args := []string{"up", "-name", s.Name, "-sites", strconv.Itoa(s.Sites), "-nodes", strconv.Itoa(max(s.Nodes, 1))}
 	for _, image := range s.Images {
 		args = append(args, "-image", image)
+	}
+	if len(s.Stores) > 0 {
+		args = append(args, "-stores", strings.Join(s.Stores, ","))
 	}
 	return args
 }

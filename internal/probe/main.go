@@ -21,6 +21,7 @@ import (
 
 const usage = `usage: probe ask QUESTION                      answer the question on standard input
        probe listen [-site NAME] [-pod NAME]   be the far end of questions
+       probe wait                              do nothing until told to end: for pods that are only asked
        probe gateway -config FILE -key FILE    look after this node of a WireGuard mesh (NODE_NAME names it)`
 
 func main() {
@@ -41,6 +42,9 @@ func run(ctx context.Context, args []string) error {
 		return ask(ctx, args[1:])
 	case "listen":
 		return listen(ctx, args[1:])
+	case "wait":
+		<-ctx.Done()
+		return nil
 	case "gateway":
 		return keepGateway(ctx, args[1:])
 	}

@@ -184,6 +184,7 @@ func changed(files []*ast.File, variables map[string]bool) []string {
 // programs are all that the SDK executes in a container, each with the reason why it is there to be executed.
 var programs = map[string]string{
 	"ProbeProgram": "the probe image is made for it and holds nothing else",
+	"nodetool":     "what administers Cassandra; its images hold it, and the vendor's guide executes it there",
 }
 
 // Nothing is executed in a foreign container but what its image is documented to hold.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -28,7 +29,12 @@ func TestNoPackageGainsWeightUnseen(t *testing.T) {
 	}
 	for _, w := range weights {
 		if got := w.String(); written[w.Package] != got {
-			t.Errorf("written: %s\nnow:     %s", written[w.Package], got)
+			t.Errorf("%s: written with %q, now with %q", w.Package, without(written[w.Package], got), without(got, written[w.Package]))
 		}
 	}
+}
+
+// without gives the words of a line that the other does not have.
+func without(line, other string) []string {
+	return slices.DeleteFunc(strings.Fields(line), func(word string) bool { return slices.Contains(strings.Fields(other), word) })
 }

@@ -64,7 +64,7 @@ func (c *Cluster) connected(ctx context.Context) (sarama.Client, error) {
 	if client != nil && !client.Closed() {
 		return client, nil
 	}
-	client, err := within(ctx, c.timeout, func() (sarama.Client, error) { return sarama.NewClient(c.access.Bootstrap, c.config) })
+	client, err := within(ctx, c.timeout, func() (sarama.Client, error) { return c.newClient(ctx) })
 	if err != nil {
 		return nil, c.failed("connect", nil, err)
 	}

@@ -82,25 +82,34 @@ func (c *Cluster) send(ctx context.Context, topic string, key, value []byte) err
 		return err
 	}
 	_, err = within(ctx, c.timeout, func() (struct{}, error) {
-		if err := client.RefreshMetadata(topic); err != nil {
-			return struct{}{}, err
-		}
-		leader, err := client.Leader(topic, 0)
-		if err != nil {
-			return struct{}{}, err
-		}
-		response, err := leader.Produce(produceOne(topic, key, value, c.timeout))
-		if err == nil {
-			if block := response.GetBlock(topic, 0); block == nil {
-				err = sarama.ErrIncompleteResponse
-			} else if block.Err != sarama.ErrNoError {
-				err = block.Err
-			}
+		err := produce(client, topic, produceOne(topic, key, value, c.timeout))
+		if isMoving(err) || errors.Is(err, sarama.ErrUnknownTopicOrPartition) { // what is known of the topic is old
+			err = errors.Join(err, client.RefreshMetadata(topic))
 		}
 		return struct{}{}, err
 	})
 	if err != nil {
 		return c.failed("write to "+topic, client, err)
+	}
+	return nil
+}
+
+// produce asks for the leader only when it is not known: a round trip more would count as the canary's.
+func produce(client sarama.Client, topic string, request *sarama.ProduceRequest) error {
+	leader, err := client.Leader(topic, 0)
+	if err != nil {
+		return err
+	}
+	response, err := leader.Produce(request)
+	if err != nil {
+		return err
+	}
+	block := response.GetBlock(topic, 0)
+	switch {
+	case block == nil:
+		return sarama.ErrIncompleteResponse
+	case block.Err != sarama.ErrNoError:
+		return block.Err
 	}
 	return nil
 }
@@ -122,7 +131,7 @@ func (c *Cluster) Await(ctx context.Context, topic string, key []byte, from int6
 			return offset, nil
 		}
 		last = err
-		if !errors.Is(err, kafka.ErrNoSuchTopic) && !errors.Is(err, errNotThere) {
+		if !errors.Is(err, kafka.ErrNoSuchTopic) && !errors.Is(err, errNotThere) && !isMoving(err) {
 			return 0, err
 		}
 		select {

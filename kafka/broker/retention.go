@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +15,7 @@ import (
 // retentionSettings are what is asked of a topic.
 var retentionSettings = []string{"retention.ms", "retention.bytes", "cleanup.policy", "delete.retention.ms"}
 
-// Retention is [kafka.Brokers]'s: one request for all topics.
+// Retention is [kafka.Brokers]'s: one request for all topics. A topic whose settings the brokers do not tell is left out.
 func (c *Cluster) Retention(ctx context.Context, topics []string) (map[string]kafka.Retention, error) {
 	client, err := c.connected(ctx)
 	if err != nil {
@@ -41,34 +40,34 @@ func (c *Cluster) Retention(ctx context.Context, topics []string) (map[string]ka
 		if code := sarama.KError(resource.ErrorCode); code != sarama.ErrNoError {
 			continue // its settings are not known
 		}
-		retention, err := readRetention(resource.Configs)
-		if err != nil {
-			return nil, fmt.Errorf("settings of topic %s: %w", resource.Name, err)
+		if retention, ok := readRetention(resource.Configs); ok {
+			kept[resource.Name] = retention
 		}
-		kept[resource.Name] = retention
 	}
 	return kept, nil
 }
 
-func readRetention(entries []*sarama.ConfigEntry) (kafka.Retention, error) {
+// readRetention is not ok when a setting that matters is missing or no number: then nothing is known of the topic.
+func readRetention(entries []*sarama.ConfigEntry) (kept kafka.Retention, ok bool) {
 	values := map[string]string{}
 	for _, e := range entries {
 		values[e.Name] = e.Value
 	}
-	policies := strings.Split(values["cleanup.policy"], ",")
-	kept := kafka.Retention{Compact: slices.Contains(policies, "compact"), Delete: slices.Contains(policies, "delete")}
-	for name, set := range map[string]func(int64){
-		"retention.ms":        func(n int64) { kept.Time = milliseconds(n) },
-		"retention.bytes":     func(n int64) { kept.Bytes = n },
-		"delete.retention.ms": func(n int64) { kept.Tombstones = milliseconds(n) },
-	} {
+	ok = true
+	number := func(name string) int64 {
 		n, err := strconv.ParseInt(values[name], 10, 64)
-		if err != nil {
-			return kafka.Retention{}, fmt.Errorf("%s %q: is not a number", name, values[name])
-		}
-		set(n)
+		ok = ok && err == nil
+		return n
 	}
-	return kept, nil
+	policies := strings.Split(values["cleanup.policy"], ",")
+	kept = kafka.Retention{Compact: slices.Contains(policies, "compact"), Delete: slices.Contains(policies, "delete")}
+	if kept.Delete {
+		kept.Time, kept.Bytes = milliseconds(number("retention.ms")), number("retention.bytes")
+	}
+	if kept.Compact {
+		kept.Tombstones = milliseconds(number("delete.retention.ms"))
+	}
+	return kept, ok && (kept.Delete || kept.Compact)
 }
 
 // milliseconds does not overflow: Kafka takes more of them than a Duration holds.

@@ -13,9 +13,13 @@ import (
 	"github.com/georedkit/georedkit/kafka/connect"
 )
 
-// workerKilledInMidCopy: what was copied and not committed is there twice; nothing is lost.
-func workerKilledInMidCopy(t *testing.T, s *suite) {
-	const records = 60_000
+// killInMidCopy kills the worker while it copies, and waits until everything is copied. It gives the number of records.
+func (s *suite) killInMidCopy() int64 {
+	s.t.Helper()
+	records := 60_000
+	if _, fake := s.d.(*World); fake {
+		records = 12_000 // it is slow enough to be caught in the middle
+	}
 	s.source.Create(s.topic, partitions)
 	s.source.Produce(s.topic, partitions, 0, 30)
 	s.copied(10)
@@ -29,9 +33,15 @@ func workerKilledInMidCopy(t *testing.T, s *suite) {
 		return nil
 	})
 	s.inject(WorkerKilled, geored.Target{Site: s.to})()
-	s.copied(10 + records/3)
+	s.copied(int64(10 + records/partitions))
+	return int64(30 + records)
+}
+
+// workerKilledInMidCopy: what was copied and not committed is there twice; nothing is lost.
+func workerKilledInMidCopy(t *testing.T, s *suite) {
+	records := s.killInMidCopy()
 	c := s.compare()
-	if c.Matched != 30+records || c.Missing+c.Different+c.Strays+c.Unproven != 0 {
+	if c.Matched != records || c.Missing+c.Different+c.Strays+c.Unproven != 0 {
 		t.Errorf("%s", c)
 	}
 	t.Logf("%d duplicates of %d records", c.Duplicates, records)
@@ -123,7 +133,7 @@ func groups(t *testing.T, s *suite) {
 // canaries arrive through every mirror, and leave nothing behind.
 func canaries(t *testing.T, s *suite) {
 	topic := fmt.Sprintf("canary-%d", time.Now().UnixNano()%1e6)
-	flights, err := s.r.Canaries(s.ctx, kafka.CanaryPlan{Topic: topic, Wait: time.Minute})
+	flights, err := s.r.Canaries(s.ctx, kafka.CanaryPlan{Topic: topic, Wait: time.Minute, Settle: s.settle()})
 	s.must(err)
 	if len(flights) != len(s.r.Mirrors()) {
 		t.Errorf("%d flights for %d mirrors", len(flights), len(s.r.Mirrors()))
@@ -143,7 +153,8 @@ func canaries(t *testing.T, s *suite) {
 // canaryDoesNotArrive through a cut link, and does through the other.
 func canaryDoesNotArrive(t *testing.T, s *suite) {
 	s.inject(LinkCut, geored.Target{Site: s.from, To: s.to})
-	flights, err := s.r.Canaries(s.ctx, kafka.CanaryPlan{Topic: fmt.Sprintf("lost-canary-%d", time.Now().UnixNano()%1e6), Wait: 10 * time.Second})
+	flights, err := s.r.Canaries(s.ctx, kafka.CanaryPlan{Topic: fmt.Sprintf("lost-canary-%d", time.Now().UnixNano()%1e6),
+		Wait: 2 * s.d.Access(s.from).Timeout, Settle: s.settle()})
 	if !errors.Is(err, kafka.ErrNotArrived) {
 		t.Errorf("got %v", err)
 	}
@@ -156,13 +167,7 @@ func canaryDoesNotArrive(t *testing.T, s *suite) {
 
 // remirror brings back what a recreated topic lost.
 func remirror(t *testing.T, s *suite) {
-	s.source.Create(s.topic, partitions)
-	s.source.Produce(s.topic, partitions, 0, 300)
-	s.copied(100)
-	s.stop()
-	s.source.Delete(s.topic)
-	s.source.Create(s.topic, partitions)
-	s.source.Produce(s.topic, partitions, 300, 600)
+	s.recreate(600)
 	s.resume()
 	s.copied(200)
 	if c := s.compare(); c.Missing != 300 {

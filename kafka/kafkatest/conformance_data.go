@@ -132,15 +132,7 @@ func (s *suite) lost(kind kafka.IncidentKind, offsets int64) {
 
 // recreatedLongerWhileStopped: the mirror goes on from its old position and jumps over the beginning of the new topic.
 func recreatedLongerWhileStopped(t *testing.T, s *suite) {
-	s.source.Create(s.topic, partitions)
-	s.source.Produce(s.topic, partitions, 0, 300)
-	s.copied(100)
-	s.stop()
-	s.source.Delete(s.topic)
-	s.source.Create(s.topic, partitions)
-	s.source.Produce(s.topic, partitions, 300, 900)
-	s.resume()
-	s.copied(300)
+	recreateLonger(s)
 	if got := len(s.values()); got != 300+600 {
 		t.Fatalf("the fault does not bite: %d values arrived", got)
 	}
@@ -174,5 +166,29 @@ func recreatedShorterWhileRunning(t *testing.T, s *suite) {
 		if i.Kind != kafka.Recreated || i.Offsets != 0 || i.Verdict() != geored.Warn {
 			t.Errorf("got %s", i)
 		}
+	}
+}
+
+// recreatedShorterWhileStopped: the mirror's position lies beyond the new log, so that it begins anew; nothing is lost.
+func recreatedShorterWhileStopped(t *testing.T, s *suite) {
+	s.recreate(90)
+	if verdict, _, reasons := s.stands(s.sample()); verdict != geored.Fail {
+		t.Errorf("before it goes on: %s %s", verdict, reasons)
+	}
+	s.resume()
+	s.eventually("all values", func() error {
+		if got := len(s.values()); got != 390 {
+			return fmt.Errorf("%d of 390", got)
+		}
+		return nil
+	})
+	s.copied(30)
+	for _, i := range s.incidents() {
+		if i.Kind != kafka.Recreated || i.Offsets != 0 || i.Verdict() != geored.Warn {
+			t.Errorf("got %s", i)
+		}
+	}
+	if found := s.incidents(); len(found) != partitions {
+		t.Errorf("%d incidents", len(found))
 	}
 }

@@ -3,6 +3,7 @@ package kafkatest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -11,24 +12,21 @@ import (
 	"github.com/georedkit/georedkit/kafka/connect"
 )
 
-// taskFailedUnderRunning: a record larger than the producer takes.
-func taskFailedUnderRunning(t *testing.T, s *suite) {
+// oversized lets a task fail by a record larger than the producer takes. mend gives the old settings back.
+func (s *suite) oversized() (found geored.Finding, mend func()) {
+	s.t.Helper()
 	s.source.Create(s.topic, partitions)
 	s.source.Produce(s.topic, partitions, 0, 30)
 	s.copied(10)
 	before, err := s.worker.Settings(s.ctx, s.connector())
 	s.must(err)
-	small := connect.Settings{}
-	for k, v := range before {
-		small[k] = v
-	}
+	small := maps.Clone(before)
 	small["producer.override.max.request.size"] = "20000"
 	s.stop() // so that no task goes on with the old settings
 	s.must(s.worker.PutSettings(s.ctx, s.connector(), small))
 	s.t.Cleanup(func() { _ = s.worker.PutSettings(s.ctx, s.connector(), before) })
 	s.resume()
 	s.source.Write(s.topic, []byte("big"), []byte(strings.Repeat("x", 40_000)))
-	var found geored.Finding
 	s.eventually("failed task", func() error {
 		connectors, err := s.worker.Connectors(s.ctx)
 		if err != nil {
@@ -39,6 +37,12 @@ func taskFailedUnderRunning(t *testing.T, s *suite) {
 		}
 		return nil
 	})
+	return found, func() { s.must(s.worker.PutSettings(s.ctx, s.connector(), before)) }
+}
+
+// taskFailedUnderRunning: the connector says RUNNING.
+func taskFailedUnderRunning(t *testing.T, s *suite) {
+	found, mend := s.oversized()
 	c, err := s.worker.Connector(s.ctx, s.connector())
 	s.must(err)
 	if c.State != connect.Running {
@@ -50,7 +54,7 @@ func taskFailedUnderRunning(t *testing.T, s *suite) {
 	if _, waiting, _ := s.stands(s.sample()); waiting == 0 {
 		t.Error("nothing waits")
 	}
-	s.must(s.worker.PutSettings(s.ctx, s.connector(), before))
+	mend()
 	s.must(s.worker.Restart(s.ctx, s.connector(), connect.RestartOptions{IncludeTasks: true, OnlyFailed: true}))
 	s.copied(11)
 }
@@ -94,11 +98,12 @@ func brokerSilent(t *testing.T, s *suite, fault Fault) {
 	s.source.Produce(s.topic, partitions, 0, 30)
 	s.copied(10)
 	mend := s.inject(fault, geored.Target{Site: s.from})
-	if _, err := s.r.Sample(s.ctx, s.mirror()); !errors.Is(err, kafka.ErrUnreachable) {
+	impatient := s.impatient()
+	if _, err := impatient.Sample(s.ctx, s.mirror()); !errors.Is(err, kafka.ErrUnreachable) {
 		t.Errorf("position of a silent source: %v", err)
 	}
 	s.green()
-	report, err := geored.Prove(s.ctx, geored.CheckConfig{}, s.r.Checks(nil)...)
+	report, err := geored.Prove(s.ctx, geored.CheckConfig{}, impatient.Checks(nil)...)
 	s.must(err)
 	if report.Verdict() == geored.Pass {
 		t.Error("the report passes")
@@ -119,7 +124,7 @@ func workerPaused(t *testing.T, s *suite) {
 	s.source.Produce(s.topic, partitions, 0, 30)
 	s.copied(10)
 	mend := s.inject(WorkerPaused, geored.Target{Site: s.to})
-	if _, err := s.r.Sample(s.ctx, s.mirror()); !errors.Is(err, connect.ErrUnreachable) {
+	if _, err := s.impatient().Sample(s.ctx, s.mirror()); !errors.Is(err, connect.ErrUnreachable) {
 		t.Errorf("got %v", err)
 	}
 	mend()

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -69,6 +71,9 @@ func (w *worker) copyRecords(ctx context.Context, admins map[geored.SiteName]*ka
 		}
 	}
 	w.commit(c, life, func(now *connector) {
+		if !maps.Equal(now.committed, c.committed) {
+			now.flushed, now.copied = now.committed, time.Now()
+		}
 		now.committed, now.syncs, now.ids, now.tasks = c.committed, c.syncs, c.ids, tasks
 	})
 }

@@ -5,10 +5,8 @@
 // [Conformance] is one suite of what package kafka promises. It runs against the fake here and against real servers,
 // and users can hold deployments of their own to it: [Deployment] is all it needs.
 //
-// The package is a module of its own, because kfake asks for a newer Go than package kafka does.
-//
 // Known gaps of the fake: one broker per site; a cut link stops the copying and cannot lose half of a reply; all tasks of
-// a connector share one fate; a kill loses what was copied since the last commit and nothing else; offset syncs are
-// written once per batch; positions are committed after every batch; topic settings and ACLs are not copied; Connect
-// answers 409 only when it is told to ([Rebalancing]).
+// a connector share one fate; a kill loses the position of the last batch, when it was within half a second; offset syncs
+// are written once per batch; topic settings and ACLs are not copied; Connect answers 409 only when it is told to
+// ([Rebalancing]).
 package kafkatest

@@ -44,6 +44,7 @@ func Example() {
 type exampleT struct{ *testing.T }
 
 func (exampleT) Helper()                   {}
+func (exampleT) Context() context.Context  { return context.Background() }
 func (exampleT) Cleanup(func())            {}
 func (exampleT) Fatalf(f string, a ...any) { panic(fmt.Sprintf(f, a...)) }
 func (exampleT) Logf(string, ...any)       {}

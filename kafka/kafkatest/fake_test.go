@@ -1,6 +1,8 @@
 package kafkatest_test
 
 import (
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +21,7 @@ func TestCanariesOfManySites(t *testing.T) {
 		began := time.Now()
 		world := kafkatest.New(t, names...)
 		r := kafkatest.Open(t, world, kafka.Limits{})
-		report, err := geored.Prove(t.Context(), geored.CheckConfig{}, r.CanaryCheck(kafka.CanaryPlan{Wait: 20 * time.Second}))
+		report, err := geored.Prove(t.Context(), geored.CheckConfig{}, r.CanaryCheck(kafka.CanaryPlan{Wait: 20 * time.Second, Settle: 200 * time.Millisecond}))
 		if err != nil || report.Verdict() != geored.Pass || len(report.Findings) != len(names)*(len(names)-1) {
 			t.Log(time.Since(began))
 			t.Errorf("%s with %d findings: %v %+v", report.Verdict(), len(report.Findings), err, report.Findings)
@@ -28,6 +30,23 @@ func TestCanariesOfManySites(t *testing.T) {
 			if left := kafkatest.Seed(t.Context(), t, world.Access(name)).Topics("canary"); len(left) > 0 {
 				t.Errorf("%s: left behind: %q", name, left)
 			}
+		}
+	}
+}
+
+// The README shows the table that the suite holds.
+func TestReadmeShowsTheTable(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := kafkatest.Table()
+	if len(rows) < 10 {
+		t.Errorf("%d rows", len(rows))
+	}
+	for _, row := range rows {
+		if !strings.Contains(string(readme), row.String()+"\n") {
+			t.Errorf("the README lacks\n%s", row)
 		}
 	}
 }

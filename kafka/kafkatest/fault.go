@@ -53,9 +53,12 @@ func (w *World) Inject(_ context.Context, fault Fault, at geored.Target) (func(c
 	case BrokerKilled:
 		return set(func(on bool) { site.gate.set(false, on) })
 	case LinkCut:
-		return set(func(on bool) { w.cut(at.Site, at.To, on) })
+		if w.sites[at.To] == nil {
+			return nil, fmt.Errorf("site %s: there is none", at.To)
+		}
+		return set(func(on bool) { w.cut(at.Site, at.To, on); w.sites[at.To].worker.settle() })
 	case WorkerPaused:
-		return set(func(on bool) { site.worker.set(func(s *workerState) { s.paused = on }) })
+		return set(func(on bool) { site.worker.set(func(s *workerState) { s.paused = on }); site.worker.settle() })
 	case WorkerKilled:
 		return set(site.worker.kill)
 	case Rebalancing:

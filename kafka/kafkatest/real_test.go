@@ -10,9 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -160,4 +162,62 @@ func TestConformanceOfSecureServers(t *testing.T) {
 		t.Error("settings show the password")
 	}
 	kafkatest.Conformance(t, d)
+	wrongPassword(t, d, worker)
+}
+
+// wrongPassword has a mirror log in at its source with another password: what the worker says of it is logged, the checks
+// must not pass, and with the right one everything arrives.
+func wrongPassword(t *testing.T, d *servers, worker *connect.Client) {
+	m := kafka.Mirror{From: "dc1", To: "dc2"}
+	name := m.Connector(kafka.SourceConnector)
+	before, err := worker.Settings(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seeder := kafkatest.Seed(t.Context(), t, d.Access(m.From))
+	seeder.Create("locked-out", 1)
+	wrong := maps.Clone(before)
+	wrong["source.cluster.sasl.jaas.config"] = strings.Replace(before["source.cluster.sasl.jaas.config"], d.password.Reveal(), "wrong", 1)
+	if err := worker.PutSettings(t.Context(), name, wrong); err != nil {
+		t.Fatal(err)
+	}
+	r := kafkatest.Open(t, d, kafka.Limits{Age: time.Second})
+	verdicts := func() map[geored.CheckID]geored.Verdict {
+		found := map[geored.CheckID]geored.Verdict{}
+		report, err := geored.Prove(t.Context(), geored.CheckConfig{}, r.Checks(nil)[:2]...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range report.Findings {
+			if f.Site == m.From && f.To == m.To {
+				found[f.Check] = f.Verdict
+			}
+		}
+		return found
+	}
+	seeder.Produce("locked-out", 1, 0, 10)
+	for until := time.Now().Add(30 * time.Second); time.Now().Before(until) && geored.Join(slices.Collect(maps.Values(verdicts()))...) != geored.Fail; {
+		time.Sleep(time.Second)
+	}
+	if found := verdicts(); geored.Join(slices.Collect(maps.Values(found))...) != geored.Fail {
+		t.Errorf("with a wrong password: %v", found)
+	}
+	c, err := worker.Connector(t.Context(), name)
+	t.Logf("with a wrong password Connect says %s, %d tasks: %s; %v", c.State, len(c.Tasks), connect.Cause(c.Trace), err)
+	if err := worker.PutSettings(t.Context(), name, before); err != nil {
+		t.Fatal(err)
+	}
+	tasks, err := r.RestartTasks(m.To)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (geored.Runbook{Name: "restart", Stages: []geored.Stage{geored.StageOf("restart", tasks...)}}).Run(t.Context(), geored.RunConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	target := kafkatest.Seed(t.Context(), t, d.Access(m.To))
+	for until := time.Now().Add(time.Minute); target.End("dc1.locked-out", 0) < 10; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("with the right password nothing arrives")
+		}
+	}
 }

@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"strings"
@@ -29,7 +30,8 @@ type Seeder struct {
 func Seed(ctx context.Context, t tester, access kafka.Access) *Seeder {
 	t.Helper()
 	options := clientOptions(access)
-	client, err := kgo.NewClient(append(options, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(64<<10))...)
+	client, err := kgo.NewClient(append(options, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(64<<10),
+		kgo.DisableIdempotentWrite())...) // brokers may keep a producer's sequence beyond the topic
 	if err != nil {
 		t.Fatalf("site %s: %v", access.Site, err)
 	}
@@ -38,7 +40,7 @@ func Seed(ctx context.Context, t tester, access kafka.Access) *Seeder {
 }
 
 func clientOptions(access kafka.Access) []kgo.Opt {
-	options := []kgo.Opt{kgo.SeedBrokers(access.Bootstrap...), kgo.ProducerLinger(0), kgo.RecordDeliveryTimeout(30 * time.Second),
+	options := []kgo.Opt{kgo.SeedBrokers(access.Bootstrap...), kgo.DisableClientMetrics(), kgo.ProducerLinger(0), kgo.RecordDeliveryTimeout(30 * time.Second),
 		kgo.RetryTimeout(20 * time.Second), kgo.MetadataMinAge(10 * time.Millisecond), kgo.UnknownTopicRetries(-1)}
 	if access.TLS != nil {
 		options = append(options, kgo.Dialer((&tls.Dialer{Config: access.TLS}).DialContext))
@@ -115,7 +117,7 @@ func (s *Seeder) produce(records ...*kgo.Record) {
 // Transact writes one transaction of n records into partition 0, and commits or aborts it.
 func (s *Seeder) Transact(topic string, n int, commit bool) {
 	s.t.Helper()
-	client, err := kgo.NewClient(append(clientOptions(s.access), kgo.TransactionalID("kafkatest-"+topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	client, err := kgo.NewClient(append(clientOptions(s.access), kgo.TransactionalID("kafkatest-"+rand.Text()), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		s.t.Fatalf("site %s: %v", s.access.Site, err)
 	}

@@ -26,6 +26,8 @@ type worker struct {
 	records map[geored.SiteName]*stream.Reader
 	client  map[geored.SiteName]*kgo.Client
 
+	round sync.Mutex // held while the connectors do their work
+
 	mu    sync.Mutex
 	moved *sync.Cond
 	state workerState
@@ -45,6 +47,8 @@ type connector struct {
 	trace     string
 	tasks     []connect.Task
 	committed map[kafka.Partition]int64 // last copied offset
+	flushed   map[kafka.Partition]int64 // committed before the last batch
+	copied    time.Time                 // when that batch was
 	syncs     map[kafka.Partition][]kafka.OffsetSync
 	ids       map[string]kafka.TopicID // of the topics that the running tasks know
 	changed   int                      // counts changes from outside: a step that began before one is dropped
@@ -68,7 +72,7 @@ func newWorker(t tester, world *World, s *site) *worker {
 		if w.records[name], err = stream.Open(access); err != nil {
 			t.Fatalf("%v", err)
 		}
-		client, err := kgo.NewClient(kgo.SeedBrokers(access.Bootstrap...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		client, err := kgo.NewClient(kgo.SeedBrokers(access.Bootstrap...), kgo.DisableClientMetrics(), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 			kgo.ProducerLinger(0), kgo.RecordDeliveryTimeout(20*time.Second))
 		if err != nil {
 			t.Fatalf("%v", err)
@@ -116,11 +120,19 @@ func (w *worker) set(f func(*workerState)) {
 	w.moved.Broadcast()
 }
 
+// flushInterval is how long a batch is copied and not committed: a kill meanwhile has it copied again.
+const flushInterval = 500 * time.Millisecond
+
 // kill ends the worker, and starts it again when it is mended.
 func (w *worker) kill(on bool) {
 	w.set(func(s *workerState) {
 		s.killed = on
 		s.life++
+		for _, c := range s.connectors {
+			if on && c.flushed != nil && time.Since(c.copied) < flushInterval {
+				c.committed = c.flushed
+			}
+		}
 		if !on {
 			for _, c := range s.connectors {
 				if c.state == connect.Running || c.state == connect.Failed {
@@ -138,21 +150,34 @@ func (w *worker) run(ctx context.Context) {
 		admins[name] = kadm.NewClient(client)
 	}
 	for ctx.Err() == nil {
-		for _, c := range w.runnable() {
-			switch c.class() {
-			case kafka.SourceConnector:
-				w.copyRecords(ctx, admins, c)
-			case kafka.CheckpointConnector:
-				w.checkpoint(ctx, admins, c)
-			case kafka.HeartbeatConnector:
-				w.heartbeat(ctx, admins, c)
-			}
-		}
+		w.turn(ctx, admins)
 		select {
 		case <-ctx.Done():
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+// turn lets every connector work once.
+func (w *worker) turn(ctx context.Context, admins map[geored.SiteName]*kadm.Client) {
+	w.round.Lock()
+	defer w.round.Unlock()
+	for _, c := range w.runnable() {
+		switch c.class() {
+		case kafka.SourceConnector:
+			w.copyRecords(ctx, admins, c)
+		case kafka.CheckpointConnector:
+			w.checkpoint(ctx, admins, c)
+		case kafka.HeartbeatConnector:
+			w.heartbeat(ctx, admins, c)
+		}
+	}
+}
+
+// settle returns when what was under way has ended: a fault that is there lets nothing through any more.
+func (w *worker) settle() {
+	w.round.Lock()
+	defer w.round.Unlock()
 }
 
 // runnable are copies of the connectors that run, as they are now.

@@ -16,6 +16,7 @@ import (
 // tester is the part of testing.TB that the kit needs.
 type tester interface {
 	Helper()
+	Context() context.Context
 	Cleanup(func())
 	Fatalf(format string, args ...any)
 	Logf(format string, args ...any)
@@ -63,10 +64,14 @@ func New(t tester, names ...geored.SiteName) *World {
 	for _, m := range kafka.MirrorsBothWays(names...) {
 		w.sites[m.To].worker.mirror(m)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context())) // it ends in the cleanup
 	var running sync.WaitGroup
 	for _, s := range w.sites {
-		running.Go(func() { s.worker.run(ctx) })
+		running.Add(1)
+		go func() {
+			defer running.Done()
+			s.worker.run(ctx)
+		}()
 	}
 	t.Cleanup(func() {
 		for _, s := range w.sites {

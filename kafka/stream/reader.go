@@ -38,15 +38,14 @@ func Open(access kafka.Access) (*Reader, error) {
 		kgo.ClientID("georedkit"),
 		kgo.DialTimeout(r.timeout),
 		kgo.RetryTimeout(r.timeout),
+		kgo.DisableClientMetrics(), // nobody asked for them
 		kgo.KeepControlRecords(),
 		kgo.KeepRetryableFetchErrors(), // a topic that is gone is an error, not a reason to wait
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxWait(250 * time.Millisecond),
 		kgo.FetchMaxBytes(16 << 20),
 	}
-	if access.TLS != nil {
-		r.options = append(r.options, kgo.DialTLSConfig(access.TLS))
-	}
+	r.options = append(r.options, way(access, r.timeout)...)
 	if access.SASL != nil {
 		r.options = append(r.options, kgo.SASL(mechanism(*access.SASL)))
 	}

@@ -56,5 +56,9 @@ func Echo(ctx context.Context, from, to netip.Addr, bytes int) (bool, error) {
 // the one that [mesh.TunnelMTU] starts from.
 func UnderlayMTU(ctx context.Context, to netip.Addr) (int, error) { return underlayMTU(ctx, to) }
 
+// LinkMTU is the MTU, in bytes, of the interface by which packets leave for an address, whatever was learned of the path
+// behind it.
+func LinkMTU(ctx context.Context, to netip.Addr) (int, error) { return linkMTU(ctx, to) }
+
 // Routed gives the prefixes that [Route] made to be reached through a gateway, sorted, by the gateway's address.
 func Routed(ctx context.Context) (map[netip.Addr][]netip.Prefix, error) { return routed(ctx) }

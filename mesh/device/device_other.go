@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/georedkit/georedkit/mesh"
+	"github.com/georedkit/georedkit/mesh/gateway"
 )
 
 // Tunnel is an interface that is up. It owns the interface only where [Up] made it inside this process.
@@ -38,3 +39,9 @@ func routed(context.Context) (map[netip.Addr][]netip.Prefix, error) { return nil
 func echo(context.Context, netip.Addr, netip.Addr, int) (bool, error) { return false, ErrUnsupported }
 
 func underlayMTU(context.Context, netip.Addr) (int, error) { return 0, ErrUnsupported }
+
+func support(context.Context, string) (gateway.Support, error) {
+	return gateway.Support{}, ErrUnsupported
+}
+
+func linkMTU(context.Context, netip.Addr) (int, error) { return 0, ErrUnsupported }

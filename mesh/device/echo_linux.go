@@ -132,19 +132,36 @@ func checksum(message []byte) uint16 {
 }
 
 func underlayMTU(ctx context.Context, to netip.Addr) (int, error) {
+	route, link, err := leaving(ctx, to)
+	if err != nil || route.MTU > 0 {
+		return route.MTU, err
+	}
+	return link.Attrs().MTU, nil
+}
+
+func linkMTU(ctx context.Context, to netip.Addr) (int, error) {
+	_, link, err := leaving(ctx, to)
+	if err != nil {
+		return 0, err
+	}
+	return link.Attrs().MTU, nil
+}
+
+// leaving is the way that packets to an address take.
+func leaving(ctx context.Context, to netip.Addr) (netlink.Route, netlink.Link, error) {
 	if err := ctx.Err(); err != nil {
-		return 0, context.Cause(ctx)
+		return netlink.Route{}, nil, context.Cause(ctx)
 	}
 	routes, err := netlink.RouteGet(to.AsSlice())
-	if err != nil || len(routes) == 0 {
-		return 0, fmt.Errorf("route to %s: %w", to, err)
+	if err == nil && len(routes) == 0 {
+		err = unix.ENETUNREACH
 	}
-	if routes[0].MTU > 0 {
-		return routes[0].MTU, nil
+	if err != nil {
+		return netlink.Route{}, nil, fmt.Errorf("route to %s: %w", to, err)
 	}
 	link, err := netlink.LinkByIndex(routes[0].LinkIndex)
 	if err != nil {
-		return 0, fmt.Errorf("interface of the route to %s: %w", to, err)
+		return netlink.Route{}, nil, fmt.Errorf("interface of the route to %s: %w", to, err)
 	}
-	return link.Attrs().MTU, nil
+	return routes[0], link, nil
 }

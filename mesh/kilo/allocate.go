@@ -18,11 +18,7 @@ func Allocate(subnet netip.Prefix, nodes []Node, g Granularity, now time.Time) m
 		if n.Unready(now) != "" {
 			continue
 		}
-		segment := "node:" + n.Name
-		if g != ByNode && n.InternalIP.IsValid() {
-			segment = "location:" + n.Location
-		}
-		segments[segment] = append(segments[segment], n)
+		segments[n.segment(g)] = append(segments[n.segment(g)], n)
 	}
 	names := make([]string, 0, len(segments))
 	for name := range segments {

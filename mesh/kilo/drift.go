@@ -2,6 +2,7 @@ package kilo
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -40,9 +41,12 @@ func Drift(d mesh.Device, live []Peer) []mesh.Difference {
 	return append(drift, extra...)
 }
 
+// Same says whether two peers are one in all that counts; the order of their prefixes does not.
+func (p Peer) Same(other Peer) bool { return p.fields() == other.fields() }
+
 type field struct{ name, value string }
 
-// fields are what counts of a peer, as text; the order of its prefixes does not.
+// fields are what counts of a peer, as text.
 func (p Peer) fields() [4]field {
 	allowed := slices.Clone(p.Spec.AllowedIPs)
 	slices.Sort(allowed)
@@ -53,3 +57,34 @@ func (p Peer) fields() [4]field {
 	return [4]field{{"publicKey", p.Spec.PublicKey}, {"endpoint", endpoint}, {"allowedIPs", strings.Join(allowed, ",")},
 		{"persistentKeepalive", fmt.Sprint(p.Spec.PersistentKeepalive)}}
 }
+
+// DeviceDrift is [mesh.Device.Drift] for a device that Kilo keeps: what Kilo adds for the nodes of the own cluster is
+// put aside, and the port is that of the node's endpoint, where Kilo listens. Nodes are those of the device's site.
+func DeviceDrift(d mesh.Device, site mesh.Site, nodes []Node, s mesh.DeviceState) []mesh.Difference {
+	own := []netip.Prefix{site.WireGuardCIDR}
+	own = append(own, site.Pods...)
+	keys := map[mesh.PublicKey]bool{}
+	for _, n := range nodes {
+		if n.Site != d.Site {
+			continue
+		}
+		keys[n.Key] = n.Name != d.Node
+		if own = append(own, n.AllowedLocationIPs...); n.InternalIP.IsValid() {
+			own = append(own, single(n.InternalIP.Addr()))
+		}
+		if n.Name == d.Node && n.Endpoint.IsValid() {
+			d.ListenPort = n.Endpoint.Port()
+		}
+	}
+	s.Peers = slices.DeleteFunc(slices.Clone(s.Peers), func(p mesh.PeerState) bool { return keys[p.PublicKey] })
+	s.Routes = slices.DeleteFunc(slices.Clone(s.Routes), func(r netip.Prefix) bool {
+		return slices.ContainsFunc(own, func(o netip.Prefix) bool { return o.Bits() <= r.Bits() && o.Contains(r.Addr()) })
+	})
+	s.Addresses = slices.Clone(s.Addresses)
+	for i, a := range s.Addresses {
+		s.Addresses[i] = single(a.Addr()) // Kilo gives it the bits of its whole range
+	}
+	return d.Drift(s)
+}
+
+func single(ip netip.Addr) netip.Prefix { return netip.PrefixFrom(ip, ip.BitLen()) }

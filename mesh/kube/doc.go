@@ -1,4 +1,6 @@
-// Package kube runs WireGuard gateways in the clusters of a mesh and asks them how their tunnels stand.
+// Package kube joins the clusters of a mesh and proves that they are joined.
 //
-// The type to know is [Gateways]: the agents of package mesh/gateway on every node of one site, as a DaemonSet.
+// The two types to know are [Mesh] and [KiloMesh]: sites joined by gateways of this project's own (see [Gateways]), and
+// sites whose clusters Kilo joins, of which this package reads the nodes' annotations and the Peer objects and, through
+// [Observers], the WireGuard interfaces themselves. Both are proven by the same checks, of a [Proof].
 package kube

@@ -238,7 +238,7 @@ func TestAHoleInThePathMTU(t *testing.T) {
 	for _, where := range both {
 		found.has(meshkube.CheckPods, where, geored.Pass)
 		// 1400 less the outer headers of 60 bytes, in WireGuard's steps of 16.
-		found.has(meshkube.CheckPathMTU, where, geored.Fail, "packets of more than 1328 bytes are lost, the tunnel's MTU is 1420")
+		found.has(meshkube.CheckPathMTU, where, geored.Fail, "packets of 1328 bytes cross the tunnel and those of 1329 do not, though its MTU is 1420")
 	}
 	set(1500, 65535)
 	r.proves()

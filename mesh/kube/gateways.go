@@ -6,12 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
-
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
@@ -55,15 +52,13 @@ func (g Gateways) Task(step geored.Step, c gateway.Config) (geored.Task, error) 
 
 // state asks every agent.
 func (g Gateways) state(ctx context.Context, c gateway.Config) (geored.State, error) {
-	pods, err := g.pods(ctx)
+	byNode, err := g.fleet().pods(ctx)
 	if err != nil {
 		return geored.State{}, err
 	}
 	var targets []geored.Target
-	byNode := map[string]pod{}
-	for _, p := range pods {
-		targets = append(targets, geored.Target{Site: g.Cluster.Site(), Name: p.node})
-		byNode[p.node] = p
+	for _, node := range slices.Sorted(maps.Keys(byNode)) {
+		targets = append(targets, geored.Target{Site: g.Cluster.Site(), Name: node})
 	}
 	if _, ok := byNode[c.Node]; !ok {
 		return geored.State{Detail: fmt.Sprintf("node %s, which is to be the gateway, runs no agent", c.Node)}, nil
@@ -82,11 +77,11 @@ func (g Gateways) state(ctx context.Context, c gateway.Config) (geored.State, er
 			return geored.State{Detail: fmt.Sprintf("node %s: %s", t.Name, drift)}, nil
 		}
 	}
-	return geored.State{Done: true, Detail: fmt.Sprintf("interface %s on %s, routes on %d other nodes", c.Device.Interface, c.Node, len(pods)-1)}, nil
+	return geored.State{Done: true, Detail: fmt.Sprintf("interface %s on %s, routes on %d other nodes", c.Device.Interface, c.Node, len(byNode)-1)}, nil
 }
 
-func (g Gateways) deviceDrift(ctx context.Context, pod pod, wanted mesh.Device) (string, error) {
-	state, err := g.device(ctx, pod, wanted.Interface)
+func (g Gateways) deviceDrift(ctx context.Context, agent kube.Probe, wanted mesh.Device) (string, error) {
+	state, err := askDevice(ctx, agent, wanted.Interface)
 	if remote := new(probe.RemoteError); errors.As(err, &remote) {
 		return remote.Message, nil // the agent answers, the interface is not there yet
 	}
@@ -105,8 +100,8 @@ func (g Gateways) deviceDrift(ctx context.Context, pod pod, wanted mesh.Device) 
 	return "", nil
 }
 
-func (g Gateways) routeDrift(ctx context.Context, pod pod, c gateway.Config) (string, error) {
-	byGateway, err := probe.AskNamed[map[netip.Addr][]netip.Prefix](ctx, g.probe(pod), gateway.AskRoutes, struct{}{})
+func (g Gateways) routeDrift(ctx context.Context, agent kube.Probe, c gateway.Config) (string, error) {
+	byGateway, err := probe.AskNamed[map[netip.Addr][]netip.Prefix](ctx, agent, gateway.AskRoutes, struct{}{})
 	if err != nil {
 		return "", err
 	}
@@ -131,59 +126,21 @@ func (g Gateways) routeDrift(ctx context.Context, pod pod, c gateway.Config) (st
 // Device asks the agent of a node for its interface. The error wraps a probe.RemoteError when the agent answers and the
 // interface is not there.
 func (g Gateways) Device(ctx context.Context, node, link string) (mesh.DeviceState, error) {
-	pod, err := g.podOn(ctx, node)
-	if err != nil {
-		return mesh.DeviceState{}, err
-	}
-	return g.device(ctx, pod, link)
-}
-
-func (g Gateways) device(ctx context.Context, pod pod, link string) (mesh.DeviceState, error) {
-	return probe.AskNamed[mesh.DeviceState](ctx, g.probe(pod), gateway.AskDevice, gateway.DeviceQuestion{Interface: link})
+	return g.fleet().device(ctx, node, link)
 }
 
 // Sample asks the agent of a node for two samples of its interface with a packet through each tunnel between them.
 func (g Gateways) Sample(ctx context.Context, node string, question gateway.SampleQuestion) (mesh.Sample, error) {
-	pod, err := g.podOn(ctx, node)
-	if err != nil {
-		return mesh.Sample{}, err
-	}
-	return probe.AskNamed[mesh.Sample](ctx, g.probe(pod), gateway.AskHandshakes, question)
+	return g.fleet().sample(ctx, node, question)
 }
 
-type pod struct{ name, node string }
-
-func (g Gateways) probe(p pod) kube.Probe {
-	return kube.Probe{Cluster: g.Cluster, Namespace: g.Namespace, Pod: p.name, Container: "agent"}
+// LinkMTU asks the agent of a node for the MTU of the interface by which packets to an address leave.
+func (g Gateways) LinkMTU(ctx context.Context, node string, to netip.Addr) (int, error) {
+	return g.fleet().linkMTU(ctx, node, to)
 }
 
-// pods are the running agents.
-func (g Gateways) pods(ctx context.Context) ([]pod, error) {
-	selector := labels.SelectorFromSet(podLabels).String()
-	list, err := g.Cluster.Client().CoreV1().Pods(g.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return nil, err
-	}
-	var pods []pod
-	for _, item := range list.Items {
-		if item.DeletionTimestamp == nil && item.Status.Phase == corev1.PodRunning {
-			pods = append(pods, pod{item.Name, item.Spec.NodeName})
-		}
-	}
-	return pods, nil
-}
-
-func (g Gateways) podOn(ctx context.Context, node string) (pod, error) {
-	pods, err := g.pods(ctx)
-	if err != nil {
-		return pod{}, err
-	}
-	for _, p := range pods {
-		if p.node == node {
-			return p, nil
-		}
-	}
-	return pod{}, fmt.Errorf("node %s: no gateway agent runs on it", node)
+func (g Gateways) fleet() fleet {
+	return fleet{Cluster: g.Cluster, namespace: g.Namespace, labels: podLabels, container: "agent", what: "gateway agent"}
 }
 
 // digest makes the pods of another config other pods.

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/probe"
 	"github.com/georedkit/georedkit/mesh"
+	"github.com/georedkit/georedkit/mesh/gateway"
 )
 
 // usualMTU is that of most networks: a path wider than the tunnel is worth knowing.
@@ -46,7 +48,7 @@ func (p *Proof) tunnel(ctx context.Context) []geored.Finding {
 }
 
 func (p *Proof) transfer(ctx context.Context, layout mesh.Layout, t geored.Target) (transfer, error) {
-	podIP, err := p.farPod(ctx, t)
+	podIP, _, err := p.far(ctx, t)
 	if err != nil {
 		return transfer{}, err
 	}
@@ -65,58 +67,67 @@ func (p *Proof) transfer(ctx context.Context, layout mesh.Layout, t geored.Targe
 	return transfer{sentBytes: after - before, hasPeer: had && has}, err
 }
 
-// sent is what the tunnels of t's gateway have sent to the other site so far.
-func (p *Proof) sent(ctx context.Context, layout mesh.Layout, t geored.Target) (bytes int64, found bool, err error) {
-	device, _ := layout.Device(t.Site, "")
-	state, err := p.Ends[t.Site].Gateways.Device(ctx, device.Node, device.Interface)
-	if err != nil {
-		return 0, false, err
-	}
-	for _, peer := range device.Peers {
-		if live, ok := state.Peer(peer.PublicKey); ok && peer.Site == t.To {
-			bytes, found = bytes+live.SentBytes, true
-		}
-	}
-	return bytes, found, nil
-}
-
-// pathMTU finds the largest packet that comes through and holds it against the tunnel's MTU.
+// pathMTU finds the largest packet that comes through and holds it against the tunnel's MTU, and that against what pods
+// send.
 func (p *Proof) pathMTU(ctx context.Context) []geored.Finding {
 	type path struct {
-		mtu int
+		mesh.MTUSample
 		err error
 	}
 	layout := p.planned()
 	answers := geored.Ask(ctx, p.pairs(), func(ctx context.Context, t geored.Target) (path, error) {
-		podIP, err := p.farPod(ctx, t)
-		if err != nil {
-			return path{}, err
-		}
-		device, _ := layout.Device(t.Site, "")
-		answer, err := probe.Ask(ctx, p.near(t), probe.PathMTU{Address: net.JoinHostPort(podIP, strconv.Itoa(probe.EchoPort)), Max: max(device.MTU, usualMTU)})
+		s, err := p.mtuSample(ctx, layout, t)
 		if remote := new(probe.RemoteError); errors.As(err, &remote) {
 			return path{err: remote}, nil
 		}
-		return path{mtu: answer.MTU}, err
+		return path{MTUSample: s}, err
 	})
-	return answers.Each(func(t geored.Target, x path) geored.Finding {
-		device, _ := layout.Device(t.Site, "")
-		switch {
-		case x.err != nil:
+	return answers.Each(func(_ geored.Target, x path) geored.Finding {
+		if x.err != nil {
 			return geored.Finding{Verdict: geored.Fail, Message: x.err.Error(), Remedy: "look at mesh/handshake of this pair"}
-		case x.mtu < device.MTU:
-			return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("packets of more than %d bytes are lost, the tunnel's MTU is %d", x.mtu, device.MTU),
-				Remedy: fmt.Sprintf("set the tunnel's MTU to %d or less, and that of the pods too", x.mtu)}
 		}
-		return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("packets of %d bytes arrive, the tunnel's MTU is %d", x.mtu, device.MTU)}
+		j := x.Judge()
+		return geored.Finding{Verdict: j.Verdict, Message: j.Message, Remedy: j.Remedy}
 	})
 }
 
-func (p *Proof) farPod(ctx context.Context, t geored.Target) (string, error) {
-	far := p.Ends[t.To]
-	podIP, _, err := far.Probe.Addresses(ctx, far.Gateways.Cluster)
+func (p *Proof) mtuSample(ctx context.Context, layout mesh.Layout, t geored.Target) (mesh.MTUSample, error) {
+	podIP, _, err := p.far(ctx, t)
 	if err != nil {
-		return "", fmt.Errorf("address in site %s: %w", t.To, err)
+		return mesh.MTUSample{}, err
 	}
-	return podIP, nil
+	pod, err := netip.ParseAddr(podIP)
+	if err != nil {
+		return mesh.MTUSample{}, err
+	}
+	near, _ := layout.Device(t.Site, "")
+	far, _ := layout.Device(t.To, "")
+	s := mesh.MTUSample{Tunnel: near.MTU, Far: far.MTU}
+	if s.Underlay, s.OuterIPv6, err = p.underlay(ctx, near, t.To); err != nil {
+		return s, err
+	}
+	if s.Pods, err = probe.AskNamed[int](ctx, p.near(t), gateway.AskLinkMTU, gateway.LinkQuestion{To: pod}); err != nil {
+		return s, err
+	}
+	largest := max(near.MTU, usualMTU)
+	answer, err := probe.Ask(ctx, p.near(t), probe.PathMTU{Address: net.JoinHostPort(podIP, strconv.Itoa(probe.EchoPort)), Max: largest})
+	if err != nil {
+		return s, err
+	}
+	s.Probes = []mesh.SizeProbe{{Bytes: answer.MTU, Answered: true}}
+	if answer.MTU < largest {
+		s.Probes = append(s.Probes, mesh.SizeProbe{Bytes: answer.MTU + 1})
+	}
+	return s, nil
+}
+
+// underlay is the MTU of the interface by which a device's own packets to a site leave; 0 where that is known by name only.
+func (p *Proof) underlay(ctx context.Context, d mesh.Device, to geored.SiteName) (mtu int, ipv6 bool, err error) {
+	for _, peer := range d.Peers {
+		if address := peer.Endpoint.Addr(); peer.Site == to && address.IsValid() {
+			mtu, err = p.ends[d.Site].devices.LinkMTU(ctx, d.Node, address)
+			return mtu, address.Is6(), err
+		}
+	}
+	return 0, false, nil
 }

@@ -25,9 +25,7 @@ func (g Gateways) Objects(c gateway.Config) ([]*kube.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: g.Namespace, Labels: map[string]string{
-		"pod-security.kubernetes.io/enforce": "privileged", // host network and NET_ADMIN are what the agents are for
-	}}}
+	namespace := privileged(g.Namespace)
 	config := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: g.Namespace, Name: name},
 		Data:       map[string]string{"gateway.json": string(text)},
@@ -50,40 +48,46 @@ func (g Gateways) Objects(c gateway.Config) ([]*kube.Object, error) {
 }
 
 func (g Gateways) podSpec() corev1.PodSpec {
-	no, yes, root, grace := false, true, int64(0), int64(1)
-	var secrets []corev1.LocalObjectReference
-	if g.PullSecret != "" {
-		secrets = []corev1.LocalObjectReference{{Name: g.PullSecret}}
-	}
 	hostPath := func(volume, path string, kind corev1.HostPathType) corev1.Volume {
 		return corev1.Volume{Name: volume, VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: path, Type: &kind}}}
+	}
+	spec := nodePod(g.PullSecret, corev1.Container{
+		Name: "agent", Image: g.Image,
+		Args: []string{"gateway", "-config", "/etc/georedkit/gateway.json", "-key", stateDir + "/wireguard.key"},
+		Env: []corev1.EnvVar{{Name: "NODE_NAME", ValueFrom: &corev1.EnvVarSource{
+			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "spec.nodeName"}}}},
+		VolumeMounts: []corev1.VolumeMount{
+			{Name: "config", MountPath: "/etc/georedkit", ReadOnly: true},
+			{Name: "state", MountPath: stateDir},
+			{Name: "devices", MountPath: "/dev/net"},
+			{Name: "sockets", MountPath: sockets},
+		},
+	}, "NET_ADMIN")
+	spec.Volumes = []corev1.Volume{
+		{Name: "config", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}}},
+		hostPath("state", stateDir, corev1.HostPathDirectoryOrCreate),
+		hostPath("devices", "/dev/net", corev1.HostPathDirectoryOrCreate), // tun, for kernels without WireGuard
+		{Name: "sockets", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+	}
+	return spec
+}
+
+// nodePod is a pod on a node's own network with nothing but the capabilities it needs.
+func nodePod(pullSecret string, container corev1.Container, capabilities ...corev1.Capability) corev1.PodSpec {
+	no, yes, root, grace := false, true, int64(0), int64(1)
+	var secrets []corev1.LocalObjectReference
+	if pullSecret != "" {
+		secrets = []corev1.LocalObjectReference{{Name: pullSecret}}
+	}
+	container.SecurityContext = &corev1.SecurityContext{
+		RunAsUser: &root, AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,
+		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: capabilities},
 	}
 	return corev1.PodSpec{
 		HostNetwork: true, DNSPolicy: corev1.DNSDefault, ImagePullSecrets: secrets,
 		AutomountServiceAccountToken: &no, EnableServiceLinks: &no, TerminationGracePeriodSeconds: &grace,
 		PriorityClassName: "system-node-critical",
 		Tolerations:       []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
-		Containers: []corev1.Container{{
-			Name: "agent", Image: g.Image,
-			Args: []string{"gateway", "-config", "/etc/georedkit/gateway.json", "-key", stateDir + "/wireguard.key"},
-			Env: []corev1.EnvVar{{Name: "NODE_NAME", ValueFrom: &corev1.EnvVarSource{
-				FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "spec.nodeName"}}}},
-			SecurityContext: &corev1.SecurityContext{
-				RunAsUser: &root, AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,
-				Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"NET_ADMIN"}},
-			},
-			VolumeMounts: []corev1.VolumeMount{
-				{Name: "config", MountPath: "/etc/georedkit", ReadOnly: true},
-				{Name: "state", MountPath: stateDir},
-				{Name: "devices", MountPath: "/dev/net"},
-				{Name: "sockets", MountPath: "/var/run/wireguard"},
-			},
-		}},
-		Volumes: []corev1.Volume{
-			{Name: "config", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}}},
-			hostPath("state", stateDir, corev1.HostPathDirectoryOrCreate),
-			hostPath("devices", "/dev/net", corev1.HostPathDirectoryOrCreate), // tun, for kernels without WireGuard
-			{Name: "sockets", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
-		},
+		Containers:        []corev1.Container{container},
 	}
 }

@@ -6,26 +6,32 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/probe"
 	"github.com/georedkit/georedkit/mesh"
-	"github.com/georedkit/georedkit/mesh/gateway"
 )
 
-// Proof holds a mesh against what can be seen of it from inside its sites. Each site's probe pod must run.
+// Proof holds a mesh against what can be seen of it from inside its sites. Each site's probe pod must run. A proof is
+// for one run of its checks: the first finds out what the others hold against.
 type Proof struct {
-	Mesh
+	sight
+	checks []geored.Check // the first ones: of what made the mesh
 
 	mu     sync.Mutex
-	layout mesh.Layout // as planned over the gateways that were found
+	layout mesh.Layout // as planned over the devices that were found
 }
 
-// NewProof makes the proof of a mesh.
-func NewProof(m Mesh) *Proof { return &Proof{Mesh: m} }
+// NewProof makes the proof of a mesh of gateways.
+func NewProof(m Mesh) *Proof {
+	p := &Proof{sight: m.sight()}
+	p.checks = []geored.Check{{ID: CheckGateways, Title: "every gateway's WireGuard interface is as planned",
+		Run: func(ctx context.Context) []geored.Finding { return p.gateways(ctx, m) }}}
+	return p
+}
 
 // IDs of the checks.
 const (
@@ -39,15 +45,14 @@ const (
 
 // Checks are the checks of the mesh, for every ordered pair of sites.
 func (p *Proof) Checks() []geored.Check {
-	gateways := []geored.CheckID{CheckGateways}
-	return []geored.Check{
-		{ID: CheckGateways, Title: "every gateway's WireGuard interface is as planned", Run: p.gateways},
-		{ID: CheckHandshake, Title: "every tunnel carries traffic both ways", Needs: gateways, Run: p.handshakes},
-		{ID: CheckPods, Title: "a pod of each site reaches a pod of every other", Run: p.pods},
-		{ID: CheckServices, Title: "a pod of each site reaches a service of every other", Run: p.services},
-		{ID: CheckTunnel, Title: "what pods send to another site goes through the tunnel", Needs: gateways, Run: p.tunnel},
-		{ID: CheckPathMTU, Title: "packets as large as the tunnel's MTU arrive", Needs: gateways, Run: p.pathMTU},
-	}
+	planned := []geored.CheckID{CheckGateways}
+	return append(slices.Clone(p.checks),
+		geored.Check{ID: CheckHandshake, Title: "every tunnel carries traffic both ways", Needs: planned, Run: p.handshakes},
+		geored.Check{ID: CheckPods, Title: "a pod of each site reaches a pod of every other", Run: p.pods},
+		geored.Check{ID: CheckServices, Title: "a pod of each site reaches a service of every other", Run: p.services},
+		geored.Check{ID: CheckTunnel, Title: "what pods send to another site goes through the tunnel", Needs: planned, Run: p.tunnel},
+		geored.Check{ID: CheckPathMTU, Title: "packets as large as the tunnel's MTU arrive, and pods send none that are larger", Needs: planned, Run: p.pathMTU},
+	)
 }
 
 // seen is a gateway's interface as its agent gave it.
@@ -57,35 +62,41 @@ type seen struct {
 }
 
 // gateways plans the mesh anew over what is there, and compares. The guide compares by eye (guide 000, 4.2.5).
-func (p *Proof) gateways(ctx context.Context) []geored.Finding {
-	answers := geored.Ask(ctx, p.targets(), func(ctx context.Context, t geored.Target) (seen, error) {
-		state, err := p.Ends[t.Site].Gateways.Device(ctx, t.Name, p.Network.WithDefaults().Interface)
-		if remote := new(probe.RemoteError); errors.As(err, &remote) {
-			return seen{absent: remote}, nil
-		}
-		return seen{DeviceState: state}, err
+func (p *Proof) gateways(ctx context.Context, m Mesh) []geored.Finding {
+	answers := geored.Ask(ctx, m.targets(), func(ctx context.Context, t geored.Target) (seen, error) {
+		return look(ctx, m.Ends[t.Site].Gateways, t.Name, m.Network.WithDefaults().Interface)
 	})
-	layout, err := p.layOut(answers)
+	layout, err := m.layOut(answers)
 	if err == nil {
-		p.mu.Lock()
-		p.layout = layout
-		p.mu.Unlock()
+		p.plan(layout)
 	}
 	return answers.Each(func(t geored.Target, s seen) geored.Finding {
 		switch {
 		case s.absent != nil:
-			return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%s has no WireGuard interface: %v", t.Name, s.absent),
-				Remedy: "read the log of the gateway's agent, and run the installation again"}
+			return s.absentFinding(t, "read the log of the gateway's agent, and run the installation again")
 		case err != nil:
 			return geored.Finding{Verdict: geored.Unknown, Message: "the mesh could not be planned: " + err.Error()}
 		}
 		wanted, _ := layout.Device(t.Site, t.Name)
-		return driftFinding(wanted, s.DeviceState)
+		return driftFinding(wanted, wanted.Drift(s.DeviceState))
 	})
 }
 
+// look asks a node for its interface.
+func look(ctx context.Context, devices Devices, node, link string) (seen, error) {
+	state, err := devices.Device(ctx, node, link)
+	if remote := new(probe.RemoteError); errors.As(err, &remote) {
+		return seen{absent: remote}, nil
+	}
+	return seen{DeviceState: state}, err
+}
+
+func (s seen) absentFinding(t geored.Target, remedy string) geored.Finding {
+	return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%s has no WireGuard interface: %v", t.Name, s.absent), Remedy: remedy}
+}
+
 // layOut plans the mesh over the interfaces that are there. All of them must be.
-func (p *Proof) layOut(answers geored.Answers[seen]) (mesh.Layout, error) {
+func (m Mesh) layOut(answers geored.Answers[seen]) (mesh.Layout, error) {
 	for _, silent := range answers.Unanswered() {
 		return mesh.Layout{}, silent
 	}
@@ -94,14 +105,13 @@ func (p *Proof) layOut(answers geored.Answers[seen]) (mesh.Layout, error) {
 		if s.absent != nil {
 			return mesh.Layout{}, fmt.Errorf("site %s: %s has no WireGuard interface", t.Site, t.Name)
 		}
-		site, _ := p.Network.Site(t.Site)
+		site, _ := m.Network.Site(t.Site)
 		gateways = append(gateways, observed(site, s.DeviceState))
 	}
-	return mesh.Plan(p.Network, gateways)
+	return mesh.Plan(m.Network, gateways)
 }
 
-func driftFinding(wanted mesh.Device, state mesh.DeviceState) geored.Finding {
-	drift := wanted.Drift(state)
+func driftFinding(wanted mesh.Device, drift []mesh.Difference) geored.Finding {
 	if len(drift) == 0 {
 		return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("interface %s on %s has its %d peers", wanted.Interface, wanted.Node, len(wanted.Peers))}
 	}
@@ -126,38 +136,10 @@ func (p *Proof) planned() mesh.Layout {
 	return p.layout
 }
 
-// sample has a gateway speak to the other site's probe pod between two readings of its interface.
-func (m Mesh) sample(ctx context.Context, layout mesh.Layout, t geored.Target) (mesh.Sample, error) {
-	device, _ := layout.Device(t.Site, t.Name)
-	question := gateway.SampleQuestion{Interface: device.Interface, Through: map[mesh.PublicKey]netip.AddrPort{}}
-	far := m.Ends[t.To]
-	podIP, _, err := far.Probe.Addresses(ctx, far.Gateways.Cluster)
-	if err != nil {
-		return mesh.Sample{}, fmt.Errorf("probe of site %s: %w", t.To, err)
-	}
-	address, err := netip.ParseAddr(podIP)
-	if err != nil {
-		return mesh.Sample{}, err
-	}
-	for _, peer := range device.Peers {
-		if peer.Site == t.To {
-			question.Through[peer.PublicKey] = netip.AddrPortFrom(address, probe.EchoPort)
-		}
-	}
-	return m.Ends[t.Site].Gateways.Sample(ctx, t.Name, question)
-}
-
-// pairs are the ordered pairs of sites.
-func (m Mesh) pairs() []geored.Target {
-	var pairs []geored.Target
-	for _, from := range m.Network.Sites {
-		for _, to := range m.Network.Sites {
-			if from.Name != to.Name {
-				pairs = append(pairs, geored.Target{Site: from.Name, To: to.Name})
-			}
-		}
-	}
-	return pairs
+func (p *Proof) plan(l mesh.Layout) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.layout = l
 }
 
 func (p *Proof) pods(ctx context.Context) []geored.Finding {
@@ -177,10 +159,9 @@ func (p *Proof) reach(ctx context.Context, what string, host func(podIP, service
 		err     error
 	}
 	answers := geored.Ask(ctx, p.pairs(), func(ctx context.Context, t geored.Target) (reached, error) {
-		far := p.Ends[t.To]
-		podIP, serviceIP, err := far.Probe.Addresses(ctx, far.Gateways.Cluster)
+		podIP, serviceIP, err := p.far(ctx, t)
 		if err != nil {
-			return reached{}, fmt.Errorf("address in site %s: %w", t.To, err)
+			return reached{}, err
 		}
 		r := reached{address: host(podIP, serviceIP)}
 		answer, err := probe.Ask(ctx, p.near(t), probe.HTTP{URL: "http://" + r.address + "/"})
@@ -204,9 +185,4 @@ func (p *Proof) reach(ctx context.Context, what string, host func(podIP, service
 		}
 		return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%s %s answered as %s of %s, and saw %s", what, r.address, r.who.Pod, r.who.Site, r.who.Caller)}
 	})
-}
-
-func (p *Proof) near(t geored.Target) probe.Client {
-	end := p.Ends[t.Site]
-	return end.Probe.Probe(end.Gateways.Cluster)
 }

@@ -4,6 +4,7 @@ package s3_test
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
@@ -188,4 +189,44 @@ func TestResetOfBucketWithoutReplication(t *testing.T) {
 	if _, err := a.Replication(t.Context(), "nothing"); !errors.Is(err, objectstore.ErrNoBucket) {
 		t.Errorf("no such bucket: %v", err)
 	}
+}
+
+// TestSiteReplication: a group of two servers; the link is cut while the status says what it says, and mended.
+func TestSiteReplication(t *testing.T) {
+	s := start(t)
+	relay := objecttest.NewRelay(t, s.Sites[1].URL)
+	a, b := s.Sites[0].client(t, nil), s.Sites[1].client(t, nil)
+	check := objectstore.SiteReplicationCheck(objectstore.ReplicatedSite{Name: "dc1", Store: a}, objectstore.ReplicatedSite{Name: "dc2", Store: b})
+	said := func() (verdicts []geored.Verdict, text string) {
+		for _, f := range check.Run(t.Context()) {
+			verdicts = append(verdicts, f.Verdict)
+			text += fmt.Sprintf("%s %s %s %v\n", f.Site, f.Verdict, f.Message, f.Evidence)
+		}
+		return verdicts, text
+	}
+	if verdicts, text := said(); geored.Join(verdicts...) != geored.Fail || len(verdicts) != 2 {
+		t.Errorf("without a group: %s", text)
+	}
+	c := s.mc(t, t.TempDir(), [2]string{s.Sites[0].URL, relay.URL}, "admin", "replicate", "add", "dc1", "dc2")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("mc admin replicate add: %v", err.Error()+strings.ReplaceAll(string(out), withKeys(t, s.Sites[1], relay.URL), "REMOTE"))
+	}
+	s.Sites[0].makeBucket(t, "files", objectstore.Versioned)
+	verdicts(t, canary(t, s, 20*time.Second), bothWork, 5)
+	if verdicts, text := said(); geored.Join(verdicts...) != geored.Pass {
+		t.Errorf("a group that works: %s", text)
+	}
+	relay.CutAfter(0)
+	relay.Cut()
+	verdicts(t, canary(t, s, 8*time.Second), firstDead, 1)
+	if relay.Cuts() == 0 {
+		t.Error("nothing was cut")
+	}
+	while, text := said()
+	if geored.Join(while...) == geored.Pass {
+		t.Logf("the status is fooled, the canary is not")
+	}
+	t.Logf("while the link is cut:\n%s", text)
+	relay.Mend()
+	verdicts(t, canary(t, s, 20*time.Second), bothWork, 5)
 }

@@ -1,10 +1,8 @@
 package s3
 
 import (
-	"bytes"
 	"fmt"
 	"io"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +13,8 @@ import (
 // buffers are for pages under way. A page is read piece by piece, so that they stay small.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b }}
 
+var readers = sync.Pool{New: func() any { return &pageReader{} }}
+
 // pageReader makes a page of a listing's XML.
 type pageReader struct {
 	page      objectstore.Page
@@ -22,18 +22,15 @@ type pageReader struct {
 	encoding  string
 	next      [3]string // continuation token, key marker, version marker
 	scratch   []byte
+	names     []byte // keys, ETags and versions of all entries
+	ends      []ends
 	// markersApart says that the page holds delete markers, which some servers write apart from the versions.
 	markersApart bool
 	shared       sharedMetadata
 }
 
-// sharedMetadata is the metadata of the entry before: in most buckets it is the same from one to the next.
-type sharedMetadata struct {
-	text       []byte // of user metadata, then of tags
-	tagsAt     int
-	metadata   *objectstore.Metadata
-	encryption objectstore.Encryption
-}
+// ends are where an entry's key, ETag and version end in the page's text; each begins where the one before ends.
+type ends struct{ key, etag, version int }
 
 // inListingOrder is by key, and of one key the newest first.
 func inListingOrder(a, b objectstore.Object) int {
@@ -63,7 +60,11 @@ func parsePage(body io.Reader, limit int) (objectstore.Page, error) {
 	if root != "ListBucketResult" && root != "ListVersionsResult" {
 		return objectstore.Page{}, fmt.Errorf("%w: the page is a %q", objectstore.ErrIncomplete, root)
 	}
-	p := &pageReader{}
+	p := readers.Get().(*pageReader)
+	defer func() { // the texts are used again, the page is the caller's
+		*p = pageReader{scratch: p.scratch[:0], names: p.names[:0], ends: p.ends[:0]}
+		readers.Put(p)
+	}()
 	p.page.Objects = make([]objectstore.Object, 0, limit)
 	for {
 		name, content, err := s.next()
@@ -120,7 +121,7 @@ func (p *pageReader) prefix(content []byte) error {
 	return err
 }
 
-// object reads one entry. Key, ETag and version share one piece of memory.
+// object reads one entry.
 func (p *pageReader) object(content []byte, o objectstore.Object) error {
 	var key, etag, version, size, modified, metadata, tags []byte
 	for {
@@ -170,28 +171,40 @@ func (p *pageReader) keep(o objectstore.Object, key, etag, version, size, modifi
 		}
 		o.Size = int64(n)
 	}
-	if p.scratch, err = appendText(p.scratch[:0], key); err != nil {
+	var at ends
+	begin := len(p.names)
+	if p.names, err = appendText(p.names, key); err != nil {
 		return err
 	}
-	keyEnd := len(p.scratch)
-	if p.scratch, err = appendText(p.scratch, etag); err != nil {
-		return err
-	}
-	etagEnd := len(p.scratch)
-	if p.scratch, err = appendText(p.scratch, version); err != nil {
-		return err
-	}
-	all := string(p.scratch)
-	o.Key, o.ETag, o.VersionID = all[:keyEnd], objectstore.ETag(strings.Trim(all[keyEnd:etagEnd], `"`)), all[etagEnd:]
-	if o.Key == "" {
+	if at.key = len(p.names); at.key == begin {
 		return malformed("an entry without a key")
 	}
+	if p.names, err = appendText(p.names, unquoted(etag)); err != nil {
+		return err
+	}
+	at.etag = len(p.names)
+	if p.names, err = appendText(p.names, version); err != nil {
+		return err
+	}
+	at.version = len(p.names)
+	p.ends = append(p.ends, at)
 	p.page.Objects = append(p.page.Objects, o)
 	return nil
 }
 
+// name gives the entries their texts: they share one piece of memory per page.
+func (p *pageReader) name() {
+	text, begin := string(p.names), 0
+	for i, at := range p.ends {
+		o := &p.page.Objects[i]
+		o.Key, o.ETag, o.VersionID = text[begin:at.key], objectstore.ETag(strings.Trim(text[at.key:at.etag], `"`)), text[at.etag:at.version]
+		begin = at.version
+	}
+}
+
 // finish decodes the names, now that the encoding is known, and sees whether the page says how it ends.
 func (p *pageReader) finish() (objectstore.Page, error) {
+	p.name()
 	if p.encoding == "url" {
 		if err := p.decode(); err != nil {
 			return objectstore.Page{}, err
@@ -232,81 +245,6 @@ func (p *pageReader) decode() (err error) {
 	decode(&p.next[1])
 	if err != nil {
 		return fmt.Errorf("%w: a key that cannot be decoded: %w", objectstore.ErrIncomplete, err)
-	}
-	return nil
-}
-
-func (s *sharedMetadata) read(o *objectstore.Object, metadata, tags []byte) error {
-	if s.metadata == nil || !bytes.Equal(s.text[:s.tagsAt], metadata) || !bytes.Equal(s.text[s.tagsAt:], tags) {
-		if err := readMetadata(o, metadata); err != nil {
-			return err
-		}
-		if err := readTags(o, tags); err != nil {
-			return err
-		}
-		s.text, s.tagsAt = append(append(s.text[:0], metadata...), tags...), len(metadata)
-		s.metadata, s.encryption = o.Metadata, o.Encryption
-	}
-	o.Metadata, o.Encryption = s.metadata, s.encryption
-	return nil
-}
-
-// readMetadata reads what MinIO writes with metadata=true: user metadata, content headers and encryption in one list.
-func readMetadata(o *objectstore.Object, text []byte) error {
-	m := &objectstore.Metadata{}
-	o.Metadata = m
-	if text != nil { // it would hold the encryption
-		o.Encryption = objectstore.Plain
-	}
-	for {
-		name, content, rest, err := field(text)
-		if err != nil || name == nil {
-			return err
-		}
-		text = rest
-		value, err := appendText(nil, content)
-		if err != nil {
-			return err
-		}
-		setHeader(o, m, string(bytes.ToLower(name)), string(value))
-	}
-}
-
-// setHeader sorts a header into what it tells: the encryption, user metadata, or how the content is to be taken.
-func setHeader(o *objectstore.Object, m *objectstore.Metadata, name, value string) {
-	switch user, ok := strings.CutPrefix(name, "x-amz-meta-"); {
-	case ok:
-		set(&m.User, user, value)
-	case name == "x-amz-server-side-encryption":
-		o.Encryption = objectstore.Encryption(strings.TrimSuffix(value, ":dsse"))
-	case name == "x-amz-server-side-encryption-customer-algorithm":
-		o.Encryption = objectstore.CustomerKey
-	case contentHeaders[name]:
-		set(&m.Headers, name, value)
-	}
-}
-
-var contentHeaders = map[string]bool{"content-type": true, "content-encoding": true, "content-language": true,
-	"content-disposition": true, "cache-control": true, "expires": true}
-
-func set(m *map[string]string, name, value string) {
-	if *m == nil {
-		*m = map[string]string{}
-	}
-	(*m)[name] = value
-}
-
-func readTags(o *objectstore.Object, content []byte) error {
-	text, err := appendText(nil, content)
-	if err != nil {
-		return err
-	}
-	tags, err := url.ParseQuery(string(text))
-	if err != nil {
-		return malformed("tags that cannot be read")
-	}
-	for name, values := range tags {
-		set(&o.Metadata.Tags, name, values[len(values)-1])
 	}
 	return nil
 }

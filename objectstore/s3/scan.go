@@ -18,6 +18,7 @@ type scanner struct {
 	buf        []byte
 	start, end int
 	root       []byte
+	closing    []byte // of the child that is read, "</Contents>"
 }
 
 func newScanner(r io.Reader, buf []byte) *scanner { return &scanner{r: r, buf: buf} }
@@ -59,9 +60,11 @@ func (s *scanner) next() (name, content []byte, err error) {
 	from := s.start // behind the tag; the tag itself stays in the buffer as long as start is not moved
 	at := from - 1 - len(tag)
 	for searched := 0; ; {
-		i := indexClosing(s.buf[from:s.end], name, max(0, searched-len(name)-3))
-		if i >= 0 {
-			s.start = from + i + len(name) + 3
+		s.closing = append(append(append(s.closing[:0], closing...), name...), '>')
+		begin := from + max(0, searched-len(s.closing))
+		if i := bytes.Index(s.buf[begin:s.end], s.closing); i >= 0 {
+			i += begin - from
+			s.start = from + i + len(s.closing)
 			return name, s.buf[from : from+i], nil
 		}
 		searched = s.end - from
@@ -151,7 +154,9 @@ var closing = []byte("</")
 
 // field takes the first element off an entry. It gives no name at the end.
 func field(text []byte) (name, content, rest []byte, err error) {
-	text = bytes.TrimLeft(text, " \t\r\n")
+	if len(text) > 0 && text[0] != '<' {
+		text = bytes.TrimLeft(text, " \t\r\n")
+	}
 	if len(text) == 0 {
 		return nil, nil, nil, nil
 	}

@@ -12,7 +12,7 @@ import (
 // appendText appends the character data of an element with its references resolved.
 func appendText(to, text []byte) ([]byte, error) {
 	for {
-		i := bytes.IndexAny(text, "&<\r")
+		i := special(text)
 		if i < 0 {
 			return append(to, text...), nil
 		}
@@ -36,6 +36,26 @@ func appendText(to, text []byte) ([]byte, error) {
 		to = utf8.AppendRune(to, r)
 		text = text[end+1:]
 	}
+}
+
+// special finds the first byte that does not stand for itself.
+func special(text []byte) int {
+	for i, c := range text {
+		if c == '&' || c == '<' || c == '\r' {
+			return i
+		}
+	}
+	return -1
+}
+
+// unquoted is an ETag without its quotes, in the two ways in which servers write them.
+func unquoted(etag []byte) []byte {
+	for _, quote := range []string{"&#34;", "&quot;", `"`} {
+		if rest, ok := bytes.CutPrefix(etag, []byte(quote)); ok {
+			return bytes.TrimSuffix(rest, []byte(quote))
+		}
+	}
+	return etag
 }
 
 func reference(name string) (rune, bool) {

@@ -2,10 +2,10 @@ package ice
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
+	credskube "github.com/georedkit/georedkit/creds/kube"
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/probe"
 	meshkube "github.com/georedkit/georedkit/mesh/kube"
@@ -13,24 +13,38 @@ import (
 
 // Checks prove what [Deployment.Install] brings about, and change nothing.
 func (d *Deployment) Checks() []geored.Check {
-	own := []geored.Check{
-		{ID: "site/clock", Title: "the sites' clocks agree", Run: d.clocks},
-		{ID: "dns/own-api", Title: "each site's DNS answers with its own API server", Run: d.ownAPI},
-	}
-	return append(own, meshkube.NewProof(d.mesh).Checks()...)
+	checks := append(d.Preflight(), geored.Check{ID: "site/clock", Title: "the sites' clocks agree", Run: d.clocks})
+	checks = append(checks, meshkube.NewKiloProof(d.mesh).Checks()...)
+	checks = append(checks, d.credentialChecks()...)
+	return append(checks, d.dnsChecks()...)
 }
 
-func (d *Deployment) targets() []geored.Target {
-	var targets []geored.Target
-	for _, site := range d.mesh.Network.Sites {
-		targets = append(targets, geored.Target{Site: site.Name, Name: "probe"})
+func (d *Deployment) credentialChecks() []geored.Check {
+	grants, err := d.grants()
+	if err != nil {
+		return []geored.Check{{ID: credskube.CheckCopies, Title: "the credentials are planned", Run: func(context.Context) []geored.Finding {
+			return []geored.Finding{{Verdict: geored.Unknown, Message: err.Error()}}
+		}}}
 	}
-	return targets
+	proof := credskube.Proof{Grants: grants, Receivers: d.receivers()}
+	for _, site := range d.Topology.Sites {
+		proof.Sources = append(proof.Sources, d.source(site.Name))
+	}
+	return proof.Checks()
 }
 
 func (d *Deployment) probe(site geored.SiteName) probe.Client {
 	end := d.mesh.Ends[site]
-	return end.Probe.Probe(end.Gateways.Cluster)
+	return end.Probe.Probe(end.Observers.Cluster)
+}
+
+// every are all sites, whichever is asked for: clocks are compared.
+func (d *Deployment) every(name string) []geored.Target {
+	targets := d.perSite()
+	for i := range targets {
+		targets[i].Name = name
+	}
+	return targets
 }
 
 // Limits of the difference between two sites' clocks. Beyond a minute Kilo takes nodes for dead (kilo
@@ -42,7 +56,7 @@ const (
 
 // clocks compares every site's clock with that of the first, each measured against the asker's.
 func (d *Deployment) clocks(ctx context.Context) []geored.Finding {
-	answers := geored.Ask(ctx, d.targets(), func(ctx context.Context, t geored.Target) (probe.Skew, error) {
+	answers := geored.Ask(ctx, d.every("probe"), func(ctx context.Context, t geored.Target) (probe.Skew, error) {
 		before := time.Now()
 		answer, err := probe.Ask(ctx, d.probe(t.Site), probe.Clock{})
 		return probe.SkewOf(answer, before, time.Now()), err
@@ -79,60 +93,4 @@ func judgeClocks(answers geored.Answers[probe.Skew]) geored.Finding {
 		f.Remedy = "let NTP set the clocks of all nodes (guide 000, 3.3.3.1)"
 	}
 	return answers.Conclude(f)
-}
-
-// ownAPI asks each site's DNS service for the API server, over UDP and TCP: a site that gets the other's address sends
-// its tokens to the wrong cluster.
-func (d *Deployment) ownAPI(ctx context.Context) []geored.Finding {
-	answers := geored.Ask(ctx, d.targets(), func(ctx context.Context, t geored.Target) ([]dnsReply, error) {
-		var replies []dnsReply
-		for _, network := range []string{"udp", "tcp"} {
-			server := fmt.Sprintf("%s:53", d.site(t.Site).DNSIP)
-			answer, err := probe.Ask(ctx, d.probe(t.Site), probe.DNS{Server: server, Name: apiName, Network: network})
-			if remote := new(probe.RemoteError); err != nil && !errors.As(err, &remote) {
-				return nil, err
-			}
-			replies = append(replies, dnsReply{network, answer, err})
-		}
-		return replies, nil
-	})
-	return answers.Each(func(t geored.Target, replies []dnsReply) geored.Finding {
-		return judgeOwnAPI(d.site(t.Site), replies)
-	})
-}
-
-// apiName is the API server's name in every cluster: what it answers says whose DNS it is.
-const apiName = "kubernetes.default.svc.cluster.local."
-
-// dnsReply is what a site's DNS answered over one transport, or the probe's reason why it did not.
-type dnsReply struct {
-	network string
-	answer  probe.DNSAnswer
-	err     error
-}
-
-func judgeOwnAPI(site Site, replies []dnsReply) geored.Finding {
-	want := site.APIServerIP.String()
-	f := geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%s is %s over UDP and TCP", apiName, want)}
-	for _, r := range replies {
-		seen := fmt.Sprintf("%s: %s %v", r.network, r.answer.Code, r.answer.Records)
-		if r.err != nil {
-			seen = fmt.Sprintf("%s: %v", r.network, r.err)
-		}
-		f.Evidence = append(f.Evidence, seen)
-		if r.err != nil || len(r.answer.Records) != 1 || r.answer.Records[0] != want {
-			f.Verdict, f.Message = geored.Fail, fmt.Sprintf("%s is not %s in %s", apiName, want, site.Name)
-			f.Remedy = fmt.Sprintf("see what answers at %s; a site's own cluster must come first in its DNS", site.DNSIP)
-		}
-	}
-	return f
-}
-
-func (d *Deployment) site(name geored.SiteName) Site {
-	for _, site := range d.Topology.Sites {
-		if site.Name == name {
-			return site
-		}
-	}
-	return Site{}
 }

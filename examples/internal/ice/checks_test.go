@@ -3,13 +3,11 @@ package ice
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/probe"
-	"github.com/georedkit/georedkit/mesh"
 )
 
 func TestClocks(t *testing.T) {
@@ -43,28 +41,6 @@ func TestClocks(t *testing.T) {
 				return probe.Skew{Ahead: skews[t.Site], Error: c.margin}, nil
 			})
 			if f := judgeClocks(answers); f.Verdict != c.want {
-				t.Errorf("%s: %s, want %s", f.Verdict, f.Message, c.want)
-			}
-		})
-	}
-}
-
-func TestOwnAPI(t *testing.T) {
-	site := Site{Site: mesh.Site{Site: geored.Site{Name: "dc2"}}, APIServerIP: netip.MustParseAddr("10.130.0.1"), DNSIP: netip.MustParseAddr("10.130.0.10")}
-	own := probe.DNSAnswer{Code: "NOERROR", Records: []string{"10.130.0.1"}}
-	cases := map[string]struct {
-		udp, tcp dnsReply
-		want     geored.Verdict
-	}{
-		"its own":            {dnsReply{"udp", own, nil}, dnsReply{"tcp", own, nil}, geored.Pass},
-		"the other site's":   {dnsReply{"udp", probe.DNSAnswer{Code: "NOERROR", Records: []string{"10.100.0.1"}}, nil}, dnsReply{"tcp", own, nil}, geored.Fail},
-		"both":               {dnsReply{"udp", own, nil}, dnsReply{"tcp", probe.DNSAnswer{Code: "NOERROR", Records: []string{"10.130.0.1", "10.100.0.1"}}, nil}, geored.Fail},
-		"no such name":       {dnsReply{"udp", probe.DNSAnswer{Code: "NXDOMAIN"}, nil}, dnsReply{"tcp", own, nil}, geored.Fail},
-		"no answer over TCP": {dnsReply{"udp", own, nil}, dnsReply{"tcp", probe.DNSAnswer{}, errors.New("i/o timeout")}, geored.Fail},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			if f := judgeOwnAPI(site, []dnsReply{c.udp, c.tcp}); f.Verdict != c.want || len(f.Evidence) != 2 {
 				t.Errorf("%s: %s, want %s", f.Verdict, f.Message, c.want)
 			}
 		})

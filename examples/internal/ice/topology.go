@@ -5,6 +5,7 @@ package ice
 import (
 	"fmt"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"slices"
 
@@ -17,6 +18,25 @@ type Site struct {
 	mesh.Site
 	DNSIP       netip.Addr // of the cluster's DNS service
 	APIServerIP netip.Addr // of the API server inside the cluster
+	// APIServer is the URL at which the other sites' programs reach the API server: of a load balancer before several of
+	// them, say. Zero: the service's address, through the mesh, as the guide has it.
+	APIServer string
+}
+
+// apiServer is what stands in the credentials that other sites get.
+func (s Site) apiServer() string {
+	if s.APIServer != "" {
+		return s.APIServer
+	}
+	return "https://" + hostOf(s.APIServerIP)
+}
+
+// hostOf is an address as it stands in a URL.
+func hostOf(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.String() + "]"
+	}
+	return a.String()
 }
 
 // Topology is the deployment's data centres, two or more.
@@ -30,6 +50,7 @@ type siteFile struct {
 	mesh.SiteFile `yaml:",inline"`
 	DNSIP         string `yaml:"dnsIP,omitempty"`
 	APIServerIP   string `yaml:"apiServerIP,omitempty"`
+	APIServer     string `yaml:"apiServer,omitempty"`
 }
 
 // ParseTopology reads and validates a topology file. The error is geored.Faults: all of them at once.
@@ -57,7 +78,8 @@ const (
 func (f siteFile) site() (Site, geored.Faults) {
 	core, faults := f.SiteFile.Site()
 	read := geored.Reader{Site: core.Name}
-	site := Site{Site: core, DNSIP: read.Addr("dnsIP", f.DNSIP), APIServerIP: read.Addr("apiServerIP", f.APIServerIP)}
+	site := Site{Site: core, DNSIP: read.Addr("dnsIP", f.DNSIP), APIServerIP: read.Addr("apiServerIP", f.APIServerIP),
+		APIServer: f.APIServer}
 	if len(site.Services) > 0 {
 		if f.DNSIP == "" {
 			site.DNSIP = nth(site.Services[0], dnsOffset)
@@ -129,6 +151,9 @@ func (s Site) addressFaults() geored.Faults {
 	}
 	if s.DNSIP == s.APIServerIP && s.DNSIP.IsValid() {
 		faults = append(faults, geored.Fault{Site: s.Name, Field: "dnsIP", Value: s.DNSIP.String(), Problem: "is the address of the API server too"})
+	}
+	if u, err := url.Parse(s.APIServer); s.APIServer != "" && (err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil) {
+		faults = append(faults, geored.Fault{Site: s.Name, Field: "apiServer", Problem: "is not a URL of the form https://host:port", Remedy: "write the address by which the other sites reach the API server"})
 	}
 	return faults
 }

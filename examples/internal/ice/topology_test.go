@@ -33,7 +33,7 @@ func TestParseTopologyFillsInWhatTheGuideDoes(t *testing.T) {
 	if got := dc1.DNSIP.String() + " " + dc1.APIServerIP.String() + " " + dc2.DNSIP.String(); got != "10.100.0.10 10.100.0.1 10.130.0.53" {
 		t.Error(got)
 	}
-	if d, err := Open(topology, Images{}); err == nil || d == nil || !strings.Contains(err.Error(), "site dc2: kubeconfig dc2.kubeconfig") {
+	if d, err := Open(topology, Options{}); err == nil || d == nil || !strings.Contains(err.Error(), "site dc2: kubeconfig dc2.kubeconfig") {
 		t.Errorf("kubeconfigs that are not there: %v", err)
 	}
 }

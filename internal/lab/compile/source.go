@@ -54,10 +54,14 @@ func (g Group) key(source string) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil))[:16], nil
 }
 
-// sources is the folder whose files make the module's programs; the driver's own module only lends its pod folder.
+// sources is the folder whose files make the module's programs; the driver's own module only lends the one they lie in.
 func (m module) sources() string {
 	if m.folder == "." {
-		return "pod"
+		lent := "pod"
+		for _, p := range m.programs {
+			lent, _, _ = strings.Cut(strings.TrimPrefix(p.path, "./"), "/")
+		}
+		return lent
 	}
 	return m.folder
 }

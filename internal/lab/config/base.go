@@ -2,7 +2,9 @@ package config
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/georedkit/georedkit/internal/lab/images"
 )
@@ -27,7 +29,7 @@ var capabilities = []string{
 
 // baseSpec is the runtime's specification that containerd starts every container from. It sets no limits on
 // files: one above this machine's own would be refused.
-func baseSpec(bin string) ([]byte, error) {
+func baseSpec(bin string, stores map[string]string) ([]byte, error) {
 	mounts := []mount{
 		{"/proc", "proc", "proc", []string{"nosuid", "noexec", "nodev"}},
 		{"/dev", "tmpfs", "tmpfs", []string{"nosuid", "strictatime", "mode=755", "size=65536k"}},
@@ -45,6 +47,9 @@ func baseSpec(bin string) ([]byte, error) {
 		}
 	}
 	bind(bin, images.Programs)
+	for _, destination := range slices.Sorted(maps.Keys(stores)) {
+		bind(stores[destination], destination)
+	}
 	type object = map[string]any
 	return json.Marshal(object{
 		"ociVersion": "1.0.2",

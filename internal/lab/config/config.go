@@ -18,8 +18,9 @@ type Machine struct {
 	Node        address.Node
 	Folder      string // the node's own
 	SiteFolder  string
-	Bin         string // the laboratory's programs
-	Cgroup      string // the node's, relative to the root of the hierarchy
+	Bin         string            // the laboratory's programs
+	Stores      map[string]string // more folders of this machine, by where containers see them
+	Cgroup      string            // the node's, relative to the root of the hierarchy
 	Snapshotter string
 	Runc        string
 }
@@ -51,7 +52,7 @@ func (Machine) MTU() int { return MTU }
 
 // Files are the node's configuration files by path below its folder. Keys and certificates are not among them.
 func (m Machine) Files() (map[string][]byte, error) {
-	spec, err := baseSpec(m.Bin)
+	spec, err := baseSpec(m.Bin, m.Stores)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,8 @@ const CoreDNS = "localhost/lab/coredns:1.15"
 // Programs is where the container runtime mounts the laboratory's programs, in every container.
 const Programs = "/lab/bin"
 
-const searchPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+// SearchPath is the environment in which shells find the host's programs.
+const SearchPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // BuiltIn are the images that every site has. All but pause hold no program: the container runtime mounts the
 // host's /usr and the laboratory's programs into every container, read-only.
@@ -24,8 +25,8 @@ func BuiltIn(bin string) []Image {
 		{Ref: CoreDNS, Skeleton: true, Entrypoint: []string{Programs + "/coredns"}},
 		{Ref: "localhost/kilo:0.6", Skeleton: true, Entrypoint: []string{Programs + "/kilo", "-kilo-version=0.6"}},
 		{Ref: "localhost/kilo:0.7", Skeleton: true, Entrypoint: []string{Programs + "/kilo", "-kilo-version=0.7"}},
-		{Ref: "localhost/lab/app:1", Skeleton: true, Entrypoint: []string{Programs + "/app"}, Env: []string{searchPath}},
-		{Ref: "localhost/lab/base:1", Skeleton: true, Cmd: []string{"/bin/sleep", "infinity"}, Env: []string{searchPath}},
+		{Ref: "localhost/lab/app:1", Skeleton: true, Entrypoint: []string{Programs + "/app"}, Env: []string{SearchPath}},
+		{Ref: "localhost/lab/base:1", Skeleton: true, Cmd: []string{"/bin/sleep", "infinity"}, Env: []string{SearchPath}},
 	}
 }
 

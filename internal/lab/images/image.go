@@ -4,17 +4,20 @@ import (
 	"archive/tar"
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // Image is what goes into one image: a layer and how to start it.
 type Image struct {
 	Ref        string
-	Programs   []string // static binaries on this machine, each stored as /NAME
-	Skeleton   bool     // the empty folders and links of a Debian, for the host's /usr to be mounted into
+	Programs   []string          // static binaries on this machine, each stored as /NAME
+	Skeleton   bool              // the empty folders and links of a Debian, for the host's /usr to be mounted into
+	Scripts    map[string]string // executable text by its path, without the slash it begins with
 	Entrypoint []string
 	Cmd        []string
 	Env        []string
@@ -75,6 +78,11 @@ func (i Image) layer() ([]byte, error) {
 			return nil, err
 		}
 		if err := writeFile(w, path.Base(program), 0o755, content); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(i.Scripts)) {
+		if err := writeFile(w, name, 0o755, []byte(i.Scripts[name])); err != nil {
 			return nil, err
 		}
 	}

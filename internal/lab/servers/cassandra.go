@@ -26,6 +26,7 @@ type CassandraRing struct {
 	Sites        []CassandraSite `json:"sites"`
 	User         string          `json:"user"` // a superuser
 	PasswordFile string          `json:"passwordFile"`
+	Control      string          `json:"control"` // URL: POST brings a fault about, DELETE takes it back
 }
 
 // CassandraSite is a data center of the ring.
@@ -48,12 +49,13 @@ type cassandra struct {
 	heap           string
 	dir, jars      string
 	network        int // second number of the servers' addresses: 127.x.site.node
+	state          *cassandraState
 }
 
 var cassandraBuilds = map[string]string{"4.1": "cassandra41", "5.0": "cassandra50"}
 
 func startCassandra(ctx context.Context, dir string, args []string) (*Set, any, error) {
-	c := cassandra{dir: dir}
+	c := cassandra{dir: dir, state: newCassandraState()}
 	flags := flag.NewFlagSet("servers cassandra", flag.ContinueOnError)
 	flags.StringVar(&c.version, "version", "4.1", "4.1 or 5.0")
 	flags.IntVar(&c.sites, "sites", 2, "data centers: dc1, dc2, …")
@@ -67,7 +69,7 @@ func startCassandra(ctx context.Context, dir string, args []string) (*Set, any, 
 		return nil, nil, fmt.Errorf("version %s with %d sites of %d nodes: there are versions 4.1 and 5.0, and at least one site and node", c.version, c.sites, c.nodes)
 	}
 	var err error
-	if c.jars, err = jars(ctx, c.build); err != nil {
+	if c.jars, err = Jars(ctx, c.build); err != nil {
 		return nil, nil, err
 	}
 	var claim io.Closer
@@ -78,6 +80,10 @@ func startCassandra(ctx context.Context, dir string, args []string) (*Set, any, 
 	set.AfterStop(func() { _ = claim.Close() }) // nobody can do anything about it
 	ring, err := c.start(ctx, set)
 	if err != nil {
+		set.Stop()
+		return nil, nil, err
+	}
+	if ring.Control, err = c.control(set); err != nil {
 		set.Stop()
 		return nil, nil, err
 	}
@@ -119,7 +125,9 @@ func (c cassandra) start(ctx context.Context, set *Set) (CassandraRing, error) {
 	return ring, c.openTo(ctx, &ring)
 }
 
-func (c cassandra) host(s, i int) string { return fmt.Sprintf("127.%d.%d.%d", c.network, s+1, i+1) }
+func (c cassandra) host(s, i int) string {
+	return fmt.Sprintf("127.%d.%d.%d", c.network, s+1, i+1+movedBy*c.state.moves[c.name(s, i)])
+}
 func (c cassandra) name(s, i int) string { return fmt.Sprintf("dc%d-%d", s+1, i+1) }
 
 func (c cassandra) lastWords(s, i int) []byte {
@@ -132,18 +140,18 @@ func (c cassandra) token(s, i int) int64 {
 	return math.MinInt64 + int64(uint64(i)*(math.MaxUint64/uint64(c.nodes))) + int64(1000*s) + 1
 }
 
-// run writes one server's settings and starts it.
-func (c cassandra) run(set *Set, s, i int) (CassandraNode, error) {
+// run writes one server's settings and starts it, with options for Java beyond the usual ones.
+func (c cassandra) run(set *Set, s, i int, options ...string) (CassandraNode, error) {
 	home := filepath.Join(c.dir, c.name(s, i))
 	var seeds []string
 	for seed := range c.sites {
-		seeds = append(seeds, c.host(seed, 0))
+		seeds = append(seeds, c.name(seed, 0))
 	}
-	management, err := FreePort("127.0.0.1")
+	management, err := c.state.port(c.name(s, i))
 	if err != nil {
 		return CassandraNode{}, err
 	}
-	settings, err := render("cassandra.yaml", map[string]any{"Token": c.token(s, i), "Seeds": strings.Join(seeds, ","), "Host": c.host(s, i)})
+	settings, err := render("cassandra.yaml", map[string]any{"Cluster": "lab", "Listen": c.host(s, i), "Token": c.token(s, i), "Seeds": strings.Join(seeds, ","), "Host": c.host(s, i)})
 	if err != nil {
 		return CassandraNode{}, err
 	}
@@ -166,10 +174,14 @@ func (c cassandra) run(set *Set, s, i int) (CassandraNode, error) {
 	if err != nil {
 		return CassandraNode{}, err
 	}
-	process, err := set.Run(c.name(s, i), nil, java, c.daemon(home, management)...)
+	if err := c.writeNames(); err != nil {
+		return CassandraNode{}, err
+	}
+	process, err := set.Run(c.name(s, i), nil, java, c.daemon(home, management, options...)...)
 	if err != nil {
 		return CassandraNode{}, err
 	}
+	c.state.processes[c.name(s, i)] = process
 	return CassandraNode{c.host(s, i) + ":9042", process.Pid, append([]string{java}, c.nodetool(home, management)...)}, nil
 }
 

@@ -37,8 +37,8 @@ func (c cassandra) java(home string) []string {
 }
 
 // daemon are the arguments of one server: small, quick to start, and careless of power cuts.
-func (c cassandra) daemon(home string, management int) []string {
-	options := c.java(home)
+func (c cassandra) daemon(home string, management int, more ...string) []string {
+	options := append(c.java(home), more...)
 	if agents, _ := filepath.Glob(filepath.Join(c.jars, "jamm-*.jar")); len(agents) > 0 {
 		options = append(options, "-javaagent:"+agents[0])
 	}
@@ -48,6 +48,7 @@ func (c cassandra) daemon(home string, management int) []string {
 		"-Djava.awt.headless=true", "-Djava.net.preferIPv4Stack=true", "-Djdk.attach.allowAttachSelf=true",
 		"-Dio.netty.tryReflectionSetAccessible=true", "-Djna.nosys=true",
 		"-Dcassandra-rackdc.properties=file://"+filepath.Join(home, "cassandra-rackdc.properties"),
+		"-Djdk.net.hosts.file="+filepath.Join(home, "hosts"), "-Dsun.net.inetaddr.ttl=1", "-Dsun.net.inetaddr.negative.ttl=1",
 		"-Dcassandra.storagedir="+filepath.Join(home, "data"), "-Dcassandra.logdir="+home,
 		fmt.Sprintf("-Dcassandra.jmx.local.port=%d", management), "-Dcassandra-foreground=yes",
 		"-Dcassandra.skip_wait_for_gossip_to_settle=0", "-Dcassandra.ring_delay_ms=1000", "-Dcassandra.superuser_setup_delay_ms=0",

@@ -12,9 +12,9 @@ import (
 	"github.com/georedkit/georedkit/internal/lab/compile"
 )
 
-// jars has Maven fetch what the pom of a build folder names, and gives the folder that holds the jars. They are kept
+// Jars has Maven fetch what the pom of a build folder names, and gives the folder that holds the jars. They are kept
 // for the next time, as long as the pom stays the same.
-func jars(ctx context.Context, build string) (string, error) {
+func Jars(ctx context.Context, build string) (string, error) {
 	source, err := compile.Folder()
 	if err != nil {
 		return "", err

@@ -57,7 +57,7 @@ func startKafka(ctx context.Context, dir string, args []string) (*Set, any, erro
 	if *sites < 2 {
 		return nil, nil, fmt.Errorf("%d sites: mirrors need two at least", *sites)
 	}
-	jars, err := jars(ctx, "kafka")
+	jars, err := Jars(ctx, "kafka")
 	if err != nil {
 		return nil, nil, err
 	}

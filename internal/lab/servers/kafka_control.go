@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -46,9 +48,9 @@ func (k *kafkaLab) fault(ctx context.Context, name, site, to string, on bool) er
 		l.cut(on)
 		return nil
 	case "broker-paused":
-		return pause(s.brokerProcess, on)
+		return pause(ctx, s.brokerProcess, on)
 	case "worker-paused":
-		return pause(s.workerProcess, on)
+		return pause(ctx, s.workerProcess, on)
 	case "broker-killed":
 		if on {
 			return k.kill(ctx, s.brokerProcess)
@@ -72,11 +74,36 @@ func (k *kafkaLab) site(name string) (*kafkaSite, error) {
 	return nil, fmt.Errorf("there is no site %q", name)
 }
 
-func pause(process *os.Process, on bool) error {
-	if on {
-		return syscall.Kill(-process.Pid, syscall.SIGSTOP)
+// pause returns when every thread has stopped: the signal reaches one of them first, and on a busy machine the others
+// answer for a while.
+func pause(ctx context.Context, process *os.Process, on bool) error {
+	if !on {
+		return syscall.Kill(-process.Pid, syscall.SIGCONT)
 	}
-	return syscall.Kill(-process.Pid, syscall.SIGCONT)
+	if err := syscall.Kill(-process.Pid, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for !stopped(process.Pid) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("process %d does not stop: %w", process.Pid, ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// stopped reads the states of all threads from proc(5).
+func stopped(pid int) bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, path := range threads {
+		text, err := os.ReadFile(path)
+		name := strings.LastIndexByte(string(text), ')') // it may hold anything
+		if err == nil && !strings.HasPrefix(string(text[name+1:]), " T") {
+			return false
+		}
+	}
+	return err == nil && len(threads) > 0
 }
 
 func (k *kafkaLab) kill(ctx context.Context, process *os.Process) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/georedkit/georedkit/internal/lab/address"
 	"github.com/georedkit/georedkit/internal/lab/cgroup"
 	"github.com/georedkit/georedkit/internal/lab/network"
+	"github.com/georedkit/georedkit/internal/lab/stores"
 )
 
 // Options say what laboratory to run.
@@ -22,9 +23,10 @@ type Options struct {
 	Name     string
 	Folder   string // absolute; "": the default one
 	Sites    []string
-	Nodes    int      // of each site
-	Images   []string // archives to import beside the built-in ones
-	Bin      string   // the programs
+	Nodes    int           // of each site
+	Images   []string      // archives to import beside the built-in ones
+	Bin      string        // the programs
+	Stores   stores.Stores // data stores that pods can run
 	Timeout  time.Duration
 	Progress io.Writer
 }
@@ -34,6 +36,7 @@ type Laboratory struct {
 	name        string
 	folder      folder
 	bin         string
+	stores      stores.Stores
 	runc        string
 	snapshotter string
 	images      []string
@@ -108,7 +111,7 @@ func prepare(o Options) (*Laboratory, error) {
 		return nil, err
 	}
 	return &Laboratory{
-		name: o.Name, folder: folder(o.Folder), bin: o.Bin, tree: tree,
+		name: o.Name, folder: folder(o.Folder), bin: o.Bin, stores: o.Stores, tree: tree,
 		progress: NewProgress(o.Progress), timeout: o.Timeout, faults: map[string]bool{}, phase: phaseStarting,
 	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -83,7 +84,7 @@ func (s *site) describe(n address.Node) config.Machine {
 	return config.Machine{
 		Site: s.plan, Node: n,
 		Folder: s.lab.folder.node(s.plan.Name, n.Name), SiteFolder: s.lab.folder.site(s.plan.Name),
-		Bin: s.lab.bin, Cgroup: s.lab.nodeGroup(s.plan, n), Snapshotter: s.lab.snapshotter, Runc: s.lab.runc,
+		Bin: s.lab.bin, Stores: s.lab.stores.Folders, Cgroup: s.lab.nodeGroup(s.plan, n), Snapshotter: s.lab.snapshotter, Runc: s.lab.runc,
 	}
 }
 
@@ -103,7 +104,7 @@ func (s *site) startNode(n address.Node, fail context.CancelCauseFunc) (*machine
 		return m, err
 	}
 	deaths := map[string]int{}
-	spec := node.Spec{Machine: described, Images: s.lab.images, Keep: []string{string(s.lab.folder), s.lab.bin}}
+	spec := node.Spec{Machine: described, Images: s.lab.images, Keep: slices.AppendSeq([]string{string(s.lab.folder), s.lab.bin}, maps.Values(s.lab.stores.Folders))}
 	return m, m.run(spec, func(r node.Report) {
 		switch {
 		case r.Failed != "":

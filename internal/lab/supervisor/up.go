@@ -82,7 +82,7 @@ func (l *Laboratory) prepareMachines(o Options) error {
 		return err
 	}
 	defer file.Close()
-	if err := images.Write(file, images.BuiltIn(l.bin)); err != nil {
+	if err := images.Write(file, append(images.BuiltIn(l.bin), l.stores.Images...)); err != nil {
 		return err
 	}
 	l.images = []string{l.folder.images()}

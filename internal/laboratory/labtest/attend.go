@@ -25,10 +25,10 @@ type attended struct {
 	ended   chan error
 }
 
-const startTimeout = 5 * time.Minute // with the programs to be compiled, on a busy machine
+const startTimeout = 15 * time.Minute // with the programs to be compiled, on a busy machine
 
 // attend starts a laboratory with a name of its own.
-func attend(sites, nodes int) (*attended, error) {
+func attend(spec laboratory.Spec) (*attended, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	driver, err := built(ctx, io.Discard)
@@ -40,7 +40,7 @@ func attend(sites, nodes int) (*attended, error) {
 		return nil, err
 	}
 	purge(ctx, driver)
-	spec := laboratory.Spec{Name: namePrefix + strconv.Itoa(os.Getpid()), Sites: sites, Nodes: nodes, Images: []string{image}}
+	spec.Name, spec.Images = namePrefix+strconv.Itoa(os.Getpid()), []string{image}
 	a := &attended{command: driver.Command(context.Background(), spec.Args()...), ended: make(chan error, 1)}
 	var complaints bytes.Buffer
 	a.command.Stderr = &complaints

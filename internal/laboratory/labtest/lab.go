@@ -23,6 +23,8 @@ import (
 type Shared struct {
 	Sites int // named dc1, dc2, …
 	Nodes int // of each site; zero: one
+	// Stores are data stores that pods can run: "cassandra", "kafka", "minio".
+	Stores []string
 
 	once sync.Once
 	up   *attended
@@ -51,7 +53,7 @@ type Lab struct {
 // Up gives the laboratory to a test. Whatever the test did to it by [Lab.Fault] is mended after the test.
 func (s *Shared) Up(t testing.TB) *Lab {
 	t.Helper()
-	s.once.Do(func() { s.up, s.err = attend(s.Sites, s.Nodes) })
+	s.once.Do(func() { s.up, s.err = attend(laboratory.Spec{Sites: s.Sites, Nodes: s.Nodes, Stores: s.Stores}) })
 	if s.err != nil {
 		t.Fatal(s.err)
 	}

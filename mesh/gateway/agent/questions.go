@@ -22,9 +22,15 @@ func Questions() map[string]probe.Handler {
 		gateway.AskDevice: probe.HandlerFunc(func(ctx context.Context, q gateway.DeviceQuestion) (mesh.DeviceState, error) {
 			return device.Read(ctx, q.Interface)
 		}),
+		gateway.AskSupport: probe.HandlerFunc(func(ctx context.Context, q gateway.DeviceQuestion) (gateway.Support, error) {
+			return device.Support(ctx, q.Interface)
+		}),
 		gateway.AskHandshakes: probe.HandlerFunc(sample),
 		gateway.AskRoutes: probe.HandlerFunc(func(ctx context.Context, _ struct{}) (map[netip.Addr][]netip.Prefix, error) {
 			return device.Routed(ctx)
+		}),
+		gateway.AskLinkMTU: probe.HandlerFunc(func(ctx context.Context, q gateway.LinkQuestion) (int, error) {
+			return device.LinkMTU(ctx, q.To)
 		}),
 	}
 }
@@ -52,7 +58,11 @@ func speak(ctx context.Context, q gateway.SampleQuestion) map[mesh.PublicKey]mes
 		keys[key.String()] = key
 	}
 	answers := geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (mesh.Probe, error) {
-		return echo(ctx, q.Through[keys[t.Name]], timeout), nil
+		through := q.Through[keys[t.Name]]
+		if through.Port() == 0 {
+			return ping(ctx, q.From, through.Addr(), timeout), nil
+		}
+		return echo(ctx, q.From, through, timeout), nil
 	}, geored.AskBudget(timeout+time.Second))
 	probes := map[mesh.PublicKey]mesh.Probe{}
 	for t, p := range answers.All() {
@@ -64,9 +74,30 @@ func speak(ctx context.Context, q gateway.SampleQuestion) map[mesh.PublicKey]mes
 // echoTries are sent within the timeout: the first packet may be lost while the handshake it asked for is made.
 const echoTries = 4
 
-func echo(ctx context.Context, address netip.AddrPort, timeout time.Duration) mesh.Probe {
+// ping asks a machine's kernel.
+func ping(ctx context.Context, from, to netip.Addr, timeout time.Duration) mesh.Probe {
+	p := mesh.Probe{Sent: true, Detail: fmt.Sprintf("%s did not answer ICMP within %s", to, timeout)}
+	for range echoTries {
+		try, cancel := context.WithTimeout(ctx, timeout/echoTries)
+		answered, err := device.Echo(try, from, to, mesh.ProbeBytes)
+		cancel()
+		if err != nil {
+			return mesh.Probe{Detail: err.Error()}
+		}
+		if answered {
+			return mesh.Probe{Sent: true, Answered: true, Bytes: mesh.ProbeBytes, Detail: fmt.Sprintf("%s answered ICMP", to)}
+		}
+	}
+	return p
+}
+
+func echo(ctx context.Context, from netip.Addr, address netip.AddrPort, timeout time.Duration) mesh.Probe {
 	clock := geored.SystemClock()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "udp", address.String())
+	dialer := net.Dialer{}
+	if from.IsValid() {
+		dialer.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	}
+	conn, err := dialer.DialContext(ctx, "udp", address.String())
 	if err != nil {
 		return mesh.Probe{Detail: err.Error()}
 	}

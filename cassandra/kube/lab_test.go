@@ -1,0 +1,302 @@
+//go:build lab
+
+package kube_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gocql/gocql"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/georedkit/georedkit/cassandra"
+	cassandrakube "github.com/georedkit/georedkit/cassandra/kube"
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube"
+	"github.com/georedkit/georedkit/internal/laboratory/joined"
+	"github.com/georedkit/georedkit/internal/laboratory/labtest"
+)
+
+var lab = joined.Shared{Shared: labtest.Shared{Sites: 2, Stores: []string{"cassandra"}}}
+
+func TestMain(m *testing.M) { lab.Main(m) }
+
+const (
+	namespace = "ice-cassandra"
+	user      = "ice"
+	everyone  = "{'class': 'NetworkTopologyStrategy', 'dc1': 1, 'dc2': 1}"
+)
+
+var password = sync.OnceValue(rand.Text)
+
+var changeset = cassandra.Table{Keyspace: "dev", Name: "changeset"}
+
+// rig is one ring over both sites, a node at each, as the machine of an operator reaches it.
+type rig struct {
+	*joined.Sites
+	t    *testing.T
+	tool cassandrakube.Nodetool
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+var install sync.Once
+
+func up(t *testing.T) *rig {
+	r := &rig{Sites: lab.Up(t), t: t, tool: cassandrakube.Nodetool{Namespace: namespace, Container: "cassandra"}}
+	for _, name := range r.Names {
+		r.tool.Clusters = append(r.tool.Clusters, r.Clusters[name])
+	}
+	r.dial = kube.DialAny(r.tool.Clusters...)
+	install.Do(r.install)
+	return r
+}
+
+func (r *rig) install() {
+	began := time.Now()
+	r.Install("ice-cassandra", func(site geored.SiteName) map[string]any {
+		number := slices.Index(r.Names, site)
+		return map[string]any{"lab": map[string]any{"initialToken": fmt.Sprint(-9223372036854775807 + int64(1000*number))},
+			"multidatacenter": map[string]any{"currentDC": string(site), "dcs": []any{map[string]any{"name": "dc1"}, map[string]any{"name": "dc2"}}}}
+	})
+	r.t.Logf("Cassandra ready: %s", time.Since(began).Round(100*time.Millisecond))
+	r.Await("the first user can change things", func() (string, bool) {
+		err := r.execute("dc1", "cassandra", "cassandra", gocql.Quorum,
+			"ALTER KEYSPACE system_auth WITH replication = "+everyone, "ALTER KEYSPACE system_distributed WITH replication = "+everyone,
+			"ALTER KEYSPACE system_traces WITH replication = "+everyone,
+			"CREATE ROLE IF NOT EXISTS "+user+" WITH SUPERUSER = true AND LOGIN = true AND PASSWORD = '"+password()+"'")
+		return strings.ReplaceAll(fmt.Sprint(err), password(), "[redacted]"), err == nil
+	})
+	r.t.Logf("ring and user: %s", time.Since(began).Round(100*time.Millisecond))
+	r.cql("dc1", gocql.All, "CREATE KEYSPACE IF NOT EXISTS dev WITH replication = "+everyone,
+		"CREATE TABLE IF NOT EXISTS dev.changeset (id bigint PRIMARY KEY, v text)")
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// address is where the pod of a site is now.
+func (r *rig) address(site geored.SiteName) netip.Addr {
+	r.t.Helper()
+	var found []netip.Addr
+	r.Await("an address of "+string(site), func() (string, bool) {
+		var err error
+		found, err = r.Clusters[site].Resolve(r.t.Context(), fmt.Sprintf("ice-%s-rack1.%s.svc", site, namespace))
+		return fmt.Sprint(found, err), err == nil && len(found) == 1
+	})
+	return found[0]
+}
+
+// ring is the ring as the package under test sees it, at the pods' present addresses.
+func (r *rig) ring() *cassandra.Cluster {
+	r.t.Helper()
+	config := cassandra.Config{User: user, Password: cassandra.Password(password()), Dial: r.dial, ConnectTimeout: 3 * time.Second, Timeout: 20 * time.Second}
+	for _, name := range r.Names {
+		config.Sites = append(config.Sites, cassandra.Site{Name: name, Nodes: []string{r.address(name).String()}})
+	}
+	c, err := cassandra.Open(config)
+	must(r.t, err)
+	r.t.Cleanup(c.Close)
+	return c
+}
+
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return d(ctx, network, address)
+}
+
+// execute runs statements at one site's node, apart from the package under test.
+func (r *rig) execute(site geored.SiteName, user, password string, consistency gocql.Consistency, statements ...string) error {
+	c := gocql.NewCluster(r.address(site).String())
+	c.ProtoVersion, c.DisableInitialHostLookup, c.Consistency, c.Dialer = 4, true, consistency, dialer(r.dial)
+	c.Authenticator = gocql.PasswordAuthenticator{Username: user, Password: password}
+	c.Timeout, c.ConnectTimeout, c.Logger = 30*time.Second, 10*time.Second, quiet{}
+	session, err := c.CreateSession()
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	for _, s := range statements {
+		if err := session.Query(s).WithContext(r.t.Context()).Exec(); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+	}
+	return nil
+}
+
+type quiet struct{}
+
+func (quiet) Print(...any)          {}
+func (quiet) Printf(string, ...any) {}
+func (quiet) Println(...any)        {}
+
+func (r *rig) cql(site geored.SiteName, consistency gocql.Consistency, statements ...string) {
+	r.t.Helper()
+	must(r.t, r.execute(site, user, password(), consistency, statements...))
+}
+
+func inserts(from, to int) []string {
+	var all []string
+	for i := from; i < to; i++ {
+		all = append(all, fmt.Sprintf("INSERT INTO dev.changeset (id, v) VALUES (%d, 'row %[1]d')", i))
+	}
+	return all
+}
+
+func (r *rig) report(c *cassandra.Cluster, ids ...geored.CheckID) geored.Report {
+	r.t.Helper()
+	checks := slices.DeleteFunc(c.Checks(), func(c geored.Check) bool { return len(ids) > 0 && !slices.Contains(ids, c.ID) })
+	report, err := geored.Prove(r.t.Context(), geored.CheckConfig{Budget: time.Minute}, checks...)
+	must(r.t, err)
+	return report
+}
+
+// healthy waits until the whole ring is, in everybody's view.
+func (r *rig) healthy() *cassandra.Cluster {
+	r.t.Helper()
+	var c *cassandra.Cluster
+	r.Await("the ring", func() (string, bool) {
+		c = r.ring()
+		report := r.report(c, cassandra.CheckNodes, cassandra.CheckNames, cassandra.CheckView, cassandra.CheckGossip, cassandra.CheckSchema, cassandra.CheckReplication)
+		return fmt.Sprintf("%+v", report.Findings), report.Verdict() == geored.Pass
+	})
+	return c
+}
+
+// nodes are the ring's nodes by site, as they describe themselves.
+func (r *rig) nodes(c *cassandra.Cluster) map[geored.SiteName]cassandra.Node {
+	r.t.Helper()
+	ring, err := c.Ring(r.t.Context())
+	must(r.t, err)
+	all := map[geored.SiteName]cassandra.Node{}
+	for _, v := range ring.Views {
+		all[v.Node.Site] = v.Node
+	}
+	if len(all) != len(r.Names) {
+		r.t.Fatalf("%d nodes answer: %+v", len(all), ring.Silent)
+	}
+	return all
+}
+
+func (r *rig) nodetool(n cassandra.Node, args ...string) string {
+	r.t.Helper()
+	output, err := r.tool.Run(r.t.Context(), n, args...)
+	must(r.t, err)
+	return output
+}
+
+func (r *rig) compare(c *cassandra.Cluster) cassandra.Comparison {
+	r.t.Helper()
+	found, err := c.Compare(r.t.Context(), cassandra.Comparing{Reading: cassandra.Reading{Table: changeset}, Settle: time.Second})
+	must(r.t, err)
+	return found
+}
+
+// Rows that are written on both sides while the link is cut, without hints: named by key and direction, then repaired in the
+// pods, and proven.
+func TestRowsWrittenDuringACut(t *testing.T) {
+	r := up(t)
+	c := r.healthy()
+	r.cql("dc1", gocql.All, inserts(0, 100)...)
+	if found := r.compare(c); found.Equality != cassandra.Equal {
+		t.Fatalf("before the cut: %s", found)
+	}
+	nodes := r.nodes(c)
+	for _, n := range nodes {
+		r.nodetool(n, "disablehandoff")
+		t.Cleanup(func() { r.nodetool(n, "enablehandoff") })
+	}
+	r.Fault("cut", "dc1", "dc2")
+	status := r.nodetool(nodes["dc1"], "status")
+	t.Logf("nodetool, a moment after the cut, says UN of %d nodes", strings.Count(status, "\nUN "))
+	r.Await("gossip tells of the cut", func() (string, bool) {
+		report := r.report(c, cassandra.CheckGossip)
+		return fmt.Sprintf("%+v", report.Findings), report.Verdict() == geored.Fail
+	})
+	r.cql("dc1", gocql.LocalOne, inserts(1000, 1030)...)
+	r.cql("dc2", gocql.LocalOne, inserts(2000, 2020)...)
+	r.Mend()
+	c = r.healthy()
+	found := r.compare(c)
+	way := map[string]int{}
+	for _, d := range found.Differences {
+		way[fmt.Sprintf("missing at %v", d.Missing())]++
+	}
+	if found.Equality != cassandra.Different || way["missing at [dc2]"] != 30 || way["missing at [dc1]"] != 20 || found.Rows("dc1") != 130 || found.Rows("dc2") != 120 {
+		t.Errorf("after the mend: %s, %d rows at dc1, %d at dc2, %v", found, found.Rows("dc1"), found.Rows("dc2"), way)
+	}
+	t.Logf("differences: %v", way)
+
+	plan, err := c.PlanRepair(t.Context(), "dev", 0)
+	must(t, err)
+	began := time.Now()
+	result, err := geored.Runbook{Name: "repair", Stages: []geored.Stage{c.RepairStage(plan, r.tool, 2*time.Minute)}}.Run(t.Context(), geored.RunConfig{Poll: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatalf("%v\n%+v", err, result.Outcomes)
+	}
+	t.Logf("repaired %d nodes in %s", len(plan.Nodes), time.Since(began).Round(100*time.Millisecond))
+	if found := r.compare(c); found.Equality != cassandra.Equal || found.Rows("dc1") != 150 || found.Rows("dc2") != 150 {
+		t.Errorf("after the repair: %s, %d rows at dc1, %d at dc2", found, found.Rows("dc1"), found.Rows("dc2"))
+	}
+}
+
+// Both pods get new addresses while they cannot tell each other: the ring stays split after the mend, until seeds are looked
+// up again at one of them.
+func TestBothPodsRestartedDuringACut(t *testing.T) {
+	r := up(t)
+	r.healthy()
+	before := map[geored.SiteName]netip.Addr{}
+	for _, name := range r.Names {
+		before[name] = r.address(name)
+	}
+	r.Fault("cut", "dc1", "dc2")
+	for _, name := range r.Names {
+		must(t, r.Clusters[name].Client().CoreV1().Pods(namespace).Delete(t.Context(), fmt.Sprintf("ice-%s-rack1-0", name), metav1.DeleteOptions{}))
+	}
+	for _, name := range r.Names {
+		r.Await("the pod of "+string(name)+" is another, and ready", func() (string, bool) {
+			p, err := r.Clusters[name].Client().CoreV1().Pods(namespace).Get(t.Context(), fmt.Sprintf("ice-%s-rack1-0", name), metav1.GetOptions{})
+			if err != nil {
+				return err.Error(), false
+			}
+			ready := len(p.Status.ContainerStatuses) > 0 && p.Status.ContainerStatuses[0].Ready
+			return p.Status.String(), ready && p.DeletionTimestamp == nil && p.Status.PodIP != before[name].String()
+		})
+	}
+	r.Mend()
+	// Longer than gossip needs when it can.
+	var last geored.Report
+	split := 0
+	for began := time.Now(); time.Since(began) < 25*time.Second; time.Sleep(time.Second) {
+		if last = r.report(r.ring(), cassandra.CheckNodes, cassandra.CheckView); last.Verdict() == geored.Pass {
+			break
+		}
+		split++
+	}
+	if split < 3 {
+		t.Fatalf("the ring is not split: %+v", last.Findings)
+	}
+	for _, f := range last.Findings {
+		t.Logf("%s %s: %s: %s %q", f.Check, f.Site, f.Verdict, f.Message, f.Evidence)
+	}
+	c := r.ring()
+	r.nodetool(r.nodes(c)["dc1"], "reloadseeds")
+	began := time.Now()
+	c = r.healthy()
+	t.Logf("whole %s after reloadseeds", time.Since(began).Round(100*time.Millisecond))
+	if found := r.compare(c); found.Equality != cassandra.Equal {
+		t.Errorf("after the cure: %s", found)
+	}
+}

@@ -1,0 +1,109 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// RebuildStage carries the plan out, when confirm is its [RebuildPlan.Confirmation]. It begins once no client but the
+// configuration's user is connected to the site, and looks again before each change: keep clients away until it is done.
+//
+// The site is emptied by taking the keyspace from it and cleaning its nodes up, which leaves the schema and every other
+// keyspace alone; until its replicas are back, requests to the site fail, so that nobody reads half of the rows. Then one
+// node after another is rebuilt, watched to its end by what the node itself says of its streams, and all tables but
+// counters are compared, every replica.
+func (c *Cluster) RebuildStage(p RebuildPlan, tool Nodetool, confirm string, timeout time.Duration) (geored.Stage, error) {
+	if confirm != p.Confirmation() {
+		return geored.Stage{}, geored.Faults{{Site: p.Site, Field: "confirm", Value: confirm, Problem: "is not the value of this plan", Remedy: fmt.Sprintf("it is %q", p.Confirmation())}}
+	}
+	r := &rebuilding{Cluster: c, plan: p, tool: tool, received: map[string]bool{}}
+	steps := p.Steps()
+	last := len(steps) - 1
+	tasks := []geored.Task{{Step: steps[0], Observe: r.observeFence, Timeout: timeout}}
+	if !p.Emptied {
+		tasks = append(tasks, geored.Task{Step: steps[1], Observe: r.observeEmpty, Apply: r.empty, Timeout: timeout})
+	}
+	for _, n := range p.Nodes {
+		tasks = append(tasks, geored.Task{
+			Step:    steps[len(tasks)],
+			Observe: func(ctx context.Context) (geored.State, error) { return r.observe(ctx, n) },
+			Apply:   func(ctx context.Context) error { return r.rebuild(ctx, n) },
+			Timeout: timeout,
+		})
+	}
+	tasks = append(tasks, geored.Task{Step: steps[last], Observe: r.observeEqual, Timeout: timeout})
+	return geored.StageOf(fmt.Sprintf("rebuild %s in %s", p.Keyspace, p.Site), tasks...), nil
+}
+
+// rebuilding is the state of one rebuild.
+type rebuilding struct {
+	*Cluster
+	plan     RebuildPlan
+	tool     Nodetool
+	emptied  bool
+	received map[string]bool // nodes whose nodetool came back well and that had nothing to stream, by host ID
+}
+
+func (r *rebuilding) observeFence(ctx context.Context) (geored.State, error) {
+	// Once rows are on their way the fence has done its work; the changes look for themselves.
+	if begun, err := r.begun(ctx); err != nil || begun {
+		return geored.State{Done: begun, Detail: "the rebuild has begun"}, err
+	}
+	return stateOf(r.fenced(ctx), "no client is connected"), nil
+}
+
+func stateOf(missing error, done string) geored.State {
+	if missing != nil {
+		return geored.State{Detail: missing.Error()}
+	}
+	return geored.State{Done: true, Detail: done}
+}
+
+// fenced wants every node of the ring to answer and nobody else to be connected to the nodes that are rebuilt.
+func (r *rebuilding) fenced(ctx context.Context) error {
+	ring, err := r.Ring(ctx)
+	if err != nil {
+		return err
+	}
+	if faults := ring.talkFaults(); len(faults) > 0 {
+		return faults[0]
+	}
+	for _, n := range ring.of(r.plan.Site).nodes() {
+		clients, err := r.clients(ctx, n)
+		if err != nil {
+			return err
+		}
+		for _, user := range clients {
+			if user != r.User {
+				return fmt.Errorf("node %s: a client is connected as %q", n.Address, user)
+			}
+		}
+	}
+	return nil
+}
+
+// clients are the users of the connections that a node serves.
+func (c *Cluster) clients(ctx context.Context, n Node) (users []string, err error) {
+	err = c.query(ctx, n.Address, Query{CQL: `SELECT username FROM system_views.clients`}, func(r Row) error {
+		users = append(users, r.text("username"))
+		return nil
+	})
+	if err != nil {
+		err = fmt.Errorf("node %s: read system_views.clients: %w", n.Address, err)
+	}
+	return users, err
+}
+
+// begun says whether any node streams or streamed for this rebuild.
+func (r *rebuilding) begun(ctx context.Context) (bool, error) {
+	for _, n := range r.plan.Nodes {
+		streams, err := r.ours(ctx, n)
+		if err != nil || len(streams) > 0 || r.received[n.HostID] {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,195 @@
+package cassandra_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/georedkit/georedkit/cassandra"
+	"github.com/georedkit/georedkit/cassandra/cassandratest"
+	"github.com/georedkit/georedkit/geored"
+)
+
+func rebuild(t *testing.T, r *cassandratest.Ring, p cassandra.RebuildPlan, tool cassandra.Nodetool, timeout time.Duration) (geored.Result, error) {
+	t.Helper()
+	stage, err := open(t, r.Config()).RebuildStage(p, tool, p.Confirmation(), timeout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return geored.Runbook{Name: "rebuild", Stages: []geored.Stage{stage}}.Run(t.Context(), geored.RunConfig{})
+}
+
+func planned(t *testing.T, r *cassandratest.Ring, what cassandra.Rebuilding) cassandra.RebuildPlan {
+	t.Helper()
+	p, err := open(t, r.Config()).PlanRebuild(t.Context(), what)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+var second = cassandra.Rebuilding{Keyspace: "dev", Site: "dc2", From: "dc1"}
+
+// A row that was deleted in dc1 and lives on in dc2 is gone for good, which no repair brings about; and a second rebuild
+// does not take the first one's word for its own.
+func TestRebuildGivesUpWhatTheSiteForgotToDelete(t *testing.T) {
+	t.Parallel()
+	for _, lose := range []bool{false, true} {
+		r := seeded(t, three, cassandratest.NodesPerSite(2))
+		tool := r.Nodetool()
+		tool.LoseConnections(lose)
+		for round := range 2 {
+			r.DeleteAt("dc1", "dev.changeset", round)
+			r.DeleteAt("dc3", "dev.changeset", round)
+			if x := compare(t, r, quickly()); x.Equality != cassandra.Different {
+				t.Fatal(x)
+			}
+			result, err := rebuild(t, r, planned(t, r, second), tool, time.Minute)
+			if err != nil || result.Count(geored.Changed, geored.Unchanged) != 5 {
+				t.Fatalf("lost connections %v, round %d: %+v: %v", lose, round, result, err)
+			}
+			how := quickly()
+			how.EveryReplica = true
+			if x := compare(t, r, how); x.Equality != cassandra.Equal || x.Rows("dc2") != int64(99-round) {
+				t.Errorf("%s: %d rows", x, x.Rows("dc2"))
+			}
+		}
+	}
+}
+
+// The trap itself: nodetool calls a second rebuild a success that streamed nothing.
+func TestRebuildTwiceStreamsNothing(t *testing.T) {
+	t.Parallel()
+	r := seeded(t, two)
+	tool := r.Nodetool()
+	if _, err := rebuild(t, r, planned(t, r, second), tool, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	r.DeleteAt("dc2", "dev.changeset", 1)
+	ring, err := open(t, r.Config()).Ring(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tool.Run(t.Context(), ring.Views[1].Node, "rebuild", "-ks", "dev", "--", "dc1"); err != nil {
+		t.Fatalf("nodetool does not call it a success: %v", err)
+	}
+	if x := compare(t, r, quickly()); x.Equality != cassandra.Different {
+		t.Fatalf("the trap does not bite: %s", x)
+	}
+	what := second
+	what.Emptied = true
+	if _, err := rebuild(t, r, planned(t, r, what), tool, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if x := compare(t, r, quickly()); x.Equality != cassandra.Equal {
+		t.Error(x)
+	}
+}
+
+func TestRebuildOfOneNode(t *testing.T) {
+	t.Parallel()
+	r := seeded(t, two, cassandratest.NodesPerSite(2))
+	lost := r.Node("dc2", 1)
+	lost.LoseRows("dev")
+	how := quickly()
+	how.EveryReplica = true
+	if x := compare(t, r, how); x.Equality != cassandra.Different {
+		t.Fatalf("the loss does not bite: %s", x)
+	}
+	ring, err := open(t, r.Config()).Ring(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(ring.Views, func(v cassandra.View) bool { return v.Node.Address.String() == lost.Address() })
+	tool := r.Nodetool()
+	result, err := rebuild(t, r, planned(t, r, cassandra.Rebuilding{Keyspace: "dev", Site: "dc2", From: "dc1", Node: ring.Views[i].Node.HostID, Emptied: true}), tool, time.Minute)
+	if err != nil || result.Count(geored.Changed) != 1 {
+		t.Fatalf("%+v: %v", result, err)
+	}
+	if calls := tool.Calls(); len(calls) != 1 || calls[0] != lost.Address()+" rebuild -ks dev -- dc1" {
+		t.Errorf("%v", calls)
+	}
+	if x := compare(t, r, how); x.Equality != cassandra.Equal {
+		t.Error(x)
+	}
+}
+
+func TestRebuildIsFenced(t *testing.T) {
+	t.Parallel()
+	r := seeded(t, two)
+	p, tool := planned(t, r, second), r.Nodetool()
+	r.Node("dc2", 0).Visit("shop")
+	result, err := rebuild(t, r, p, tool, time.Second)
+	if err == nil || !strings.Contains(err.Error(), `a client is connected as "shop"`) || result.Count(geored.Pending) != 3 || len(tool.Calls()) > 0 {
+		t.Errorf("%+v: %v; calls %v", result, err, tool.Calls())
+	}
+	r.Node("dc2", 0).Visit()
+	r.Node("dc2", 0).CloseTable("system_views.clients", true)
+	if _, err := rebuild(t, r, p, tool, time.Second); err == nil || !strings.Contains(err.Error(), "read system_views.clients") || len(tool.Calls()) > 0 {
+		t.Errorf("who is connected cannot be told, and still: %v; calls %v", err, tool.Calls())
+	}
+}
+
+func TestRebuildIsConfirmedByValue(t *testing.T) {
+	r := seeded(t, two)
+	p := planned(t, r, second)
+	other := second
+	other.From, other.Site = "dc1", "dc2"
+	other.Emptied = true
+	for _, value := range []string{"", "yes", "dev", planned(t, r, other).Confirmation()} {
+		if _, err := open(t, r.Config()).RebuildStage(p, r.Nodetool(), value, time.Minute); err == nil || !strings.Contains(err.Error(), p.Confirmation()) {
+			t.Errorf("%q: %v", value, err)
+		}
+	}
+}
+
+func TestRebuildFails(t *testing.T) {
+	t.Parallel()
+	r := seeded(t, two)
+	p, tool := planned(t, r, second), r.Nodetool()
+	tool.FailRepairs("stream failed")
+	if _, err := rebuild(t, r, p, tool, time.Minute); err == nil || !strings.Contains(err.Error(), "stream failed") {
+		t.Fatal(err)
+	}
+	if x := compare(t, r, quickly()); x.Equality != cassandra.Different {
+		t.Fatalf("the site is not empty: %s", x)
+	}
+	tool.FailRepairs("")
+	if result, err := rebuild(t, r, p, tool, time.Minute); err != nil {
+		t.Errorf("the same plan goes on: %+v: %v", result, err)
+	}
+}
+
+func TestRebuildIsRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		what  cassandra.Rebuilding
+		fault func(*cassandratest.Ring)
+		want  string
+	}{
+		"unknown site":     {cassandra.Rebuilding{Keyspace: "dev", Site: "dc9", From: "dc1"}, nil, "is no site of the configuration"},
+		"from itself":      {cassandra.Rebuilding{Keyspace: "dev", Site: "dc1", From: "dc1"}, nil, "is the site that is to be rebuilt"},
+		"logins":           {cassandra.Rebuilding{Keyspace: "system_auth", Site: "dc2", From: "dc1"}, nil, "repair system_auth instead"},
+		"no keyspace":      {cassandra.Rebuilding{Keyspace: "none", Site: "dc2", From: "dc1"}, nil, "has no keyspace none"},
+		"one full node":    {cassandra.Rebuilding{Keyspace: "dev", Site: "dc2", From: "dc1", Node: "x"}, nil, "say Emptied"},
+		"node of no site":  {cassandra.Rebuilding{Keyspace: "dev", Site: "dc2", From: "dc1", Node: "x", Emptied: true}, nil, "none of its nodes"},
+		"silent node":      {second, func(r *cassandratest.Ring) { r.Node("dc1", 0).Stop() }, "bring it back first"},
+		"split view":       {second, func(r *cassandratest.Ring) { r.Node("dc1", 0).Forget(r.Node("dc2", 0), true) }, "reloadseeds"},
+		"split schema":     {second, func(r *cassandratest.Ring) { r.Node("dc1", 0).SplitSchema(true) }, "schema: is not the same"},
+		"repair runs":      {second, func(r *cassandratest.Ring) { r.Node("dc1", 0).StartRepair("dev") }, "is running"},
+		"streams untold":   {second, func(r *cassandratest.Ring) { r.Node("dc2", 0).CloseTable("system_views.streaming", true) }, "4.1 or newer"},
+		"nowhere to begin": {cassandra.Rebuilding{}, nil, "is Cassandra's own, or missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := seeded(t, two)
+			if test.fault != nil {
+				test.fault(r)
+			}
+			_, err := open(t, impatient(r)).PlanRebuild(t.Context(), test.what)
+			if _, ok := geored.AsFaults(err); !ok || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%v; want %q", err, test.want)
+			}
+		})
+	}
+}

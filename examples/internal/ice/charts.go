@@ -1,0 +1,126 @@
+package ice
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube/helm"
+)
+
+// Names of the vendor's charts, as the guide has them.
+const (
+	KiloChart    = "ice-kilo"
+	CoreDNSChart = "ice-coredns"
+)
+
+// Versions of the charts that the guide installs (guide 000, 4.2.2 and 4.3.2).
+const (
+	KiloVersion    = "2.0.10"
+	CoreDNSVersion = "3.5.41629"
+)
+
+// Charts says where the charts come from, and what is laid over the values that this program writes.
+type Charts struct {
+	Repository helm.Repository
+	Versions   map[string]string // by chart; those that are not named: [KiloVersion], [CoreDNSVersion]
+	// Overlay is values by the name of their chart, laid over those of every site.
+	Overlay map[string]helm.Values
+}
+
+// ParseOverlay reads values files whose top level is names of charts, later ones over earlier ones. The error is
+// geored.Faults.
+func ParseOverlay(files map[string][]byte, order []string) (map[string]helm.Values, error) {
+	overlay := map[string]helm.Values{}
+	var faults geored.Faults
+	for _, name := range order {
+		values, err := helm.ParseValues(files[name])
+		if err != nil {
+			faults = append(faults, geored.Fault{Field: "-values " + name, Problem: "cannot be read: " + err.Error(), Remedy: "write YAML or JSON"})
+		}
+		for _, chart := range slices.Sorted(maps.Keys(values)) {
+			table, ok := values[chart].(map[string]any)
+			switch {
+			case chart != KiloChart && chart != CoreDNSChart:
+				faults = append(faults, geored.Fault{Field: "-values " + name, Value: chart, Problem: "is no chart of this program", Remedy: "put the values below " + KiloChart + " or " + CoreDNSChart})
+			case !ok:
+				faults = append(faults, geored.Fault{Field: "-values " + name, Value: chart, Problem: "holds no table of values"})
+			default:
+				overlay[chart] = helm.Merge(overlay[chart], table)
+			}
+		}
+	}
+	return overlay, faults.Err()
+}
+
+func (c Charts) faults() geored.Faults {
+	var faults geored.Faults
+	for _, chart := range slices.Sorted(maps.Keys(c.Versions)) {
+		if chart != KiloChart && chart != CoreDNSChart {
+			faults = append(faults, geored.Fault{Field: "-chart-version", Value: chart, Problem: "is no chart of this program", Remedy: "name " + KiloChart + " or " + CoreDNSChart})
+		}
+	}
+	if c.Repository.URL == "" {
+		return faults // a check needs none; whoever pulls is told
+	}
+	return append(faults, c.Repository.Faults()...)
+}
+
+// version is the one to install.
+func (c Charts) version(chart string) string {
+	if v, ok := c.Versions[chart]; ok {
+		return v
+	}
+	return map[string]string{KiloChart: KiloVersion, CoreDNSChart: CoreDNSVersion}[chart]
+}
+
+// pulled fetches each chart once.
+type pulled struct {
+	Charts
+	mu   sync.Mutex
+	have map[string]helm.Chart
+}
+
+func newPulled(c Charts) *pulled { return &pulled{Charts: c, have: map[string]helm.Chart{}} }
+
+func (p *pulled) get(ctx context.Context, name string) (helm.Chart, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if chart, ok := p.have[name]; ok {
+		return chart, nil
+	}
+	if p.Repository.URL == "" {
+		return helm.Chart{}, geored.Faults{{Field: "-chart-repo", Problem: "is missing", Remedy: "name the repository that holds " + name}}
+	}
+	chart, err := p.Repository.Pull(ctx, name, p.version(name))
+	if err == nil {
+		p.have[name] = chart
+	}
+	return chart, err
+}
+
+// release is a chart installed at a site. Releases stand in the namespace that the guide's commands leave to kubectl.
+func (p *pulled) release(ctx context.Context, chart, name string, ours helm.Values) (helm.Release, error) {
+	c, err := p.get(ctx, chart)
+	if err != nil {
+		return helm.Release{}, err
+	}
+	w := helm.Release{Name: name, Namespace: "default", Chart: c, Values: helm.Merge(ours, p.Overlay[chart])}
+	if err := c.Faults(w.Values).Err(); err != nil {
+		return w, fmt.Errorf("release %s: %w", name, err)
+	}
+	return w, nil
+}
+
+// valuesOf gives a struct as the chart's values.
+func valuesOf(v any) (helm.Values, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return helm.ParseValues(text)
+}

@@ -1,0 +1,199 @@
+package ice
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube"
+	"github.com/georedkit/georedkit/geored/kube/helm"
+	"github.com/georedkit/georedkit/mesh"
+	meshkube "github.com/georedkit/georedkit/mesh/kube"
+)
+
+// Namespace is where what this program needs in a cluster lives.
+const Namespace = "georedkit"
+
+// Options are what a deployment needs besides its topology.
+type Options struct {
+	Images Images
+	Charts Charts
+	Logger *slog.Logger // zero: none
+}
+
+// Images says where the images come from.
+type Images struct {
+	Probe      string
+	PullSecret string // name of a Secret of type kubernetes.io/dockerconfigjson in [Namespace]; zero: none
+}
+
+// Deployment is the sites of a topology, each with its cluster.
+type Deployment struct {
+	Topology Topology
+	Clusters map[geored.SiteName]*kube.Cluster
+	options  Options
+	mesh     meshkube.KiloMesh
+	charts   *pulled
+	lock     geored.Lock     // once somebody asked for it
+	asked    geored.SiteName // the only site that preflight asks; zero: all
+	// generation is that of each site's token, as it was found.
+	generation map[geored.SiteName]int
+}
+
+// Open reads the kubeconfigs of all sites; it makes no connection. All that are at fault are reported at once.
+func Open(t Topology, o Options) (*Deployment, error) {
+	d := &Deployment{Topology: t, Clusters: map[geored.SiteName]*kube.Cluster{}, options: o, generation: map[geored.SiteName]int{},
+		charts: newPulled(o.Charts), mesh: meshkube.KiloMesh{Network: t.Network(), Ends: map[geored.SiteName]meshkube.KiloEnd{}}}
+	faults := o.Charts.faults()
+	for _, site := range t.Sites {
+		cluster, err := kube.Open(site.Name, site.Kube)
+		if err != nil {
+			faults = append(faults, geored.Fault{Site: site.Name, Field: "kubeconfig", Value: site.Kube.Kubeconfig, Problem: err.Error()})
+			continue
+		}
+		d.Clusters[site.Name] = cluster
+		d.mesh.Ends[site.Name] = meshkube.KiloEnd{
+			Observers: meshkube.Observers{Cluster: cluster, Namespace: Namespace, Image: o.Images.Probe, PullSecret: o.Images.PullSecret},
+			Probe:     probeSpec(site.Name, o.Images),
+		}
+	}
+	return d, faults.Err()
+}
+
+// probeSpec names the probe after its site: a name that one site alone has is what DNS over all of them is proven by.
+func probeSpec(site geored.SiteName, images Images) kube.ProbeSpec {
+	return kube.ProbeSpec{Namespace: Namespace, Name: "probe-" + string(site), Site: string(site), Image: images.Probe, PullSecret: images.PullSecret}
+}
+
+// found is what is read of a site before anything is planned.
+type found struct {
+	uid        string
+	nodes      []geored.Node
+	generation int
+}
+
+// Complete reads the nodes of sites that name none, and refuses one cluster that appears as two sites. A site that does
+// not answer is an error: nothing can be planned for it.
+func (d *Deployment) Complete(ctx context.Context) error {
+	answers := geored.Ask(ctx, d.perSite(), d.find)
+	var faults geored.Faults
+	for _, s := range answers.Unanswered() {
+		site, _ := d.mesh.Network.Site(s.Target.Site)
+		faults = append(faults, geored.Fault{Site: s.Target.Site, Field: "kubeconfig", Value: site.Kube.Kubeconfig,
+			Problem: "its cluster does not answer: " + s.Reason, Remedy: "see whether kubectl get nodes works with it"})
+	}
+	first := map[string]geored.SiteName{}
+	for t, f := range answers.All() {
+		if other, ok := first[f.uid]; ok {
+			faults = append(faults, geored.Fault{Site: t.Site, Field: "kubeconfig", Problem: "leads to the cluster of site " + string(other), Remedy: "name another cluster"})
+		}
+		first[f.uid] = t.Site
+		d.generation[t.Site] = f.generation
+		faults = append(faults, d.adopt(t.Site, f.nodes)...)
+	}
+	return append(faults, d.mesh.Network.Faults()...).Err()
+}
+
+func (d *Deployment) find(ctx context.Context, t geored.Target) (found, error) {
+	cluster := d.Clusters[t.Site]
+	uid, err := cluster.UID(ctx)
+	if err != nil {
+		return found{}, err
+	}
+	nodes, err := cluster.Nodes(ctx)
+	if err != nil {
+		return found{}, err
+	}
+	generation, err := d.source(t.Site).Generation(ctx)
+	return found{uid, nodes, max(generation, 1)}, err
+}
+
+func (d *Deployment) perSite() []geored.Target {
+	var targets []geored.Target
+	for _, site := range d.Topology.Sites {
+		targets = append(targets, geored.Target{Site: site.Name})
+	}
+	return targets
+}
+
+// adopt takes the nodes from the cluster, and holds those that the topology names against it.
+func (d *Deployment) adopt(name geored.SiteName, live []geored.Node) geored.Faults {
+	var faults geored.Faults
+	site := &d.mesh.Network.Sites[d.index(name)]
+	if len(site.Nodes) == 0 {
+		for i := range live {
+			live[i].Endpoint = endpointOf(live[i], d.mesh.Network)
+		}
+		site.Nodes = live
+		return nil
+	}
+	for _, node := range site.Nodes {
+		if !hasNode(live, node.Name) {
+			faults = append(faults, geored.Fault{Site: name, Field: "nodes", Value: node.Name, Problem: "is not a node of the cluster", Remedy: "see kubectl get nodes"})
+		}
+	}
+	for _, node := range live {
+		if !hasNode(site.Nodes, node.Name) {
+			faults = append(faults, geored.Fault{Site: name, Field: "nodes", Value: node.Name, Problem: "is a node of the cluster, and is not listed: Kilo runs there too", Remedy: "list all nodes, or none"})
+		}
+	}
+	return faults
+}
+
+func (d *Deployment) index(name geored.SiteName) int {
+	for i, site := range d.mesh.Network.Sites {
+		if site.Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func hasNode(nodes []geored.Node, name string) bool {
+	for _, n := range nodes {
+		if n.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// site is what the topology says of a site.
+func (d *Deployment) site(name geored.SiteName) Site {
+	for _, site := range d.Topology.Sites {
+		if site.Name == name {
+			return site
+		}
+	}
+	return Site{}
+}
+
+func (d *Deployment) releases(site geored.SiteName) helm.Releases {
+	return helm.Releases{Cluster: d.Clusters[site], Lock: d.lock, Logger: d.options.Logger}
+}
+
+// Install is the runbook of the guide's chapters 4.2 and 4.3.
+func (d *Deployment) Install() geored.Runbook {
+	return geored.Runbook{Name: "ice-install", Stages: []geored.Stage{
+		d.prepare(), d.annotate(), d.kilo(), d.peers(), d.tunnels(), d.tokens(), d.credentials(), d.dns(),
+	}}
+}
+
+func stepID(stage string, site geored.SiteName, rest ...string) geored.StepID {
+	id := stage + "/" + string(site)
+	for _, part := range rest {
+		id += "/" + part
+	}
+	return geored.StepID(id)
+}
+
+// eachSite is the outline of a stage with the same steps for every site.
+func (d *Deployment) eachSite(steps ...func(mesh.Site) geored.Step) []geored.Step {
+	var outline []geored.Step
+	for _, site := range d.mesh.Network.Sites {
+		for _, step := range steps {
+			outline = append(outline, step(site))
+		}
+	}
+	return outline
+}

@@ -1,0 +1,88 @@
+package ice
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/georedkit/georedkit/geored/kube"
+	"github.com/georedkit/georedkit/mesh/kilo"
+)
+
+// deployed is a deployment of the topology that the other tests read.
+func deployed(t *testing.T) *Deployment {
+	t.Helper()
+	topology, err := ParseTopology([]byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := Open(topology, Options{}) // there are no kubeconfigs
+	return d
+}
+
+func TestEachSiteStandsFirstInItsOwnDNS(t *testing.T) {
+	d := deployed(t)
+	for site, want := range map[string]string{"dc1": "dc1 dc2", "dc2": "dc2 dc1"} {
+		values := d.dnsValues(d.site("dc1").Name)
+		if site == "dc2" {
+			values = d.dnsValues(d.site("dc2").Name)
+		}
+		if got := strings.Join(names(lookup(values, "config", "multidatacenter", "dcs")), " "); got != want {
+			t.Errorf("site %s: %s", site, got)
+		}
+		if got := lookup(values, "config", "multidatacenter", "currentDC"); got != site {
+			t.Errorf("site %s: currentDC %v", site, got)
+		}
+	}
+}
+
+// While the new name servers start, the Service leads to where it leads now.
+func TestTheServiceKeepsItsSelectorAtFirst(t *testing.T) {
+	chart, err := kube.ReadObjects([]byte("apiVersion: v1\nkind: Service\nmetadata: {name: kube-dns}\nspec: {selector: {app: new}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "kube-dns"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"k8s-app": "kube-dns"}}}
+	kept, err := keepSelector(chart, live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	selector := lookup(kept[0].Object, "spec", "selector").(map[string]any)
+	if len(selector) != 1 || selector["k8s-app"] != "kube-dns" {
+		t.Error(selector)
+	}
+	live.Name = "other"
+	if _, err := keepSelector(chart, live); err == nil {
+		t.Error("a chart without the Service was taken: it would be switched unseen")
+	}
+}
+
+// What is asked of an operator is what the program does, under the same names and versions.
+func TestEveryStepSaysWhyAndWhatToType(t *testing.T) {
+	d := deployed(t)
+	book := d.Install()
+	if err := book.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	steps := book.Steps()
+	for _, step := range steps {
+		if step.Reason == "" || len(step.Manual) == 0 && !strings.HasPrefix(string(step.ID), "creds/") {
+			t.Errorf("step %s: reason %q, manual %q", step.ID, step.Reason, step.Manual)
+		}
+	}
+	for id, want := range map[string]string{
+		"kilo/dc1/part1":     "helm --kube-context dc1 upgrade -i kilo-dc1 REPOSITORY/ice-kilo --version 2.0.10 -f kilo/kilo_dc1_part1.json",
+		"peers/dc2/part2":    "helm --kube-context dc2 upgrade -i kilo-dc2 REPOSITORY/ice-kilo --version 2.0.10 -f kilo/kilo_dc2_part2.json --set config.enablePeers=true",
+		"annotate/dc1/dc1-1": "kubectl --context dc1 annotate --overwrite node dc1-1 " + kilo.ForceEndpoint + "=192.168.1.105:51820",
+	} {
+		found := false
+		for _, step := range steps {
+			found = found || string(step.ID) == id && step.Manual[0] == want
+		}
+		if !found {
+			t.Errorf("no step %s says %q", id, want)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package ice
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// products reads the product's own values (guide 000, 4.4), which this program does not install: whether they can be read,
+// and whether the sites' files agree.
+func (l *linter) products() error {
+	operators := []string{}
+	for _, folder := range []string{"ice", "seed"} {
+		read, err := l.values(folder)
+		if err != nil {
+			return err
+		}
+		for _, site := range slices.Sorted(maps.Keys(read)) {
+			file := fmt.Sprintf("%s/%s_%s.json", folder, folder, site)
+			charts, _ := read[site]["charts"].(map[string]any)
+			if charts == nil {
+				l.fault(site, file, "", "has no table charts", "put the charts' values below it")
+				continue
+			}
+			l.sides(site, file, charts)
+			if folder == "ice" && runsOperator(charts) {
+				operators = append(operators, string(site))
+			}
+		}
+		if folder == "ice" && len(read) > 1 && len(operators) != 1 {
+			l.fault("", "ice/: multiCassKop", strings.Join(operators, " "), fmt.Sprintf("runs in %d sites: two would undo each other's work, and with none nobody starts Cassandra", len(operators)), "enable it in one site")
+		}
+	}
+	return nil
+}
+
+// runsOperator: two switches stand for one thing, and either starts it.
+func runsOperator(charts map[string]any) bool {
+	included, _ := lookup(charts, "instantConnectEnterprise", "values", "config", "include", "multiCassKop").(bool)
+	enabled, given := lookup(charts, "iceCassandra", "values", "multi-casskop", "enabled").(bool)
+	return included && (enabled || !given)
+}
+
+// sides are the values that say which site is the own one and which are the others.
+func (l *linter) sides(site geored.SiteName, file string, charts map[string]any) {
+	own := [][]string{
+		{"iceCassandra", "values", "multi-casskop", "k8s", "local"},
+		{"instantConnectEnterprise", "values", "config", "multidatacenter", "currentDC"},
+		{"iceMinio", "values", "multidatacenter", "currentDC"},
+		{"rallypoint", "values", "rallypoint", "name"},
+	}
+	for _, keys := range own {
+		if text, ok := lookup(charts, keys...).(string); ok && text != string(site) {
+			l.fault(site, file+": charts."+strings.Join(keys, "."), text, "is not the file's own site", "write "+string(site))
+		}
+	}
+	others := [][]string{
+		{"iceCassandra", "values", "multi-casskop", "k8s", "remote"},
+		{"rallypoint", "values", "rallypoint", "peerMeshes"},
+	}
+	for _, keys := range others {
+		if slices.ContainsFunc(names(lookup(charts, keys...)), func(name string) bool {
+			return strings.TrimPrefix(name, "ice-rallypoint-discovery-") == string(site)
+		}) {
+			l.fault(site, file+": charts."+strings.Join(keys, "."), string(site), "is the own site", "list the other sites only")
+		}
+	}
+	if text, ok := lookup(charts, "iceMinio", "values", "multidatacenter", "remoteDC").(string); ok && text == string(site) {
+		l.fault(site, file+": charts.iceMinio.values.multidatacenter.remoteDC", text, "is the own site", "write the other one")
+	}
+}

@@ -1,0 +1,132 @@
+package helm
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/kube/fake"
+	"helm.sh/helm/v3/pkg/storage"
+	"helm.sh/helm/v3/pkg/storage/driver"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube"
+)
+
+// Chart is one version of a chart, with the digest of its archive.
+type Chart struct {
+	Name    string
+	Version string
+	Digest  string // "sha256:…"
+	chart   *chart.Chart
+}
+
+// String is the chart as Helm lists it: "ice-kilo-2.0.10".
+func (c Chart) String() string { return c.Name + "-" + c.Version }
+
+// copy is the chart for one use: Helm changes what it is given.
+func (c Chart) copy() *chart.Chart {
+	twin := *c.chart
+	metadata := *c.chart.Metadata
+	twin.Metadata = &metadata
+	twin.SetDependencies()
+	for _, d := range c.chart.Dependencies() {
+		twin.AddDependency(Chart{chart: d}.copy())
+	}
+	twin.Values = map[string]any(Merge(c.chart.Values))
+	return &twin
+}
+
+// Faults tells which values the chart refuses: by its schema, or because they are no table where the chart has one, or
+// the other way round. Values are not repeated.
+func (c Chart) Faults(values Values) geored.Faults {
+	plain, err := values.plain()
+	if err != nil {
+		return geored.Faults{{Field: "values", Problem: err.Error()}}
+	}
+	faults := c.kindFaults("", c.chart.Values, plain)
+	if len(faults) > 0 {
+		return faults // Helm would print them, values and all
+	}
+	whole, err := chartutil.CoalesceValues(c.copy(), plain)
+	if err != nil {
+		return geored.Faults{{Field: "values", Problem: err.Error()}}
+	}
+	if err := chartutil.ValidateAgainstSchema(c.chart, whole); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			if fault, ok := strings.CutPrefix(strings.TrimSpace(line), "- at "); ok {
+				faults = append(faults, c.schemaFault(fault))
+			}
+		}
+		if len(faults) == 0 {
+			faults = geored.Faults{{Field: "values", Problem: err.Error()}}
+		}
+	}
+	return faults
+}
+
+// schemaFault reads "'/config/peers': additional properties 'x' not allowed".
+func (c Chart) schemaFault(text string) geored.Fault {
+	where, problem, _ := strings.Cut(text, ": ")
+	path := strings.ReplaceAll(strings.Trim(where, "'/"), "/", ".")
+	return geored.Fault{Field: strings.TrimSuffix("values "+path, " "), Problem: problem, Remedy: "see the values of chart " + c.String()}
+}
+
+func (c Chart) kindFaults(path string, defaults, values map[string]any) geored.Faults {
+	var faults geored.Faults
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		standard, known := defaults[key]
+		if !known || standard == nil || values[key] == nil {
+			continue
+		}
+		below, wantsTable := table(standard)
+		given, isTable := table(values[key])
+		switch {
+		case wantsTable && isTable:
+			faults = append(faults, c.kindFaults(path+key+".", below, given)...)
+		case wantsTable:
+			faults = append(faults, geored.Fault{Field: "values " + path + key, Problem: "is no table, and the chart has one there"})
+		case isTable:
+			faults = append(faults, geored.Fault{Field: "values " + path + key, Problem: "is a table, and the chart has none there"})
+		}
+	}
+	return faults
+}
+
+// Render gives the objects of a release without asking any cluster, as helm template does; hooks and CRDs are among them.
+// The error is geored.Faults when the chart refuses the values.
+func (c Chart) Render(w Release) ([]*kube.Object, error) {
+	if err := c.Faults(w.Values).Err(); err != nil {
+		return nil, err
+	}
+	plain, err := w.Values.plain()
+	if err != nil {
+		return nil, err
+	}
+	config := &action.Configuration{Log: func(string, ...any) {}, Releases: storage.Init(driver.NewMemory()), KubeClient: &fake.PrintingKubeClient{Out: io.Discard}}
+	install := action.NewInstall(config)
+	install.ClientOnly, install.DryRun, install.Replace, install.IncludeCRDs = true, true, true, true
+	install.ReleaseName, install.Namespace = w.Name, w.Namespace
+	rendered, err := install.Run(c.copy(), plain)
+	if err != nil {
+		return nil, fmt.Errorf("chart %s: %w", c, err)
+	}
+	manifests := []string{rendered.Manifest}
+	for _, hook := range rendered.Hooks {
+		manifests = append(manifests, hook.Manifest)
+	}
+	objects, err := kube.ReadObjects([]byte(strings.Join(manifests, "\n---\n")))
+	if err == nil && len(objects) == 0 {
+		err = errors.New("it has no objects")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("chart %s: %w", c, err)
+	}
+	return objects, nil
+}

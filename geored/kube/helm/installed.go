@@ -1,0 +1,45 @@
+package helm
+
+import (
+	"context"
+	"encoding/json"
+
+	"helm.sh/helm/v3/pkg/release"
+
+	"github.com/georedkit/georedkit/geored/kube"
+)
+
+// Installed is the newest revision of a release, as it was found.
+type Installed struct {
+	Chart    string // name and version: "ice-kilo-2.0.10"
+	Revision int
+	Deployed bool
+	Status   string // Helm's word for it
+	Values   Values
+	Manifest string
+}
+
+// Decode reads the values into a struct.
+func (i Installed) Decode(into any) error {
+	text, err := json.Marshal(i.Values)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
+}
+
+// Objects are the objects that the revision consists of, without its hooks.
+func (i Installed) Objects() ([]*kube.Object, error) { return kube.ReadObjects([]byte(i.Manifest)) }
+
+// Installed finds a release, whoever installed it; false when there is none.
+func (r Releases) Installed(ctx context.Context, name, namespace string) (Installed, bool, error) {
+	last, err := r.last(ctx, name, namespace)
+	if err != nil || last == nil || last.Info.Status == release.StatusUninstalled {
+		return Installed{}, false, err
+	}
+	i := Installed{Revision: last.Version, Deployed: last.Info.Status == release.StatusDeployed, Status: last.Info.Status.String(), Values: last.Config, Manifest: last.Manifest}
+	if last.Chart != nil && last.Chart.Metadata != nil {
+		i.Chart = last.Chart.Metadata.Name + "-" + last.Chart.Metadata.Version
+	}
+	return i, true, nil
+}

@@ -1,0 +1,79 @@
+package kube
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// Planned gives the step of [Cluster.ApplyTask] as a plan needs it: with the digest of the objects, and with the kubectl
+// commands that apply them and take them back. What a Secret holds is in none of them.
+func (c *Cluster) Planned(step geored.Step, objects ...*Object) (geored.Step, error) {
+	open := make([]map[string]any, len(objects))
+	for i, object := range objects {
+		open[i] = withoutSecrets(object).Object
+	}
+	var err error
+	if step.Wanted, err = geored.DigestOf(open); err != nil {
+		return step, err
+	}
+	for i, object := range objects {
+		text, err := json.Marshal(open[i])
+		if err != nil {
+			return step, err
+		}
+		apply := c.kubectl("apply --server-side --force-conflicts --field-manager=" + FieldManager + " -f -")
+		step.Manual = append(step.Manual, fmt.Sprintf("printf '%%s' %s | %s", quoted(string(text)), apply))
+		undo := "delete " + strings.ToLower(object.GetKind()) + " " + object.GetName()
+		if object.GetNamespace() != "" {
+			undo += " --namespace " + object.GetNamespace()
+		}
+		step.ManualUndo = append([]string{c.kubectl(undo)}, step.ManualUndo...)
+	}
+	return step, nil
+}
+
+// kubectl is a command for the cluster. A plan is the same wherever its kubeconfig lies, so its folder is left out.
+func (c *Cluster) kubectl(command string) string {
+	text := "kubectl"
+	if c.ref.Kubeconfig != "" {
+		text += " --kubeconfig " + quoted(filepath.Base(c.ref.Kubeconfig))
+	}
+	if c.ref.Context != "" {
+		text += " --context " + quoted(c.ref.Context)
+	}
+	return text + " " + command
+}
+
+// quoted makes a text one word of a shell.
+func quoted(text string) string {
+	if text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@=") == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+// withoutSecrets keeps the keys of a Secret and drops what they hold.
+func withoutSecrets(object *Object) *Object {
+	if object.GetKind() != "Secret" {
+		return object
+	}
+	object = object.DeepCopy()
+	for _, field := range []string{"data", "stringData"} {
+		held, found, err := unstructured.NestedMap(object.Object, field)
+		if !found || err != nil {
+			unstructured.RemoveNestedField(object.Object, field)
+			continue
+		}
+		for key := range held {
+			held[key] = "REDACTED"
+		}
+		object.Object[field] = held
+	}
+	return object
+}

@@ -1,0 +1,130 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// TakeBack removes objects that [Cluster.Apply] made, the last one first, and does not wait for them to be gone. One
+// that has fields of somebody else is left, and is an error: it was there before, or somebody works with it. So is a
+// namespace that holds something else. One that is not there is no error.
+func (c *Cluster) TakeBack(ctx context.Context, objects ...*Object) error {
+	for _, object := range slices.Backward(objects) {
+		if err := c.takeBack(ctx, object); err != nil {
+			return fmt.Errorf("take back %s: %w", describe(object), err)
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) takeBack(ctx context.Context, object *Object) error {
+	resource, err := c.resource(ctx, object)
+	if meta.IsNoMatchError(err) {
+		return nil // with its kind it went too
+	}
+	if err != nil {
+		return retriable(err)
+	}
+	live, err := resource.Get(ctx, object.GetName(), metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return retriable(err)
+	}
+	if others := strangers(live); len(others) > 0 {
+		return fmt.Errorf("it has fields of %q: it was there before, or somebody changed it; take it back by hand", others)
+	}
+	if object.GetKind() == "Namespace" {
+		if err := c.emptied(ctx, object.GetName()); err != nil {
+			return err
+		}
+	}
+	background, uid := metav1.DeletePropagationBackground, live.GetUID()
+	err = resource.Delete(ctx, object.GetName(), metav1.DeleteOptions{PropagationPolicy: &background, Preconditions: &metav1.Preconditions{UID: &uid}})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return retriable(err)
+}
+
+// strangers are those who own fields of an object, besides this package and what controllers keep in its status.
+func strangers(live *Object) []string {
+	var names []string
+	for _, fields := range live.GetManagedFields() {
+		if fields.Manager != FieldManager && fields.Subresource == "" {
+			names = append(names, fields.Manager)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// emptied says what a namespace still holds of what people keep in one. What is on its way out is waited for.
+func (c *Cluster) emptied(ctx context.Context, namespace string) error {
+	core, all := c.client.CoreV1(), metav1.ListOptions{}
+	pods, err := core.Pods(namespace).List(ctx, all)
+	if err != nil {
+		return retriable(err)
+	}
+	if len(pods.Items) > 0 {
+		return geored.Retriable(fmt.Errorf("it still holds pod %s", pods.Items[0].Name))
+	}
+	secrets, err1 := core.Secrets(namespace).List(ctx, all)
+	configMaps, err2 := core.ConfigMaps(namespace).List(ctx, all)
+	claims, err3 := core.PersistentVolumeClaims(namespace).List(ctx, all)
+	services, err4 := core.Services(namespace).List(ctx, all)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return retriable(err)
+	}
+	for _, s := range secrets.Items {
+		return fmt.Errorf("it still holds secret %s", s.Name)
+	}
+	for _, m := range configMaps.Items {
+		if m.Name != rootCertificates && m.DeletionTimestamp == nil {
+			return fmt.Errorf("it still holds configmap %s", m.Name)
+		}
+	}
+	for _, p := range claims.Items {
+		return fmt.Errorf("it still holds persistentvolumeclaim %s", p.Name)
+	}
+	for _, s := range services.Items {
+		return fmt.Errorf("it still holds service %s", s.Name)
+	}
+	return nil
+}
+
+// rootCertificates is the ConfigMap that every namespace gets by itself.
+const rootCertificates = "kube-root-ca.crt"
+
+// Gone says whether no object is there any more, for geored.Task.Gone. Its detail names the first that is.
+func (c *Cluster) Gone(ctx context.Context, objects ...*Object) (geored.State, error) {
+	for _, object := range objects {
+		resource, err := c.resource(ctx, object)
+		if meta.IsNoMatchError(err) {
+			continue
+		}
+		var live *Object
+		if err == nil {
+			live, err = resource.Get(ctx, object.GetName(), metav1.GetOptions{})
+		}
+		switch {
+		case apierrors.IsNotFound(err):
+		case err != nil:
+			return geored.State{}, fmt.Errorf("observe %s: %w", describe(object), retriable(err))
+		case live.GetDeletionTimestamp() != nil:
+			return geored.State{Detail: describe(object) + " is being deleted"}, nil
+		default:
+			return geored.State{Detail: describe(object) + " is still there"}, nil
+		}
+	}
+	return geored.State{Done: true, Detail: fmt.Sprintf("%d objects are gone", len(objects))}, nil
+}

@@ -1,0 +1,200 @@
+package geored
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Applied reads from a journal which steps of a runbook were applied, or may have been, and not taken back since.
+func Applied(ctx context.Context, j Journal, runbook string) (map[StepID]bool, error) {
+	applied := map[StepID]bool{}
+	runs := map[string]bool{} // those of the runbook
+	for r, err := range j.Records(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case r.Kind == RunBegun || r.Kind == UndoBegun:
+			runs[r.Run] = r.Detail == runbook
+		case !runs[r.Run]:
+		case r.Kind == Intent:
+			applied[r.Step] = true
+		case r.Kind == UndoEvidence:
+			delete(applied, r.Step)
+		}
+	}
+	return applied, nil
+}
+
+// Undo takes back what the journal says was applied, and no more: the last step first, each observed to be away
+// afterwards. What cannot be taken back is listed as [Kept] with its reason and what a person may do, and holds up
+// nothing else. Killed at any point it can be started again. Result and error are like those of [Runbook.Run]: steps
+// with nothing to take back are [Unchanged].
+func (r Runbook) Undo(ctx context.Context, c RunConfig) (Result, error) {
+	c = c.withDefaults()
+	if err := r.Validate(); err != nil {
+		return newRun(r, c, backward).end(err)
+	}
+	applied, err := Applied(ctx, c.Journal, r.Name)
+	if err == nil && len(applied) > 0 {
+		err = strangeClusters(ctx, c)
+	}
+	if err != nil {
+		return newRun(r, c, backward).end(fmt.Errorf("undo: %w", err))
+	}
+	result, err := r.reversed(applied).run(ctx, c, backward)
+	result.Outcomes = r.inPlanOrder(result.Outcomes)
+	return result, err
+}
+
+// clusterNote begins the records that say which cluster a run worked on.
+const clusterNote = "cluster "
+
+// strangeClusters names the sites whose cluster is not the one that the journal is about: what was done to that one cannot
+// be taken back on another, and must not be forgotten.
+func strangeClusters(ctx context.Context, c RunConfig) error {
+	noted := map[SiteName]string{}
+	for r, err := range c.Journal.Records(ctx) {
+		if err != nil {
+			return err
+		}
+		if uid, ok := strings.CutPrefix(r.Detail, clusterNote); ok && r.Kind == RunNoted {
+			noted[r.Site] = uid
+		}
+	}
+	var faults Faults
+	for _, cluster := range c.Clusters {
+		if uid, ok := noted[cluster.Site]; ok && uid != cluster.UID {
+			faults = append(faults, Fault{Site: cluster.Site, Field: "cluster", Value: cluster.UID, Problem: "is not the one that the journal is about, " + uid,
+				Remedy: "undo with the topology that the run had"})
+		}
+	}
+	return faults.Err()
+}
+
+// inPlanOrder gives one outcome per step of the runbook, the way forward.
+func (r Runbook) inPlanOrder(undone []Outcome) []Outcome {
+	byID := make(map[StepID]Outcome, len(undone))
+	for _, o := range undone {
+		byID[o.ID] = o
+	}
+	var outcomes []Outcome
+	for _, stage := range r.Stages {
+		for _, step := range stage.Outline {
+			o, ok := byID[step.ID]
+			if !ok {
+				o = Outcome{Stage: stage.Name, Status: Unchanged, Detail: "nothing to take back: the journal does not say that it was applied"}
+			}
+			o.Step = step
+			outcomes = append(outcomes, o)
+		}
+	}
+	return outcomes
+}
+
+// reversed is the runbook that takes the applied steps back: stages and needs the other way round.
+func (r Runbook) reversed(applied map[StepID]bool) Runbook {
+	back := Runbook{Name: r.Name}
+	stages := r.ordered()
+	for i := len(stages) - 1; i >= 0; i-- {
+		stage := stages[i]
+		reverse := Stage{Name: stage.Name, After: []string{}, Outline: reversedSteps(stage.Outline, applied)}
+		for _, other := range stages {
+			if slices.Contains(other.After, stage.Name) {
+				reverse.After = append(reverse.After, other.Name)
+			}
+		}
+		reverse.Bind = func(ctx context.Context) ([]Task, error) {
+			if len(reverse.Outline) == 0 {
+				return nil, nil // it may well be that it cannot be bound
+			}
+			return stage.bindBack(ctx, reverse.Outline)
+		}
+		back.Stages = append(back.Stages, reverse)
+	}
+	return back
+}
+
+// reversedSteps are the applied ones, the last one first, each needing those that needed it.
+func reversedSteps(steps []Step, applied map[StepID]bool) []Step {
+	var back []Step
+	for i := len(steps) - 1; i >= 0; i-- {
+		if !applied[steps[i].ID] {
+			continue
+		}
+		step := steps[i]
+		step.Needs, step.Confirm, step.Given, step.Wanted = nil, "", nil, "" // what was confirmed was the way forward
+		for _, other := range steps {
+			if applied[other.ID] && slices.Contains(other.Needs, step.ID) {
+				step.Needs = append(step.Needs, other.ID)
+			}
+		}
+		back = append(back, step)
+	}
+	return back
+}
+
+// bindBack makes the tasks that take a stage's steps back.
+func (s Stage) bindBack(ctx context.Context, outline []Step) ([]Task, error) {
+	tasks, err := s.tasksBack(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[StepID]Task, len(tasks))
+	for _, task := range tasks {
+		byID[task.ID] = task
+	}
+	back := make([]Task, len(outline))
+	for i, step := range outline {
+		task := byID[step.ID]
+		if task.Undo == nil {
+			task.kept, task.Observe = true, task.stays()
+		} else {
+			task.Observe = task.gone()
+		}
+		task.Step, task.Apply, task.Values = step, task.Undo, nil
+		back[i] = task
+	}
+	return back, nil
+}
+
+// tasksBack are held against the outline only where they are those that were applied.
+func (s Stage) tasksBack(ctx context.Context) ([]Task, error) {
+	if s.Back == nil {
+		return s.bind(ctx)
+	}
+	tasks, err := s.Back(ctx)
+	if err == nil {
+		tasks, err = s.inOrder(tasks)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stage %s: %w", s.Name, err)
+	}
+	return tasks, nil
+}
+
+// gone observes that the effect is away.
+func (t Task) gone() func(context.Context) (State, error) {
+	if t.Gone != nil {
+		return t.Gone
+	}
+	return func(ctx context.Context) (State, error) {
+		state, err := t.Observe(ctx)
+		state.Done = !state.Done
+		return state, err
+	}
+}
+
+// stays says why the effect cannot be taken back, and what a person may do.
+func (t Task) stays() func(context.Context) (State, error) {
+	reason := t.Permanent
+	if reason == "" {
+		reason = "its task cannot take it back"
+	}
+	if len(t.ManualUndo) > 0 {
+		reason += "; by hand: " + strings.Join(t.ManualUndo, "; ")
+	}
+	return func(context.Context) (State, error) { return State{Done: true, Detail: reason}, nil }
+}

@@ -1,0 +1,200 @@
+package geored_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/geotest"
+)
+
+// undoBook notes what is taken back, in order.
+func undoBook(w *geotest.World, order *[]geored.StepID) geored.Runbook {
+	task := func(id string, site geored.SiteName, needs ...geored.StepID) geored.Task {
+		t := w.Task(step(id, site, needs...))
+		undo := t.Undo
+		t.Undo = func(ctx context.Context) error {
+			*order = append(*order, t.ID)
+			return undo(ctx)
+		}
+		return t
+	}
+	return geored.Runbook{Name: "test", Stages: []geored.Stage{
+		geored.StageOf("one", task("a", "dc1"), task("b", "dc1", "a"), w.Gate(step("gate", "dc1", "b"))),
+		geored.StageOf("two", task("c", "dc2"), task("d", "dc2", "c")),
+	}}
+}
+
+func TestUndoTakesBackInReverseWhatWasApplied(t *testing.T) {
+	var w geotest.World
+	var order []geored.StepID
+	book, c := undoBook(&w, &order), config(t)
+	c.Journal, c.Limit = &geored.MemoryJournal{}, 1
+	w.Set("b", true) // somebody else's
+	w.Set("gate", true)
+	if _, err := book.Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	result, err := book.Undo(t.Context(), c)
+	if got, want := statuses(result), "a=undone b=unchanged gate=unchanged c=undone d=undone"; err != nil || got != want {
+		t.Errorf("%s, want %s; %v", got, want, err)
+	}
+	if !slices.Equal(order, []geored.StepID{"d", "c", "a"}) || !w.There("b") || w.There("a") || w.There("d") {
+		t.Errorf("%v", order)
+	}
+	if detail := result.Outcomes[1].Detail; !strings.Contains(detail, "the journal does not say") {
+		t.Error(detail)
+	}
+	order = nil
+	if result, err := book.Undo(t.Context(), c); err != nil || len(order) > 0 || result.Count(geored.Unchanged) != 5 {
+		t.Errorf("a second time: %v, %v, %v", order, statuses(result), err)
+	}
+	if _, err := book.Run(t.Context(), c); err != nil || w.Applied("a") != 2 {
+		t.Errorf("and applied again: %d times, %v", w.Applied("a"), err)
+	}
+}
+
+// What cannot be taken back is listed, with its reason and the line for a person, and holds up nothing.
+func TestUndoListsWhatStays(t *testing.T) {
+	var w geotest.World
+	var order []geored.StepID
+	book, c := undoBook(&w, &order), config(t)
+	c.Journal = &geored.MemoryJournal{}
+	w.Set("gate", true)
+	tasks, err := book.Stages[1].Bind(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tasks[0].Undo, tasks[0].Permanent, tasks[0].ManualUndo = nil, "the data is merged", []string{"restore the backup"}
+	book.Stages[1] = geored.StageOf("two", tasks...)
+	if _, err := book.Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		result, err := book.Undo(t.Context(), c)
+		if err != nil || result.Outcomes[3].Status != geored.Kept || result.Outcomes[3].Detail != "the data is merged; by hand: restore the backup" {
+			t.Errorf("%+v, %v", result.Outcomes[3], err)
+		}
+		if w.There("a") || w.There("d") || !w.There("c") {
+			t.Error("a, d or c")
+		}
+	}
+}
+
+// An effect that does not go is not undone, and what it stands on stays.
+func TestUndoneIsObserved(t *testing.T) {
+	var w geotest.World
+	var order []geored.StepID
+	book, c := undoBook(&w, &order), config(t)
+	c.Journal = &geored.MemoryJournal{}
+	w.Set("gate", true)
+	if _, err := book.Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	for fault, cause := range map[geotest.Fault]error{geotest.LosesEffects: geored.ErrBudget, geotest.Denied: geotest.ErrDenied, geotest.Unreachable: geored.ErrBudget} {
+		w.Break("dc2", fault)
+		result, err := book.Undo(t.Context(), c)
+		if got, want := statuses(result), "a=pending b=pending gate=unchanged c=pending d=failed"; got != want || !errors.Is(err, cause) {
+			t.Errorf("%s: %s, want %s; %v", fault, got, want, err)
+		}
+		if !w.There("a") || !w.There("c") {
+			t.Error("what it stands on was taken away")
+		}
+	}
+	w.Mend("dc2")
+	if result, err := book.Undo(t.Context(), c); err != nil || result.Count(geored.Undone) != 4 {
+		t.Errorf("%s, %v", statuses(result), err)
+	}
+}
+
+// Gone may want more than that the effect is not as it should be.
+func TestGoneIsAsked(t *testing.T) {
+	var w geotest.World
+	task := w.Task(step("a", "dc1"))
+	looks := 0
+	task.Gone = func(context.Context) (geored.State, error) {
+		looks++
+		return geored.State{Done: looks > 3 && !w.There("a"), Detail: "is being deleted"}, nil
+	}
+	c := config(t)
+	c.Journal = &geored.MemoryJournal{}
+	if _, err := book(task).Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := book(task).Undo(t.Context(), c); err != nil || result.Outcomes[0].Status != geored.Undone || looks != 4 || w.Undone("a") != 1 {
+		t.Errorf("%s, %v, %d looks", statuses(result), err, looks)
+	}
+}
+
+// A journal of another runbook takes nothing back.
+func TestUndoKnowsItsRunbook(t *testing.T) {
+	var w geotest.World
+	c := config(t)
+	c.Journal = &geored.MemoryJournal{}
+	if _, err := book(w.Task(step("a", "dc1"))).Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	other := book(w.Task(step("a", "dc1")))
+	other.Name = "other"
+	if result, err := other.Undo(t.Context(), c); err != nil || result.Count(geored.Unchanged) != 1 || !w.There("a") {
+		t.Errorf("%s, %v", statuses(result), err)
+	}
+}
+
+// The journal of one cluster takes nothing back on another that has its place now, and forgets nothing.
+func TestUndoOfAnotherClusterIsRefused(t *testing.T) {
+	var w geotest.World
+	c := config(t)
+	c.Journal, c.Clusters = &geored.MemoryJournal{}, planClusters
+	b := book(w.Task(step("a", "dc1")))
+	if _, err := b.Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	other := c
+	other.Clusters = []geored.Cluster{planClusters[0], {Site: "dc2", UID: "three"}}
+	result, err := b.Undo(t.Context(), other)
+	if _, ok := geored.AsFaults(err); !ok || !strings.Contains(err.Error(), "site dc2: cluster three: is not the one that the journal is about, two") || result.Count(geored.Pending) != 1 || !w.There("a") {
+		t.Errorf("%s, %v", statuses(result), err)
+	}
+	if result, err := b.Undo(t.Context(), c); err != nil || result.Count(geored.Undone) != 1 {
+		t.Errorf("%s, %v", statuses(result), err)
+	}
+}
+
+func TestUndoWithAJournalThatCannotBeRead(t *testing.T) {
+	var w geotest.World
+	c := config(t)
+	c.Journal = &brokenJournal{}
+	if result, err := book(w.Task(step("a", "dc1"))).Undo(t.Context(), c); !errors.Is(err, geored.ErrJournalCorrupt) || len(result.Outcomes) != 1 {
+		t.Errorf("%s, %v", statuses(result), err)
+	}
+}
+
+// A stage that was never reached may be impossible to bind; there is nothing of it to take back.
+func TestUndoBindsOnlyWhatWasApplied(t *testing.T) {
+	var w geotest.World
+	b := planBook(&w, goodValues)
+	c := config(t)
+	c.Journal = &geored.MemoryJournal{}
+	if _, err := (geored.Runbook{Name: b.Name, Stages: b.Stages[:1]}).Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	w.Set("key", false)
+	if _, err := b.Stages[1].Bind(t.Context()); err == nil {
+		t.Fatal("the second stage can be bound")
+	}
+	result, err := b.Undo(t.Context(), c)
+	if got := statuses(result); err != nil || got != "key=unchanged peer=unchanged" {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
+type brokenJournal struct{ geored.MemoryJournal }
+
+func (*brokenJournal) Records(context.Context) iter.Seq2[geored.Record, error] {
+	return func(yield func(geored.Record, error) bool) { yield(geored.Record{}, geored.ErrJournalCorrupt) }
+}

@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// change does what is not only proof: plan, run or undo. end says that nothing comes after it.
+func (s *session) change(ctx context.Context, d Deployment, events *events) (code int, end bool, err error) {
+	book, plan, err := s.plan(ctx, d)
+	if err != nil {
+		return ExitUsage, true, interruptedOr(ctx, err)
+	}
+	if s.Plan != "" {
+		if err := s.writePlan(ctx, book, plan); err != nil {
+			return ExitUnknown, true, err
+		}
+		return ExitPass, true, nil
+	}
+	s.screen.printf("  %-12s %s   (-plan FILE to review it first)\n", "plan", planLine(plan))
+	if err := s.permitted(d); err != nil {
+		return ExitUsage, true, err
+	}
+	work, err := s.begin(ctx, d)
+	switch {
+	case errors.Is(err, geored.ErrHeld):
+		return ExitUnknown, true, err
+	case err != nil:
+		return ExitUsage, true, interruptedOr(ctx, err)
+	}
+	defer func() { err = errors.Join(err, work.end(ctx)) }()
+	config := geored.RunConfig{
+		Journal: work.journal, Lock: work.lock, StepTimeout: s.Timeout, Confirmed: s.Confirm, Clusters: plan.Clusters,
+		Observer: func(e geored.Event) {
+			events.write(e)
+			s.screen.event(e)
+		},
+	}
+	if s.Undo {
+		code, err = s.undo(ctx, book, config)
+		return code, true, err
+	}
+	code, err = s.install(ctx, book, plan, config)
+	return code, false, err
+}
+
+func (s *session) install(ctx context.Context, book geored.Runbook, plan geored.Plan, c geored.RunConfig) (int, error) {
+	mine, err := geored.Applied(ctx, c.Journal, book.Name)
+	if err != nil {
+		return ExitUsage, err
+	}
+	if c.Plan, err = s.agreed(plan, mine); err != nil {
+		return ExitUsage, err
+	}
+	last, err := geored.LastRun(ctx, c.Journal)
+	if err != nil {
+		return ExitUsage, err
+	}
+	if last.Interrupted() && !last.Undo && (last.Plan == "" || last.Plan == c.Plan) {
+		c.RunID = last.Run
+		s.screen.printf("  going on with the run of %s: %d steps were proven before it was interrupted\n", last.Begun.Local().Format(time.DateTime), len(last.Proven))
+	}
+	result, err := book.Run(ctx, c)
+	s.document.Run = result
+	return s.ended(ctx, result, err)
+}
+
+// ended is the exit code of a run.
+func (s *session) ended(ctx context.Context, result geored.Result, err error) (int, error) {
+	_, faults := geored.AsFaults(err)
+	switch {
+	case err == nil:
+		return ExitPass, nil
+	case ctx.Err() != nil:
+		return ExitInterrupted, context.Cause(ctx)
+	case faults:
+		return ExitUsage, err
+	case result.Count(geored.Failed) > 0:
+		return ExitFail, err
+	}
+	return ExitUnknown, err
+}
+
+// work is what a change of the clusters holds while it goes on.
+type work struct {
+	lock    geored.Lock
+	journal geored.Journal
+	mine    *geored.FileLock
+	file    *geored.FileJournal
+}
+
+// begin takes the lock of this machine before it touches the journal, which is for one process at a time.
+func (s *session) begin(ctx context.Context, d Deployment) (*work, error) {
+	dir := s.journalDir()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	holder := s.holder()
+	w := &work{mine: geored.NewFileLock(filepath.Join(dir, s.Name+".lock"), holder)}
+	if err := w.mine.Acquire(ctx); err != nil {
+		return nil, err
+	}
+	err := w.open(ctx, s, d, filepath.Join(dir, s.Name+".journal"))
+	if err != nil {
+		return nil, errors.Join(err, w.end(ctx))
+	}
+	w.lock = taken{w.mine}
+	if locker, ok := d.(Locker); ok {
+		w.lock = geored.AllLocks(w.lock, locker.Lock(holder))
+	}
+	return w, nil
+}
+
+func (w *work) open(ctx context.Context, s *session, d Deployment, path string) (err error) {
+	if w.file, err = geored.OpenFileJournal(path); err != nil {
+		return err
+	}
+	w.journal = w.file
+	if s.Journal != journalKubernetes {
+		return nil
+	}
+	recorder, ok := d.(Recorder)
+	if !ok {
+		return fmt.Errorf("-journal kubernetes: %s keeps no journal in its clusters", s.Name)
+	}
+	w.journal, err = recorder.Journal(ctx, s.Name, w.file)
+	return err
+}
+
+func (w *work) end(ctx context.Context) error {
+	var err error
+	if w.file != nil {
+		err = w.file.Close()
+	}
+	return errors.Join(err, w.mine.Release(context.WithoutCancel(ctx)))
+}
+
+// taken is a lock that is held already, and for longer than a run.
+type taken struct{ geored.Lock }
+
+func (taken) Acquire(context.Context) error { return nil }
+func (taken) Release(context.Context) error { return nil }
+
+const journalKubernetes = "kubernetes"
+
+func (s *session) journalDir() string {
+	switch {
+	case s.Journal != "" && s.Journal != journalKubernetes:
+		return s.Journal
+	case s.lab != nil:
+		return filepath.Join(s.lab.running.Dir, "journal")
+	}
+	return ".georedkit"
+}
+
+// holder says who runs this program, for those who are refused.
+func (s *session) holder() geored.Holder {
+	return geored.Holder{Owner: fmt.Sprintf("%s, process %d", operator(), os.Getpid()), What: s.Name, Since: s.began}
+}
+
+// operator is who runs this program, and where.
+func operator() string {
+	name := os.Getenv("USER")
+	if who, err := user.Current(); err == nil {
+		name = who.Username
+	}
+	host, _ := os.Hostname() // what is not known is left out
+	return cmp.Or(name, "somebody") + "@" + cmp.Or(host, "somewhere")
+}

@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/geotest"
+)
+
+// program runs calls over one topology, one journal and one world.
+type program struct {
+	t       *testing.T
+	d       deployment
+	journal string
+}
+
+func newProgram(t *testing.T) *program {
+	return &program{t: t, d: deployment{world: &geotest.World{}, verdict: geored.Pass}, journal: t.TempDir()}
+}
+
+func (p *program) call(args ...string) (code int, stdout, stderr string) {
+	p.t.Helper()
+	return call(p.t, p.d, p.t.Context(), "", append([]string{"-yes", "-journal", p.journal}, args...)...)
+}
+
+func (p *program) wants(code int, text string, args ...string) string {
+	p.t.Helper()
+	got, stdout, stderr := p.call(args...)
+	if got != code || !strings.Contains(stdout+stderr, text) {
+		p.t.Fatalf("%v: exit code %d, want %d and %q in:\n%s%s", args, got, code, text, stdout, stderr)
+	}
+	return stdout
+}
+
+func TestThePlanIsReviewedAndApplied(t *testing.T) {
+	p := newProgram(t)
+	file := filepath.Join(t.TempDir(), "plan.json")
+	p.wants(ExitPass, "run it with: -apply", "-plan", file)
+	if p.d.world.There("mesh/dc1") {
+		t.Fatal("a plan changed something")
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := geored.ParsePlan(text)
+	if err != nil || len(plan.Steps()) != 1 || plan.Steps()[0].Live.State != geored.LiveMissing {
+		t.Errorf("%+v, %v", plan, err)
+	}
+	p.wants(ExitPass, "PASS", "-apply", file)
+	if !p.d.world.There("mesh/dc1") {
+		t.Error("nothing was applied")
+	}
+	p.wants(ExitPass, "PASS", "-apply", file) // progress is no part of a plan
+}
+
+func TestAPlanToFollowByHand(t *testing.T) {
+	p := newProgram(t)
+	text := p.wants(ExitPass, "mesh/dc1: apply daemonset gateway at dc1", "-plan", "-")
+	for _, want := range []string{"test: 1 steps in 1 stages\nsha256:", "by hand  kubectl apply -f gateway.yaml", "undo     kubectl delete -f gateway.yaml", "now      missing: daemonset gateway is not there"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in:\n%s", want, text)
+		}
+	}
+	if _, err := geored.ParsePlan([]byte(p.wants(ExitPass, "", "-plan", "-", "-output", "json"))); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAPlanThatMovedIsRefused(t *testing.T) {
+	p := newProgram(t)
+	file := filepath.Join(t.TempDir(), "plan.json")
+	p.wants(ExitPass, "", "-plan", file)
+	p.d.clusters = []geored.Cluster{{Site: "dc2", UID: "another"}}
+	p.wants(ExitUsage, "cluster of dc2: changed from two to another", "-apply", file)
+	p.d.clusters = nil
+	p.d.extra = "mesh/dc2"
+	p.wants(ExitUsage, "step mesh/dc2: added: apply daemonset gateway at dc2", "-apply", file)
+	if p.d.world.There("mesh/dc1") || p.d.world.There("mesh/dc2") {
+		t.Error("something was changed")
+	}
+}
+
+func TestAFaultyPlanIsRefused(t *testing.T) {
+	p := newProgram(t)
+	file := filepath.Join(t.TempDir(), "plan.json")
+	p.wants(ExitPass, "", "-plan", file)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := strings.Replace(string(text), "gateway.yaml", "other.yaml", 1)
+	if err := os.WriteFile(file, []byte(edited), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.wants(ExitUsage, "it was edited", "-apply", file)
+	p.wants(ExitUsage, "no such file", "-apply", filepath.Join(t.TempDir(), "nowhere"))
+	p.wants(ExitUsage, "-plan: does not go with -apply and -undo", "-plan", "-", "-apply", file, "-undo")
+}
+
+func TestUndoTakesBackWhatWasDone(t *testing.T) {
+	p := newProgram(t)
+	p.wants(ExitPass, "0 taken back, 0 kept, 1 with nothing", "-undo") // nothing was done
+	p.wants(ExitPass, "PASS")
+	var lines []struct{ Step, Status string }
+	text := p.wants(ExitPass, "", "-undo", "-output", "json")
+	if err := json.Unmarshal([]byte(text), &lines); err != nil || len(lines) != 1 || lines[0].Status != "undone" {
+		t.Errorf("%s, %v", text, err)
+	}
+	if p.d.world.There("mesh/dc1") {
+		t.Error("it is still there")
+	}
+	p.wants(ExitPass, "PASS")
+	p.d.clusters = []geored.Cluster{{Site: "dc1", UID: "another"}}
+	p.wants(ExitUsage, "is not the one that the journal is about", "-undo")
+	p.d.clusters = nil
+	p.wants(ExitPass, "1 taken back", "-undo")
+	p.d.permanent = true
+	p.wants(ExitPass, "PASS")
+	p.wants(ExitUnknown, "kept      mesh/dc1  it holds data; by hand: kubectl delete -f gateway.yaml", "-undo")
+}
+
+func TestADestructiveStepIsConfirmed(t *testing.T) {
+	p := newProgram(t)
+	p.d.confirm = "dc1-data"
+	p.wants(ExitUsage, "confirm it as mesh/dc1=dc1-data")
+	p.wants(ExitUsage, "confirm mesh/dc1 wrong", "-confirm", "mesh/dc1=wrong")
+	p.wants(ExitUsage, "write STEP=VALUE", "-confirm", "mesh/dc1")
+	if p.d.world.There("mesh/dc1") {
+		t.Error("it was applied")
+	}
+	p.wants(ExitPass, "PASS", "-confirm", "mesh/dc1=dc1-data")
+}
+
+func TestASecondRunnerIsRefused(t *testing.T) {
+	p := newProgram(t)
+	lock := geored.NewFileLock(filepath.Join(p.journal, "test.lock"), geored.Holder{Owner: "anna@host1", What: "test"})
+	if err := lock.Acquire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.wants(ExitUnknown, "is held by anna@host1 for test")
+	p.wants(ExitUnknown, "is held by anna@host1 for test", "-undo")
+	if p.d.world.There("mesh/dc1") {
+		t.Error("something was applied")
+	}
+	p.wants(ExitPass, "PASS", "-check") // looking is not refused
+	if err := lock.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.wants(ExitPass, "PASS")
+}
+
+func TestAJournalInClustersThatKeepNone(t *testing.T) {
+	p := newProgram(t)
+	t.Chdir(t.TempDir())
+	p.journal = "kubernetes"
+	p.wants(ExitUsage, "test keeps no journal in its clusters")
+}

@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/report"
+)
+
+// Deployment is the sites that a program works on. What else it can do it says by the interfaces below.
+type Deployment interface {
+	Sites() []geored.SiteName
+	// Connect holds the topology against the clusters and changes nothing; what is wrong is geored.Faults.
+	Connect(ctx context.Context) error
+	Runbook() geored.Runbook
+	Checks() []geored.Check
+}
+
+// Identifier knows which clusters it works on, so that a plan is for these and no others.
+type Identifier interface {
+	Identities(ctx context.Context) ([]geored.Cluster, error)
+}
+
+// Locker keeps runners on other machines away. What is on this one has a lock file already.
+type Locker interface {
+	Lock(holder geored.Holder) geored.Lock
+}
+
+// Recorder keeps the journal in its clusters too, beside the local one.
+type Recorder interface {
+	Journal(ctx context.Context, name string, local geored.Journal) (geored.Journal, error)
+}
+
+// Departer does something else than its guide says in places, and tells where.
+type Departer interface {
+	Departures() []report.Departure
+}

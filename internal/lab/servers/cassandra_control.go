@@ -1,0 +1,139 @@
+package servers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// cassandraState is what changes while a ring runs.
+type cassandraState struct {
+	processes map[string]*os.Process // by name of the server
+	ports     map[string]int         // of management
+	moves     map[string]int         // how often a server has changed its address
+	stale     map[string]string      // addresses that names lead to for other servers; nil: the present ones
+}
+
+const movedBy = 50 // by how much the last number of an address grows with each move
+
+func newCassandraState() *cassandraState {
+	return &cassandraState{processes: map[string]*os.Process{}, ports: map[string]int{}, moves: map[string]int{}}
+}
+
+// port stays the same when a server starts again.
+func (s *cassandraState) port(name string) (int, error) {
+	if s.ports[name] == 0 {
+		port, err := FreePort("127.0.0.1")
+		if err != nil {
+			return 0, err
+		}
+		s.ports[name] = port
+	}
+	return s.ports[name], nil
+}
+
+// writeNames tells every server which address each name has: as DNS does, and as DNS that is cut off does when names are
+// stale.
+func (c cassandra) writeNames() error {
+	machine, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	for name, present := range c.addresses() {
+		lines := fmt.Sprintf("127.0.0.1 localhost %s\n%s %s\n", machine, present, name)
+		for other, address := range c.addresses() {
+			if was, ok := c.state.stale[other]; ok {
+				address = was
+			}
+			if other != name {
+				lines += address + " " + other + "\n"
+			}
+		}
+		home := filepath.Join(c.dir, name)
+		if err := os.MkdirAll(home, 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(home, "hosts"), []byte(lines), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c cassandra) addresses() map[string]string {
+	all := map[string]string{}
+	for s := range c.sites {
+		for i := range c.nodes {
+			all[c.name(s, i)] = c.host(s, i)
+		}
+	}
+	return all
+}
+
+// control listens for faults until the set is stopped.
+func (c cassandra) control(set *Set) (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	var one sync.Mutex // faults come one at a time
+	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		one.Lock()
+		defer one.Unlock()
+		if err := c.fault(r.Context(), set, r); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	})}
+	go func() { _ = server.Serve(listener) }()
+	set.AfterStop(func() { _ = server.Close() })
+	return "http://" + listener.Addr().String(), nil
+}
+
+// fault brings a fault about, or takes it away. A server is named by site and node, the first being 1; one that comes
+// back may have moved to another address, and take options for Java. It is stopped in peace: these servers do not flush
+// their system tables, so that a killed one would forget its schema.
+func (c cassandra) fault(ctx context.Context, set *Set, r *http.Request) error {
+	on := r.Method == http.MethodPost
+	switch name := r.FormValue("name"); name {
+	case "names-stale":
+		if c.state.stale = nil; on {
+			c.state.stale = c.addresses()
+		}
+		return c.writeNames()
+	case "node-stopped":
+		s, i, err := c.place(r.FormValue("site"), r.FormValue("node"))
+		if err != nil {
+			return err
+		}
+		if on {
+			process := c.state.processes[c.name(s, i)]
+			return errors.Join(set.Terminate(process), gone(ctx, process))
+		}
+		if r.FormValue("moved") != "" {
+			c.state.moves[c.name(s, i)]++
+		}
+		if _, err := c.run(set, s, i, strings.Fields(r.FormValue("options"))...); err != nil {
+			return err
+		}
+		return set.AwaitPort(ctx, c.host(s, i)+":9042")
+	default:
+		return fmt.Errorf("fault %q is not known", name)
+	}
+}
+
+func (c cassandra) place(site, node string) (s, i int, err error) {
+	for s := range c.sites {
+		if i, err := strconv.Atoi(node); site == fmt.Sprintf("dc%d", s+1) && err == nil && i >= 1 && i <= c.nodes {
+			return s, i - 1, nil
+		}
+	}
+	return 0, 0, fmt.Errorf("there is no node %q in site %q", node, site)
+}

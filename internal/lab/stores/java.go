@@ -1,0 +1,58 @@
+package stores
+
+import (
+	"context"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/georedkit/georedkit/internal/lab/compile"
+	"github.com/georedkit/georedkit/internal/lab/images"
+	"github.com/georedkit/georedkit/internal/lab/servers"
+)
+
+const (
+	kafkaFolder     = "/lab/kafka"
+	cassandraFolder = "/lab/cassandra"
+)
+
+// kafka is a broker and a Connect worker, as two images.
+func kafka(ctx context.Context, progress io.Writer) (Stores, error) {
+	jars, err := servers.Jars(ctx, "kafka")
+	if err != nil {
+		return Stores{}, err
+	}
+	pod, err := servers.NewKafkaPod(kafkaFolder)
+	if err != nil {
+		return Stores{}, err
+	}
+	s := Stores{Folders: map[string]string{kafkaFolder: jars}}
+	bin, err := compile.Ensure(ctx, compile.Standins, progress)
+	if err != nil {
+		return Stores{}, err
+	}
+	s.Images = append(s.Images,
+		images.Image{Ref: "localhost/lab/strimzi-standin:1", Programs: []string{filepath.Join(bin, "strimzi")}, Entrypoint: []string{"/strimzi"}},
+		image("localhost/lab/kafka:4.3.1", "/lab/broker", map[string]string{"lab/broker": pod.Broker}),
+		image("localhost/lab/kafka-connect:4.3.1", "/lab/worker", map[string]string{"lab/worker": pod.Worker}))
+	return s, nil
+}
+
+// cassandra is a server with its nodetool.
+func cassandra(ctx context.Context, progress io.Writer) (Stores, error) {
+	jars, err := servers.Jars(ctx, "cassandra41")
+	if err != nil {
+		return Stores{}, err
+	}
+	pod, err := servers.NewCassandraPod(jars)
+	if err != nil {
+		return Stores{}, err
+	}
+	scripts := map[string]string{
+		"lab/server":   strings.ReplaceAll(pod.Server, jars, cassandraFolder),
+		"lab/nodetool": strings.ReplaceAll(pod.Nodetool, jars, cassandraFolder),
+	}
+	s := Stores{Folders: map[string]string{cassandraFolder: jars}}
+	s.Images = append(s.Images, image("localhost/lab/cassandra:4.1", "/lab/server", scripts))
+	return s, nil
+}
