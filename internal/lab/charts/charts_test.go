@@ -55,7 +55,11 @@ func TestEachVersionIsAChartOfItsOwn(t *testing.T) {
 	for _, c := range embedded(t) {
 		files := unpack(t, c.Archive)
 		manifest := files[c.Name+"/Chart.yaml"]
-		for _, line := range []string{"name: " + c.Name + "\n", `version: "` + c.Version + "\"\n", `appVersion: "` + c.AppVersion + "\"\n"} {
+		lines := []string{"name: " + c.Name + "\n", `version: "` + c.Version + "\"\n"}
+		if c.AppVersion != "" {
+			lines = append(lines, `appVersion: "`+c.AppVersion+"\"\n")
+		}
+		for _, line := range lines {
 			if !strings.Contains(manifest, "\n"+line) {
 				t.Errorf("%s: Chart.yaml lacks %q:\n%s", c.FileName(), line, manifest)
 			}

@@ -68,8 +68,14 @@ func (m module) sources() string {
 
 func hashFolder(hash io.Writer, source, folder string) error {
 	return filepath.WalkDir(filepath.Join(source, folder), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") {
+		if err != nil || strings.HasSuffix(path, "_test.go") {
 			return err
+		}
+		if entry.IsDir() {
+			if entry.Name() == "testdata" {
+				return fs.SkipDir
+			}
+			return nil
 		}
 		text, err := os.ReadFile(path)
 		if err != nil {

@@ -245,3 +245,52 @@ func TestLostNode(t *testing.T) {
 	pair.fault(t, "", "return-node", "dc1/dc1-2")
 	c.awaitNode(t, "dc1-2", corev1.ConditionTrue)
 }
+
+func (s site) kilo(t *testing.T, node string) map[string]string {
+	t.Helper()
+	object, err := s.client(t).CoreV1().Nodes().Get(context.Background(), node, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]string{}
+	for key, value := range object.Annotations {
+		if name, ok := strings.CutPrefix(key, "kilo.squat.ai/"); ok {
+			told[name] = value
+		}
+	}
+	return told
+}
+
+// With one tunnel for a location, one node leads, by itself or because an annotation is there, whatever it says; and when
+// Kilo ends it takes its annotations along.
+func TestKiloByLocation(t *testing.T) {
+	s := pair.Sites[0]
+	pair.install(t, s, "ice-kilo-2.1.0.tgz", "kilo", values(t, `{"config":{"multidatacenter":{"wgCIDR":"10.80.0.0/16"}},"lab":{"granularity":"location"}}`))
+	leads := func(leader, other string) {
+		t.Helper()
+		eventually(t, leader+" leads", func() error {
+			first, second := s.kilo(t, leader), s.kilo(t, other)
+			if first["wireguard-ip"] != "10.80.0.1/16" || second["wireguard-ip"] != "" || second["key"] == "" || first["granularity"] != "location" {
+				return fmt.Errorf("%v, %v", first, second)
+			}
+			return nil
+		})
+	}
+	leads("dc1-1", "dc1-2")
+	patch := []byte(`{"metadata":{"annotations":{"kilo.squat.ai/leader":"false"}}}`)
+	if _, err := s.client(t).CoreV1().Nodes().Patch(t.Context(), "dc1-2", types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	leads("dc1-2", "dc1-1")
+	if err := s.client(t).AppsV1().DaemonSets("kube-system").Delete(t.Context(), "kilo", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the annotations go", func() error {
+		for _, node := range []string{"dc1-1", "dc1-2"} {
+			if told := s.kilo(t, node); told["key"] != "" || told["last-seen"] != "" {
+				return fmt.Errorf("%v", told)
+			}
+		}
+		return nil
+	})
+}

@@ -67,7 +67,11 @@ func (f *Fabric) startRelay() error {
 	if err != nil {
 		return fmt.Errorf("relay: %w", err)
 	}
-	r := &relay{device: tun.Fds[0], lanes: map[lane]*queue{}}
+	device, err := pollable(tun.Fds[0])
+	if err != nil {
+		return fmt.Errorf("relay: %w", err)
+	}
+	r := &relay{device: device, lanes: map[lane]*queue{}}
 	if err := f.routeToRelay(); err != nil {
 		r.device.Close()
 		return fmt.Errorf("relay: %w", err)
@@ -75,6 +79,17 @@ func (f *Fabric) startRelay() error {
 	f.relay = r
 	go r.run()
 	return nil
+}
+
+// pollable gives a file whose end a reader notices.
+func pollable(file *os.File) (*os.File, error) {
+	defer file.Close()
+	fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.SetNonblock(fd, true)
+	return os.NewFile(uintptr(fd), relayDevice), err
 }
 
 // routeToRelay sends what comes in over the WAN to the relay, and what comes from there to the WAN.

@@ -2,13 +2,8 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"strconv"
-	"time"
 
-	"github.com/georedkit/georedkit/internal/lab/config"
 	"github.com/georedkit/georedkit/internal/lab/network"
 )
 
@@ -107,123 +102,4 @@ func (l *Laboratory) lose(loss network.Loss, pairs [][2]string, on bool) ([]stri
 	}
 	evidence := []string{fmt.Sprintf("%d ways have a %s", len(listed), loss)}
 	return append(evidence, listed...), nil
-}
-
-// delay makes everything between two sites late, by so many milliseconds each way.
-func (l *Laboratory) delay(ctx context.Context, args []string) ([]string, error) {
-	milliseconds, err := strconv.Atoi(args[2])
-	if err != nil || milliseconds < 1 {
-		return nil, fmt.Errorf("delay %q: want milliseconds, one way", args[2])
-	}
-	delay := time.Duration(milliseconds) * time.Millisecond
-	for _, pair := range bothWays(args[0], args[1]) {
-		if err := l.setDelay(pair, delay); err != nil {
-			return nil, err
-		}
-	}
-	return l.measure(ctx, args[0], args[1], 2*delay)
-}
-
-// measure connects from one site to the other, which takes a round trip.
-func (l *Laboratory) measure(ctx context.Context, a, b string, least time.Duration) ([]string, error) {
-	from, to, err := l.ends([2]string{a, b})
-	if err != nil {
-		return nil, err
-	}
-	machines := from.alive()
-	if len(machines) == 0 {
-		return nil, fmt.Errorf("site %s: is stopped", a)
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	started := time.Now()
-	conn, err := machines[0].namespace.Dial(ctx, "tcp", net.JoinHostPort(to.plan.Nodes[0].WAN.String(), strconv.Itoa(config.APIPort)))
-	took := time.Since(started)
-	if err != nil {
-		return nil, fmt.Errorf("measure the delay: %w", err)
-	}
-	conn.Close()
-	if took < least {
-		return nil, fmt.Errorf("a round trip takes %v, want %v or more", took, least)
-	}
-	return []string{fmt.Sprintf("a round trip takes %d ms", took.Milliseconds())}, nil
-}
-
-func (l *Laboratory) setDelay(pair [2]string, delay time.Duration) error {
-	l.cutting.Lock()
-	defer l.cutting.Unlock()
-	from, to, err := l.ends(pair)
-	if err != nil {
-		return err
-	}
-	if err := l.fabric.SetDelay(from.plan, to.plan, delay); err != nil {
-		return err
-	}
-	for _, m := range from.alive() {
-		if err := network.Detour(m.namespace, to.plan, delay > 0); err != nil {
-			return fmt.Errorf("site %s: %w", pair[0], err)
-		}
-	}
-	l.note(delayed(pair), delay > 0)
-	return nil
-}
-
-func delayed(pair [2]string) string { return fmt.Sprintf("delay %s -> %s", pair[0], pair[1]) }
-
-// hasten ends those delays that there are.
-func (l *Laboratory) hasten(pairs [][2]string) error {
-	for _, pair := range pairs {
-		if !l.has(delayed(pair)) {
-			continue
-		}
-		if err := l.setDelay(pair, 0); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// plugged gives a node that comes up what its site suffers from.
-func (l *Laboratory) plugged(s *site, namespace *network.Namespace) error {
-	for _, other := range l.sites {
-		if !l.has(delayed([2]string{s.plan.Name, other.plan.Name})) {
-			continue
-		}
-		if err := network.Detour(namespace, other.plan, true); err != nil {
-			return err
-		}
-	}
-	var errs []error
-	if l.has("drop-icmp " + s.plan.Name) {
-		errs = append(errs, namespace.DropICMP(true))
-	}
-	if l.has("node-local-dns " + s.plan.Name) {
-		errs = append(errs, namespace.HoldAddresses(true, linkLocal, s.plan.DNS), namespace.BypassServices(true, linkLocal, s.plan.DNS))
-	}
-	return errors.Join(errs...)
-}
-
-func (l *Laboratory) has(fault string) bool {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	return l.faults[fault]
-}
-
-// dropICMP is what firewalls do that mean well: no ping, and nobody learns that a packet was too big.
-func (l *Laboratory) dropICMP(_ context.Context, args []string) ([]string, error) {
-	s, err := l.site(args[0])
-	if err != nil {
-		return nil, err
-	}
-	return []string{fmt.Sprintf("%d nodes drop ICMP", len(s.plan.Nodes))}, l.setICMP(s, true)
-}
-
-func (l *Laboratory) setICMP(s *site, dropped bool) error {
-	for _, m := range s.alive() {
-		if err := m.namespace.DropICMP(dropped); err != nil {
-			return fmt.Errorf("site %s: %w", s.plan.Name, err)
-		}
-	}
-	l.note("drop-icmp "+s.plan.Name, dropped)
-	return nil
 }

@@ -103,7 +103,7 @@ func (a *agent) loop(ctx context.Context, changes <-chan struct{}) {
 		} else if err := a.tell(ctx); err != nil {
 			a.Log.Error("tell", "error", err)
 		}
-		if err := a.apply(forced); err != nil {
+		if err := a.apply(ctx, forced); err != nil {
 			a.Log.Error("apply", "error", err)
 			continue
 		}

@@ -17,9 +17,9 @@ import (
 
 // apply brings interface and routes to what the nodes and peers now say. Unless forced, it does nothing when they say
 // the same as before.
-func (a *agent) apply(forced bool) error {
+func (a *agent) apply(ctx context.Context, forced bool) error {
 	nodes, peers := a.ready(time.Now()), a.peers.List()
-	if err := resolve(nodes, peers); err != nil {
+	if err := resolve(ctx, nodes, peers); err != nil {
 		return err
 	}
 	inputs := fingerprint(nodes, peers)
@@ -101,7 +101,7 @@ func (a *agent) ready(now time.Time) []overlay.Node {
 }
 
 // resolve looks names of endpoints up. One that cannot be resolved stops everything: so does Kilo.
-func resolve(nodes []overlay.Node, peers []overlay.Peer) error {
+func resolve(ctx context.Context, nodes []overlay.Node, peers []overlay.Peer) error {
 	var all []*overlay.Endpoint
 	for i := range nodes {
 		all = append(all, &nodes[i].Endpoint)
@@ -113,9 +113,9 @@ func resolve(nodes []overlay.Node, peers []overlay.Peer) error {
 		if e.Name == "" {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		limited, cancel := context.WithTimeout(ctx, 5*time.Second)
 		host, _, _ := net.SplitHostPort(e.Name)
-		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		found, err := net.DefaultResolver.LookupNetIP(limited, "ip", host)
 		cancel()
 		if err != nil {
 			return err
