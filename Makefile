@@ -71,16 +71,17 @@ stores: ## objectstore on real MinIO and versitygw and on MinIO in two sites; pa
 
 drill: stores ## the store suites on real servers whole, Cassandra's and Kafka's too: about half an hour
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 60m ./cassandra/...
-	@$(GO) test -tags lab -count=1 -timeout 60m ./kafka/...
+	@$(GO) test -tags lab -count=1 -timeout 60m ./kafka/kafkatest
 
 bench: ## ratios to a floor measured in the same run
 	@$(GO) test -run '^$$' -bench . -benchtime 3x ./geored/... ./mesh/...
+	@$(GO) test -tags lab -run '^$$' -bench StepEnds -benchtime 60x -timeout 20m ./mesh/kube
 	@$(GO) test -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./objectstore/s3
 	@$(GO) test -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./kafka/kafkatest
 	@$(GO) test -tags lab -run '^$$' -bench BesideOthers -benchtime 5x -timeout 60m ./cassandra/cassandratest
 
-crds: ## Strimzi's own definitions, generated anew (pip, mvn)
-	@sh kafka/strimzi/testdata/generate.sh
+crds: ## Strimzi's definitions for the laboratory, by Strimzi's own generator
+	@internal/lab/build/strimzi/generate.sh
 
 weight: ## what each package costs those who import it
 	@$(GO) run ./internal/weight

@@ -6,6 +6,8 @@ require (
 	github.com/IBM/sarama v1.46.3
 	github.com/gocql/gocql v1.7.0
 	github.com/minio/minio-go/v7 v7.0.97
+	github.com/prometheus/client_model v0.6.1
+	github.com/prometheus/common v0.62.0
 	github.com/twmb/franz-go v1.20.7
 	github.com/twmb/franz-go/pkg/kadm v1.17.1
 	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260218055430-fc72d8313608

@@ -15,7 +15,8 @@ type Comparing struct {
 	EveryReplica bool
 	// Trees has the nodes compare Merkle trees before any row is read, by nodetool repair -full --preview, which changes
 	// nothing. Where they agree the table is [Equal], every replica included; rows are read only where they differ, or
-	// where they could not be asked. On equal tables that costs the servers less than half. Zero: rows are read.
+	// where they could not be asked. On equal tables that costs the servers less than half, but at their own pace:
+	// RowsPerSecond does not hold it back. Zero: rows are read.
 	Trees Nodetool
 	// Settle is how long rows that differ are given to arrive before they are read again; zero: 5 seconds. Rows that
 	// still change then are in flight.
@@ -24,8 +25,10 @@ type Comparing struct {
 	MaxDifferences int
 	// Resume goes on where earlier comparisons stopped: ranges that one of the same table found equal are not read again.
 	Resume Comparisons
-	// Observe is told of each range once it was read from everybody, one call at a time. Zero: nobody.
-	Observe func(Table, RangeResult)
+	// Observe is told of each range once it was read from everybody, one call at a time, with the comparison it belongs
+	// to, which has a table and its ID and nothing else yet: with these ranges appended and written down, it is a checkpoint
+	// that survives whatever ends the program. Zero: nobody.
+	Observe func(Comparison, RangeResult)
 }
 
 func (how Comparing) withDefaults() Comparing {

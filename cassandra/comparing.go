@@ -77,7 +77,7 @@ func (x *comparing) read(ctx context.Context, i, j int, p *pace) {
 	if x.pending[i]--; x.pending[i] == 0 {
 		x.judge(i)
 		if x.Observe != nil {
-			x.Observe(x.result.Table, x.result.Ranges[i])
+			x.Observe(Comparison{Table: x.result.Table, TableID: x.result.TableID, Equality: Unproven, Began: x.result.Began}, x.result.Ranges[i])
 		}
 	}
 }

@@ -22,6 +22,7 @@ var titles = map[Case]string{
 	Headless:   "headless services lead to their pods",
 	SRV:        "SRV records lead to the services",
 	PTR:        "addresses lead back to their names",
+	Imported:   "names of the cluster set lead to its services",
 }
 
 // CheckID is the check that a case is asked by.
@@ -31,7 +32,7 @@ func (c Case) CheckID() geored.CheckID { return geored.CheckID("dns/" + string(c
 // question for is skipped.
 func (t Table) Checks(r Resolver, options ...geored.AskOption) []geored.Check {
 	var checks []geored.Check
-	for _, c := range Cases() {
+	for _, c := range t.federation.Cases() {
 		checks = append(checks, geored.Check{ID: c.CheckID(), Title: titles[c], Run: func(ctx context.Context) []geored.Finding {
 			return t.run(ctx, c, r, options)
 		}})

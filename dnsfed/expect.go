@@ -14,11 +14,12 @@ const absent = "georedkit-no-such-name.default"
 
 // Expect says what every server must answer for every service, over UDP and TCP, sorted by server, case and name. With
 // Kubernetai the own site answers first, then the others in their order. With StubZones another site's zones are that
-// site's to answer and everything else the own one's. With Multicluster the table holds the cluster domain alone, where
-// each site must answer as if it stood alone; what a ServiceImport leads to is not in it. Mistakes are [geored.Faults].
+// site's to answer and everything else the own one's. With Multicluster each site must answer
+// for the cluster domain as if it stood alone, and in the cluster set's zone for the ServiceImports that it has itself;
+// single pods of headless ones are not asked for. Mistakes are [geored.Faults].
 func (f Federation) Expect(r Records, servers []Server) (Table, error) {
 	faults := f.Faults()
-	for _, s := range r.Services {
+	for _, s := range slices.Concat(r.Services, r.Imports) {
 		if _, ok := f.Site(s.Site); !ok {
 			faults = append(faults, geored.Fault{Site: s.Site, Field: "service", Value: s.key(), Problem: "is in no site of the federation"})
 		}
@@ -37,7 +38,7 @@ func (f Federation) Expect(r Records, servers []Server) (Table, error) {
 	t := Table{federation: f}
 	for _, server := range servers {
 		e := expecter{Federation: f, own: server.Site, unread: r.Unread, services: map[string][]Service{}}
-		e.read(r.Services)
+		e.read(r.Services, r.Imports)
 		for _, q := range e.questions {
 			for _, transport := range []string{"udp", "tcp"} {
 				for turn := range max(server.Times, 1) {
@@ -59,7 +60,7 @@ type expecter struct {
 	questions []Question
 }
 
-func (e *expecter) read(services []Service) {
+func (e *expecter) read(services, imports []Service) {
 	for _, s := range services {
 		e.services[s.key()] = append(e.services[s.key()], s)
 	}
@@ -72,6 +73,7 @@ func (e *expecter) read(services []Service) {
 	e.reverses(services)
 	absentName := absent + ".svc." + e.domain() + "."
 	e.ask(Neither, absentName, "A", func(Service) []string { return nil }, e.deciders(absentName), nil)
+	e.imported(imports)
 	slices.SortStableFunc(e.questions, func(a, b Question) int {
 		return cmp.Or(cmp.Compare(slices.Index(Cases(), a.Case), slices.Index(Cases(), b.Case)),
 			cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))

@@ -85,6 +85,40 @@ func TestExpect(t *testing.T) {
 	}
 }
 
+func TestExpectOfServiceImports(t *testing.T) {
+	imports := []Service{
+		{Site: "dc1", Namespace: "a", Name: "db", Addresses: addr("10.150.0.1")},
+		{Site: "dc1", Namespace: "a", Name: "pods", Endpoints: []Endpoint{{Address: netip.MustParseAddr("10.200.0.1")}, {Address: netip.MustParseAddr("10.201.0.1")}}},
+		{Site: "dc2", Namespace: "a", Name: "db", Addresses: addr("10.151.0.1")},
+	}
+	inTree := federation(2)
+	inTree.Plugin = Multicluster
+	for name, c := range map[string]struct {
+		own    geored.SiteName
+		unread []geored.SiteName
+		name   string
+		want   string
+	}{
+		"dc1":          {own: "dc1", name: "db.a.svc.clusterset.local.", want: "imported A NOERROR 10.150.0.1 dc1"},
+		"dc2":          {own: "dc2", name: "db.a.svc.clusterset.local.", want: "imported A NOERROR 10.151.0.1 dc2"},
+		"headless":     {own: "dc1", name: "pods.a.svc.clusterset.local.", want: "imported A NOERROR 10.200.0.1,10.201.0.1 dc1"},
+		"not imported": {own: "dc2", name: "pods.a.svc.clusterset.local.", want: ""},
+		"nowhere":      {own: "dc2", name: "georedkit-no-such-name.default.svc.clusterset.local.", want: "imported A NXDOMAIN"},
+		"unread":       {own: "dc1", unread: []geored.SiteName{"dc1"}, name: "db.a.svc.clusterset.local.", want: "unsure"},
+	} {
+		got := strings.Join(asked(t, inTree, Records{Imports: imports, Unread: c.unread}, c.own, c.name), "; ")
+		if got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+	if got := asked(t, federation(2), Records{Imports: imports}, "dc1", "db.a.svc.clusterset.local."); len(got) > 0 {
+		t.Errorf("kubernetai has no cluster set: %q", got)
+	}
+	if _, err := inTree.Expect(Records{Imports: []Service{{Site: "x", Namespace: "n", Name: "s"}}}, nil); err == nil || !strings.Contains(err.Error(), "site x: service s.n") {
+		t.Errorf("%v", err)
+	}
+}
+
 // Every question is asked over both transports, as often as its server wants, under a target of its own.
 func TestExpectAsksEveryWay(t *testing.T) {
 	thrice := server("dc2")

@@ -37,6 +37,25 @@ func (e *expecter) service(key string) {
 	e.ports(services, sites)
 }
 
+// imported asks for the ServiceImports of the own site: those of others are not its to answer.
+func (e *expecter) imported(imports []Service) {
+	if e.Plugin != Multicluster {
+		return
+	}
+	own := []geored.SiteName{e.own}
+	for _, s := range imports {
+		if s.Site != e.own {
+			continue
+		}
+		for _, recordType := range []string{"A", "AAAA"} {
+			if len(s.addresses(recordType)) > 0 || recordType == "A" && len(s.addresses("AAAA")) == 0 {
+				e.ask(Imported, s.name(e.clusterSet()), recordType, func(s Service) []string { return s.addresses(recordType) }, own, []Service{s})
+			}
+		}
+	}
+	e.ask(Imported, absent+".svc."+e.clusterSet()+".", "A", func(Service) []string { return nil }, own, nil)
+}
+
 func (e *expecter) caseOf(services []Service) Case {
 	here := slices.ContainsFunc(services, func(s Service) bool { return s.Site == e.own })
 	there := slices.ContainsFunc(services, func(s Service) bool { return s.Site != e.own })

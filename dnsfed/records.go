@@ -11,6 +11,9 @@ import (
 // Records are what the sites hold: the truth that answers are held against.
 type Records struct {
 	Services []Service
+	// Imports are the ServiceImports of each site (KEP-1645), for [Multicluster]: Addresses are those of the cluster set,
+	// of a headless one the Endpoints are those of all clusters.
+	Imports []Service
 	// Unread are sites whose services could not be read. What hangs on them cannot be told.
 	Unread []geored.SiteName
 }

@@ -3,6 +3,7 @@ package dnsfed
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/georedkit/georedkit/geored"
 )
@@ -41,11 +42,17 @@ const (
 	Headless   Case = "headless"    // the name leads to pods
 	SRV        Case = "srv"
 	PTR        Case = "ptr"
+	Imported   Case = "imported" // a ServiceImport's name in the cluster set's zone. Multicluster alone has it
 )
 
 // Cases are all of them, in the order of the checks.
 func Cases() []Case {
-	return []Case{OwnAPI, LocalOnly, RemoteOnly, Both, Neither, Headless, SRV, PTR}
+	return []Case{OwnAPI, LocalOnly, RemoteOnly, Both, Neither, Headless, SRV, PTR, Imported}
+}
+
+// Cases are those that name servers of the federation can be asked for.
+func (f Federation) Cases() []Case {
+	return slices.DeleteFunc(Cases(), func(c Case) bool { return c == Imported && f.Plugin != Multicluster })
 }
 
 // Question is one line of a [Table]: what is asked of whom, and what must be the answer.

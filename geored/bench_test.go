@@ -1,9 +1,13 @@
 package geored_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,9 +68,9 @@ func BenchmarkEngine(b *testing.B) {
 	for name, open := range journals {
 		b.Run(name, func(b *testing.B) {
 			var engine, loop time.Duration
+			runbook := geored.Runbook{Name: "bench", Stages: []geored.Stage{geored.StageOf("all", tasks...)}}
 			for range b.N {
 				began := time.Now()
-				runbook := geored.Runbook{Name: "bench", Stages: []geored.Stage{geored.StageOf("all", tasks...)}}
 				if _, err := runbook.Run(b.Context(), geored.RunConfig{RunID: "bench", Journal: open()}); err != nil {
 					b.Fatal(err)
 				}
@@ -103,4 +107,74 @@ func BenchmarkAsk(b *testing.B) {
 		one += time.Since(began)
 	}
 	b.ReportMetric(all.Seconds()/one.Seconds(), "x-one-site")
+}
+
+// BenchmarkOverlaps finds that 100,000 prefixes share nothing, beside sorting them.
+func BenchmarkOverlaps(b *testing.B) {
+	const n = 100_000
+	ranges := make([]geored.Range, n)
+	prefixes := make([]netip.Prefix, n)
+	for i := range ranges {
+		at := (i * 7919) % n // not in their order
+		addr := netip.AddrFrom4([4]byte{10, byte(at >> 16), byte(at >> 8), byte(at)})
+		ranges[i] = geored.Range{Site: geored.SiteName(fmt.Sprintf("dc%d", i%benchSites)), Field: "podCIDR", Prefix: netip.PrefixFrom(addr, 32)}
+		prefixes[i] = ranges[i].Prefix
+	}
+	var overlaps, sorting time.Duration
+	for range b.N {
+		began := time.Now()
+		if found := geored.Overlaps(ranges); len(found) > 0 {
+			b.Fatal(found[0])
+		}
+		overlaps += time.Since(began)
+		sorted := slices.Clone(prefixes)
+		began = time.Now()
+		slices.SortFunc(sorted, func(a, b netip.Prefix) int {
+			return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+		})
+		sorting += time.Since(began)
+	}
+	b.ReportMetric(overlaps.Seconds()/sorting.Seconds(), "x-sorting")
+	b.ReportMetric(overlaps.Seconds()/float64(b.N), "s/run")
+}
+
+// BenchmarkFileJournal appends records one after another, beside writing and syncing the same bytes.
+func BenchmarkFileJournal(b *testing.B) {
+	const n = 200
+	record := geored.Record{Time: start, Run: "bench", Kind: geored.Intent, Step: "gateways/dc1/wireguard", Site: "dc1", Detail: "daemonset georedkit/gateway"}
+	line, err := geored.EncodeRecord(record)
+	if err != nil {
+		b.Fatal(err)
+	}
+	line = append(line, '\n')
+	var journal, plain time.Duration
+	for range b.N {
+		dir := b.TempDir()
+		j, err := geored.OpenFileJournal(filepath.Join(dir, "journal"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		file, err := os.Create(filepath.Join(dir, "plain"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		for range n { // in turns, so that the disk treats both alike
+			began := time.Now()
+			if err := j.Append(b.Context(), record); err != nil {
+				b.Fatal(err)
+			}
+			journal += time.Since(began)
+			began = time.Now()
+			if _, err := file.Write(line); err != nil {
+				b.Fatal(err)
+			}
+			if err := file.Sync(); err != nil {
+				b.Fatal(err)
+			}
+			plain += time.Since(began)
+		}
+		j.Close()
+		file.Close()
+	}
+	b.ReportMetric(journal.Seconds()/plain.Seconds(), "x-append-and-sync")
 }

@@ -2,6 +2,7 @@ package geored
 
 import (
 	"cmp"
+	"encoding/binary"
 	"net/netip"
 	"slices"
 )
@@ -20,35 +21,57 @@ type Overlap struct{ A, B Range }
 // passed over, host bits do not count. The order is by address, then length, then site, then field. It takes
 // O(n log n) time and as much again as there are pairs.
 func Overlaps(ranges []Range) []Overlap {
-	sorted := make([]Range, 0, len(ranges))
-	for _, r := range ranges {
-		if r.Prefix.IsValid() {
-			sorted = append(sorted, r)
+	sorted := make([]rangeKey, 0, len(ranges))
+	for i := range ranges {
+		if ranges[i].Prefix.IsValid() {
+			sorted = append(sorted, keyOf(ranges[i].Prefix, i))
 		}
 	}
-	slices.SortFunc(sorted, compareRanges)
+	slices.SortFunc(sorted, func(a, b rangeKey) int { return a.compare(b, ranges) })
 	var found []Overlap
-	var open []Range // ranges that contain the current one, outermost first
-	for _, r := range sorted {
-		for len(open) > 0 && !open[len(open)-1].Prefix.Overlaps(r.Prefix) {
+	var open []int // ranges that contain the current one, outermost first
+	for _, key := range sorted {
+		r := &ranges[key.index]
+		for len(open) > 0 && !ranges[open[len(open)-1]].Prefix.Overlaps(r.Prefix) {
 			open = open[:len(open)-1]
 		}
 		for _, outer := range open {
-			found = append(found, Overlap{outer, r})
+			found = append(found, Overlap{ranges[outer], *r})
 		}
-		open = append(open, r)
+		open = append(open, key.index)
 	}
 	return found
 }
 
-// compareRanges puts a containing range before what it contains: same first address, fewer bits.
-func compareRanges(a, b Range) int {
-	if c := a.Prefix.Masked().Addr().Compare(b.Prefix.Masked().Addr()); c != 0 {
-		return c // so nearly always: the rest is not even asked for
+// rangeKey is what ranges are sorted by, in a few words: sorting moves and compares it many times.
+type rangeKey struct {
+	high, low uint64 // the first address
+	is6       bool
+	bits      int16
+	index     int
+}
+
+func keyOf(p netip.Prefix, index int) rangeKey {
+	first := p.Masked().Addr()
+	bytes := first.As16()
+	return rangeKey{binary.BigEndian.Uint64(bytes[:8]), binary.BigEndian.Uint64(bytes[8:]), first.Is6(), int16(p.Bits()), index}
+}
+
+// compare puts a containing range before what it contains: same first address, fewer bits.
+func (a rangeKey) compare(b rangeKey, ranges []Range) int {
+	switch {
+	case a.is6 != b.is6:
+		if b.is6 {
+			return -1
+		}
+		return 1
+	case a.high != b.high:
+		return cmp.Compare(a.high, b.high)
+	case a.low != b.low:
+		return cmp.Compare(a.low, b.low)
+	case a.bits != b.bits:
+		return cmp.Compare(a.bits, b.bits)
 	}
-	return cmp.Or(
-		cmp.Compare(a.Prefix.Bits(), b.Prefix.Bits()),
-		cmp.Compare(a.Site, b.Site),
-		cmp.Compare(a.Field, b.Field),
-	)
+	x, y := &ranges[a.index], &ranges[b.index]
+	return cmp.Or(cmp.Compare(x.Site, y.Site), cmp.Compare(x.Field, y.Field), cmp.Compare(a.index, b.index))
 }

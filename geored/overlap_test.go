@@ -13,8 +13,7 @@ func TestOverlapsFindsWhatComparingAllPairsFinds(t *testing.T) {
 	for range 200 {
 		ranges := make([]geored.Range, 60)
 		for i := range ranges {
-			addr := netip.AddrFrom4([4]byte{10, byte(random.IntN(4)), byte(random.IntN(256)), 0})
-			ranges[i] = geored.Range{Field: "podCIDR", Prefix: netip.PrefixFrom(addr, 10+random.IntN(20))}
+			ranges[i] = geored.Range{Field: "podCIDR", Prefix: randomPrefix(random)}
 		}
 		pairs := 0
 		for i, a := range ranges {
@@ -34,6 +33,20 @@ func TestOverlapsFindsWhatComparingAllPairsFinds(t *testing.T) {
 			}
 		}
 	}
+}
+
+// randomPrefix is of either family, the small numbers of both among them, and often inside another one.
+func randomPrefix(random *rand.Rand) netip.Prefix {
+	bytes := [4]byte{10 * byte(random.IntN(2)), byte(random.IntN(4)), byte(random.IntN(256)), 0}
+	if random.IntN(2) == 0 {
+		return netip.PrefixFrom(netip.AddrFrom4(bytes), 5+random.IntN(25))
+	}
+	long := [16]byte{12: bytes[0], 13: bytes[1], 14: bytes[2]}
+	if random.IntN(2) == 0 {
+		long = [16]byte{0: 0xfd, 1: bytes[1], 2: bytes[2], 8: bytes[1]}
+		return netip.PrefixFrom(netip.AddrFrom16(long), 5+random.IntN(80))
+	}
+	return netip.PrefixFrom(netip.AddrFrom16(long), 100+random.IntN(20))
 }
 
 func TestOverlapsDoesNotDependOnTheOrder(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 type RunConfig struct {
 	RunID       string            // stands in every record; give that of an interrupted run to go on with it. Zero: the time it begins
 	Plan        string            // digest of the plan that is carried out, for the journal; zero: none was made
+	Clusters    []Cluster         // which clusters it works on, for the journal: an undo of others is refused. Zero: not told
 	Confirmed   map[StepID]string // what a person confirmed, for steps that ask for it
 	Journal     Journal           // zero: a [MemoryJournal]
 	Lock        Lock              // zero: none
@@ -143,6 +144,11 @@ func (r *run) locked(ctx context.Context) (err error) {
 	}
 	if err := r.record(Record{Kind: r.begun, Detail: r.name, Plan: r.Plan}); err != nil {
 		return err
+	}
+	for _, cluster := range r.Clusters {
+		if err := r.record(Record{Kind: RunNoted, Site: cluster.Site, Detail: clusterNote + cluster.UID}); err != nil {
+			return err
+		}
 	}
 	r.tell(Event{Kind: RunStarted, Detail: r.name})
 	return r.carry(ctx)

@@ -38,12 +38,40 @@ func (r Runbook) Undo(ctx context.Context, c RunConfig) (Result, error) {
 		return newRun(r, c, backward).end(err)
 	}
 	applied, err := Applied(ctx, c.Journal, r.Name)
+	if err == nil && len(applied) > 0 {
+		err = strangeClusters(ctx, c)
+	}
 	if err != nil {
 		return newRun(r, c, backward).end(fmt.Errorf("undo: %w", err))
 	}
 	result, err := r.reversed(applied).run(ctx, c, backward)
 	result.Outcomes = r.inPlanOrder(result.Outcomes)
 	return result, err
+}
+
+// clusterNote begins the records that say which cluster a run worked on.
+const clusterNote = "cluster "
+
+// strangeClusters names the sites whose cluster is not the one that the journal is about: what was done to that one cannot
+// be taken back on another, and must not be forgotten.
+func strangeClusters(ctx context.Context, c RunConfig) error {
+	noted := map[SiteName]string{}
+	for r, err := range c.Journal.Records(ctx) {
+		if err != nil {
+			return err
+		}
+		if uid, ok := strings.CutPrefix(r.Detail, clusterNote); ok && r.Kind == RunNoted {
+			noted[r.Site] = uid
+		}
+	}
+	var faults Faults
+	for _, cluster := range c.Clusters {
+		if uid, ok := noted[cluster.Site]; ok && uid != cluster.UID {
+			faults = append(faults, Fault{Site: cluster.Site, Field: "cluster", Value: cluster.UID, Problem: "is not the one that the journal is about, " + uid,
+				Remedy: "undo with the topology that the run had"})
+		}
+	}
+	return faults.Err()
 }
 
 // inPlanOrder gives one outcome per step of the runbook, the way forward.

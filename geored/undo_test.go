@@ -145,6 +145,26 @@ func TestUndoKnowsItsRunbook(t *testing.T) {
 	}
 }
 
+// The journal of one cluster takes nothing back on another that has its place now, and forgets nothing.
+func TestUndoOfAnotherClusterIsRefused(t *testing.T) {
+	var w geotest.World
+	c := config(t)
+	c.Journal, c.Clusters = &geored.MemoryJournal{}, planClusters
+	b := book(w.Task(step("a", "dc1")))
+	if _, err := b.Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	other := c
+	other.Clusters = []geored.Cluster{planClusters[0], {Site: "dc2", UID: "three"}}
+	result, err := b.Undo(t.Context(), other)
+	if _, ok := geored.AsFaults(err); !ok || !strings.Contains(err.Error(), "site dc2: cluster three: is not the one that the journal is about, two") || result.Count(geored.Pending) != 1 || !w.There("a") {
+		t.Errorf("%s, %v", statuses(result), err)
+	}
+	if result, err := b.Undo(t.Context(), c); err != nil || result.Count(geored.Undone) != 1 {
+		t.Errorf("%s, %v", statuses(result), err)
+	}
+}
+
 func TestUndoWithAJournalThatCannotBeRead(t *testing.T) {
 	var w geotest.World
 	c := config(t)

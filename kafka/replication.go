@@ -27,8 +27,8 @@ type Site struct {
 	Messenger Messenger
 	// Resource is the KafkaMirrorMaker2 resource behind the worker. Zero: the site is not Strimzi's.
 	Resource ResourceReader
-	// Annotator asks Strimzi to restart connectors, where there is no Control. Zero: nobody may.
-	Annotator Annotator
+	// Restarter restarts connectors in another way than Control, such as by Strimzi's annotation. Zero: Control does.
+	Restarter Restarter
 	// Pods restarts the worker itself. Zero: nobody may.
 	Pods WorkerPods
 }

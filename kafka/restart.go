@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"net/url"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/kafka/connect"
@@ -10,12 +11,15 @@ import (
 
 // RestartTasks makes the tasks that restart what has failed of the mirrors, in the order of the sites that they write
 // into: the next site is touched only when the one before it runs and moves. A mirror that runs and moves is left alone.
-// Every mirror into a site needs that site's Control, or else its Annotator and its Resource.
+// Every mirror into a site needs that site's Restarter or Control.
 func (r *Replication) RestartTasks(order ...geored.SiteName) ([]geored.Task, error) {
 	return r.inOrder(order, func(site Site, mirrors []Mirror, needs []geored.StepID) ([]geored.Task, error) {
-		way, err := r.wayTo(site)
-		if err != nil {
-			return nil, err
+		way := site.Restarter
+		if way == nil && site.Control != nil {
+			way = site.Control
+		}
+		if way == nil {
+			return nil, fmt.Errorf("site %s: has no Restarter and no Control: its connectors cannot be restarted", site.Name)
 		}
 		var tasks []geored.Task
 		for _, m := range mirrors {
@@ -57,13 +61,13 @@ func (r *Replication) inOrder(order []geored.SiteName, make func(Site, []Mirror,
 }
 
 // restartTask restarts the failed connectors and tasks of one mirror.
-func (r *Replication) restartTask(m Mirror, way restartWay, needs []geored.StepID) geored.Task {
+func (r *Replication) restartTask(m Mirror, way Restarter, needs []geored.StepID) geored.Task {
 	step := geored.Step{
 		ID: geored.StepID(fmt.Sprintf("kafka/restart/%s/%s", m.To, m.From)), Site: m.To, Action: geored.Restart, Needs: needs,
 		Target: fmt.Sprintf("mirror from %s", m.From), Reason: "a connector or task that failed stays so until it is restarted",
 	}
 	for _, class := range restarted {
-		step.Manual = append(step.Manual, way.manual(m.Connector(class)))
+		step.Manual = append(step.Manual, "curl -X POST '$CONNECT/connectors/"+url.PathEscape(m.Connector(class))+"/restart?includeTasks=true&onlyFailed=true'")
 	}
 	watch := &movement{r: r, mirror: m}
 	return geored.Task{
@@ -72,7 +76,7 @@ func (r *Replication) restartTask(m Mirror, way restartWay, needs []geored.StepI
 		Apply: func(ctx context.Context) error {
 			watch.touched = true // from now on it must be seen to move
 			for _, class := range restarted {
-				if err := way.restart(ctx, m.Connector(class)); err != nil {
+				if err := way.Restart(ctx, m.Connector(class), onlyFailed); err != nil {
 					return err
 				}
 			}
@@ -80,6 +84,9 @@ func (r *Replication) restartTask(m Mirror, way restartWay, needs []geored.StepI
 		},
 	}
 }
+
+// onlyFailed leaves alone what runs.
+var onlyFailed = connect.RestartOptions{IncludeTasks: true, OnlyFailed: true}
 
 // restarted are the classes whose connectors are restarted: heartbeats fail for no reason of their own.
 var restarted = []string{SourceConnector, CheckpointConnector}

@@ -31,6 +31,7 @@ func TestStand(t *testing.T) {
 		{name: "waits, watched", position: Position{Source: Log{0, 9}, Next: 4}, moved: at(time.Second), verdict: geored.Pass, waiting: 5},
 		{name: "stalled", position: Position{Source: Log{0, 9}, Next: 4}, moved: at(time.Hour), verdict: geored.Fail, waiting: 5, reason: "stalled"},
 		{name: "young", position: Position{Source: Log{0, 9}, Next: 4, Tail: Tail{Records: 5, Complete: true, Oldest: at(time.Second)}}, verdict: geored.Pass, waiting: 5},
+		{name: "younger than the look", position: Position{Source: Log{0, 9}, Next: 4, Tail: Tail{Records: 5, Complete: true, Oldest: at(-time.Second)}}, verdict: geored.Pass, waiting: 5},
 		{name: "old", position: Position{Source: Log{0, 9}, Next: 4, Tail: Tail{Records: 5, Complete: true, Oldest: at(time.Hour)}}, verdict: geored.Fail, waiting: 5, reason: "1h0m0s"},
 		{name: "too many", position: Position{Source: Log{0, 9}, Next: 4}, moved: at(0), limits: Limits{Records: 4}, verdict: geored.Fail, waiting: 5},
 		{name: "mark", position: Position{Source: Log{0, 36}, Next: 35, Tail: Tail{Control: 1, Complete: true}}, verdict: geored.Pass, reason: "1 marks"},

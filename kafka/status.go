@@ -53,7 +53,7 @@ func connectorFaults(c connect.Connector, needsTasks bool) (geored.Verdict, []st
 	if c.State != connect.Running {
 		lines = append(lines, stateLine("connector "+c.Name, c.State, c.Trace))
 	} else if needsTasks && len(c.Tasks) == 0 {
-		verdict, lines = geored.Fail, append(lines, "connector "+c.Name+" RUNNING without tasks: it found no topic to copy")
+		verdict, lines = geored.Fail, append(lines, "connector "+c.Name+" RUNNING without tasks: it found no topic to copy, or its source refuses it")
 	}
 	for _, t := range c.Tasks {
 		if t.State != connect.Running {

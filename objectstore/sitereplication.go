@@ -29,8 +29,8 @@ type SitePeer struct {
 	Name, Endpoint string // as they were given when the group was made
 	Linked         bool   // the server tells of a link; it has none to itself
 	Online         bool
-	LastOnline     time.Time
-	Failed         int64 // objects in the last hour
+	LastOnline     time.Time // zero: the server does not tell
+	Failed         int64     // objects in the last hour
 }
 
 // Finding judges what a server says of its group. A pass proves that nothing is known to be broken: that objects arrive
@@ -46,7 +46,7 @@ func (s SiteGroup) Finding() geored.Finding {
 		switch {
 		case p.Linked && !p.Online:
 			f.Verdict = geored.Fail
-			f.Evidence = append(f.Evidence, fmt.Sprintf("%s (%s): offline, last seen %s", p.Name, p.Endpoint, p.LastOnline.UTC().Format(time.RFC3339)))
+			f.Evidence = append(f.Evidence, fmt.Sprintf("%s (%s): offline%s", p.Name, p.Endpoint, p.seen()))
 		case p.Failed > 0:
 			f.Verdict = geored.Join(f.Verdict, geored.Warn)
 			f.Evidence = append(f.Evidence, fmt.Sprintf("%s: %d objects failed in the last hour", p.Name, p.Failed))
@@ -60,6 +60,13 @@ func (s SiteGroup) Finding() geored.Finding {
 		f.Remedy = "mend the way to the site; buckets that differ: mc admin replicate info, then mc admin replicate resync"
 	}
 	return f
+}
+
+func (p SitePeer) seen() string {
+	if p.LastOnline.IsZero() {
+		return ""
+	}
+	return ", last seen " + p.LastOnline.UTC().Format(time.RFC3339)
 }
 
 // ReplicatedSite is a site whose server is asked.

@@ -48,7 +48,7 @@ func (c *conformance) resume(t *testing.T) {
 	how := c.how(table)
 	how.Concurrency = 1
 	read := 0
-	how.Observe = func(cassandra.Table, cassandra.RangeResult) {
+	how.Observe = func(cassandra.Comparison, cassandra.RangeResult) {
 		if read++; read == 3 {
 			stop()
 		}
@@ -61,7 +61,7 @@ func (c *conformance) resume(t *testing.T) {
 	if done < 1 || done >= len(partial.Ranges) {
 		t.Fatalf("%d of %d ranges were equal when it was stopped", done, len(partial.Ranges))
 	}
-	how.Observe, how.Resume, read = func(cassandra.Table, cassandra.RangeResult) { read++ }, cassandra.Comparisons{partial}, 0
+	how.Observe, how.Resume, read = func(cassandra.Comparison, cassandra.RangeResult) { read++ }, cassandra.Comparisons{partial}, 0
 	whole, err := cluster.Compare(t.Context(), how)
 	if err != nil || whole.Equality != cassandra.Equal || read != len(whole.Ranges)-done {
 		t.Fatalf("%s: %v: %d ranges were read, %d had been", whole, err, read, done)

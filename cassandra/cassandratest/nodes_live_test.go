@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -21,7 +22,7 @@ import (
 var (
 	nodeFaults = []fault{
 		{"node paused", (*subject).paused},
-		{"node killed", (*subject).killed},
+		{"node stopped", (*subject).stopped},
 		{"link between the sites cut", (*subject).linkCut},
 		{"schema split while all nodes answer", (*subject).schemaSplit},
 	}
@@ -51,22 +52,22 @@ func (s *subject) paused() {
 		s.t.Fatal("the pause does not bite: the node answers")
 	}
 	guide := s.status(0)
-	s.want(cassandra.CheckNodes, geored.Fail)
-	s.want(cassandra.CheckGossip, geored.Fail) // the other node hears nothing of it
-	s.want(cassandra.CheckSchema, geored.Unknown)
-	s.want(cassandra.CheckView, geored.Unknown)
+	s.impatient()
+	s.want(map[geored.CheckID]geored.Verdict{
+		cassandra.CheckNodes: geored.Fail, cassandra.CheckGossip: geored.Fail, // the other node hears nothing of it
+		cassandra.CheckSchema: geored.Unknown, cassandra.CheckView: geored.Unknown, cassandra.CheckTokens: geored.Unknown,
+	})
 	s.shows(guide+" for some 18 s", "nodes: fail; gossip: fail; schema: unknown")
 }
 
-func (s *subject) killed() {
-	s.fault(s.t, http.MethodPost, "node-killed", secondNode)
-	defer s.fault(s.t, http.MethodDelete, "node-killed", secondNode)
+func (s *subject) stopped() {
+	s.fault(s.t, http.MethodPost, "node-stopped", secondNode)
+	defer s.fault(s.t, http.MethodDelete, "node-stopped", secondNode)
 	if _, err := cql(s.t, s.ring, 1, gocql.LocalOne); err == nil {
 		s.t.Fatal("the fault does not bite: the node answers")
 	}
-	s.want(cassandra.CheckNodes, geored.Fail)
-	s.want(cassandra.CheckGossip, geored.Fail)
-	s.want(cassandra.CheckSchema, geored.Unknown)
+	s.impatient()
+	s.want(map[geored.CheckID]geored.Verdict{cassandra.CheckNodes: geored.Fail, cassandra.CheckGossip: geored.Fail, cassandra.CheckSchema: geored.Unknown})
 	if _, err := s.cluster.PlanRepair(s.t.Context(), "dev", 0); err == nil {
 		s.t.Error("a repair was planned with a silent node")
 	}
@@ -111,8 +112,8 @@ func (s *subject) linkCut() {
 		s.t.Fatalf("the cut does not bite: %d rows arrived", n)
 	}
 	guide := s.status(0, 1)
-	s.want(cassandra.CheckGossip, geored.Fail)
-	s.want(cassandra.CheckNodes, geored.Pass) // both answer: they are up, and cannot hear each other
+	// Both answer: they are up, and cannot hear each other.
+	s.want(map[geored.CheckID]geored.Verdict{cassandra.CheckGossip: geored.Fail, cassandra.CheckNodes: geored.Pass})
 	if x := s.compare(table); x.Equality != cassandra.Different || len(x.Differences) != 10 {
 		s.t.Errorf("%s", x)
 	}
@@ -125,7 +126,7 @@ func (s *subject) linkCut() {
 // A node that starts without asking the others for their schema keeps its own, while all are up.
 func (s *subject) schemaSplit() {
 	table := s.table("half", 0)
-	s.fault(s.t, http.MethodPost, "node-killed", secondNode)
+	s.fault(s.t, http.MethodPost, "node-stopped", secondNode)
 	session, err := cql(s.t, s.ring, 0, gocql.LocalOne)
 	if err != nil {
 		s.t.Fatal(err)
@@ -135,14 +136,13 @@ func (s *subject) schemaSplit() {
 		s.t.Fatal(err)
 	}
 	first, _, _ := strings.Cut(s.ring.Sites[0].Nodes[0].Address, ":")
-	s.fault(s.t, http.MethodDelete, "node-killed", with(secondNode, "options", "-Dcassandra.skip_schema_check_for_endpoints="+first))
+	s.fault(s.t, http.MethodDelete, "node-stopped", with(secondNode, "options", "-Dcassandra.skip_schema_check_for_endpoints="+first))
 	s.eventually("all nodes are up", func() bool { return s.status(0, 1) == "all nodes UN" })
 	const version = "SELECT schema_version FROM system.local"
 	if ask[gocql.UUID](s, 0, version) == ask[gocql.UUID](s, 1, version) {
 		s.t.Fatal("the split does not bite: both nodes have one schema")
 	}
-	s.want(cassandra.CheckNodes, geored.Pass)
-	s.want(cassandra.CheckSchema, geored.Fail)
+	s.want(map[geored.CheckID]geored.Verdict{cassandra.CheckNodes: geored.Pass, cassandra.CheckSchema: geored.Fail})
 	ctx, stop := context.WithTimeout(s.t.Context(), 2*time.Second)
 	defer stop()
 	if _, err := s.cluster.AwaitSchema(ctx, 100*time.Millisecond); err == nil {
@@ -174,8 +174,8 @@ func (s *subject) Restart(_ context.Context, n cassandra.Node) error {
 	if n.Site != "dc2" {
 		return fmt.Errorf("restart of %s was not expected", n.Site)
 	}
-	s.fault(s.t, http.MethodPost, "node-killed", secondNode)
-	s.fault(s.t, http.MethodDelete, "node-killed", secondNode)
+	s.fault(s.t, http.MethodPost, "node-stopped", secondNode)
+	s.fault(s.t, http.MethodDelete, "node-stopped", secondNode)
 	return nil
 }
 
@@ -186,8 +186,8 @@ func (s *subject) splitForEver() {
 	s.fault(s.t, http.MethodPost, "names-stale", nil)
 	for i, site := range []string{"dc1", "dc2"} {
 		where := url.Values{"site": {site}, "node": {"1"}}
-		s.fault(s.t, http.MethodPost, "node-killed", where)
-		s.fault(s.t, http.MethodDelete, "node-killed", with(where, "moved", "yes"))
+		s.fault(s.t, http.MethodPost, "node-stopped", where)
+		s.fault(s.t, http.MethodDelete, "node-stopped", with(where, "moved", "yes"))
 		node := &s.ring.Sites[i].Nodes[0]
 		node.Address = strings.Replace(node.Address, ".1:", ".51:", 1)
 	}
@@ -200,11 +200,13 @@ func (s *subject) splitForEver() {
 	if status := s.status(0) + s.status(1); strings.Contains(status, "all nodes UN") {
 		s.t.Fatalf("the fault does not bite: the ring is whole again")
 	}
-	s.want(cassandra.CheckNodes, geored.Pass) // both answer
-	s.want(cassandra.CheckGossip, geored.Fail)
-	view := s.want(cassandra.CheckView, geored.Fail)
-	if f := view.Findings[1]; !strings.Contains(f.Remedy, "reloadseeds") {
-		s.t.Errorf("the cure is not named: %+v", f)
+	report := s.want(map[geored.CheckID]geored.Verdict{
+		cassandra.CheckNodes: geored.Pass, cassandra.CheckGossip: geored.Fail, cassandra.CheckView: geored.Fail})
+	named := func(f geored.Finding) bool {
+		return f.Check == cassandra.CheckView && f.Site != f.To && strings.Contains(f.Remedy, "reloadseeds")
+	}
+	if !slices.ContainsFunc(report.Findings, named) {
+		s.t.Errorf("the cure is not named: %+v", report.Findings)
 	}
 	s.shows(s.status(0)+", for ever", "view: fail, names nodetool reloadseeds")
 	s.nodetool(s.t, 0, 0, "reloadseeds")

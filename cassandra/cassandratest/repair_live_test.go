@@ -61,7 +61,7 @@ func (s *subject) hintsDropped() {
 	if lost == 0 {
 		s.t.Fatal("the fault does not bite: all rows arrived")
 	}
-	s.want(cassandra.CheckHints, geored.Pass) // nothing waits: what is lost nobody remembers
+	s.want(map[geored.CheckID]geored.Verdict{cassandra.CheckHints: geored.Pass}) // nothing waits: what is lost nobody remembers
 	limits, err := s.cluster.Limits(s.t.Context())
 	if cure, reasons := limits.Cure(3 * time.Second); err != nil || cure != cassandra.Repair {
 		s.t.Errorf("%s %v: %v", cure, reasons, err)

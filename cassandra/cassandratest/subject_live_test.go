@@ -3,10 +3,9 @@
 package cassandratest_test
 
 import (
-	"context"
 	"fmt"
+	"maps"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -36,15 +35,16 @@ type fault struct {
 // faults puts real faults on a real ring: each is first shown to bite by other means than the check's own, then found,
 // then cured.
 func faults(t *testing.T, r ring, all []fault) {
-	for _, f := range all {
+	for i, f := range all {
 		t.Run(f.name, func(t *testing.T) {
 			config := r.config(t)
 			config.ConnectTimeout, config.Timeout = 3*time.Second, 20*time.Second
 			s := &subject{ring: r, t: t, cluster: open(t, config), name: f.name}
 			s.settled()
 			s.Live = cassandratest.NewLive(t, r.config(t), 1)
-			f.run(s)
-			s.settled()
+			if f.run(s); i == len(all)-1 {
+				s.settled() // the others are followed by one that wants it so
+			}
 		})
 	}
 }
@@ -72,13 +72,29 @@ func (s *subject) prove(ids ...geored.CheckID) geored.Report {
 	return report
 }
 
-func (s *subject) want(id geored.CheckID, want geored.Verdict) geored.Report {
+// want holds several checks, which share one look at the ring, to a verdict each.
+func (s *subject) want(all map[geored.CheckID]geored.Verdict) geored.Report {
 	s.t.Helper()
-	report := s.prove(id)
-	if report.Verdict() != want {
-		s.t.Errorf("%s: %s, want %s: %+v", id, report.Verdict(), want, report.Findings)
+	report := s.prove(slices.Collect(maps.Keys(all))...)
+	for id, want := range all {
+		var verdicts []geored.Verdict
+		for _, f := range report.Findings {
+			if f.Check == id {
+				verdicts = append(verdicts, f.Verdict)
+			}
+		}
+		if got := geored.Join(verdicts...); got != want {
+			s.t.Errorf("%s: %s, want %s: %+v", id, got, want, report.Findings)
+		}
 	}
 	return report
+}
+
+// impatient gives up early on nodes that say nothing.
+func (s *subject) impatient() {
+	config := s.ring.config(s.t)
+	config.ConnectTimeout, config.Timeout = 2*time.Second, 3*time.Second
+	s.cluster = open(s.t, config)
 }
 
 // shows holds what the guide's check and ours say of the fault to the table that the README shows.
@@ -129,7 +145,17 @@ func (s *subject) table(name string, grace int) cassandra.Table {
 	s.CreateTable(cassandratest.Table{Keyspace: "dev", Name: name, GCGrace: grace, Columns: []cassandratest.Column{
 		{Name: "id", Type: "bigint", Kind: cassandratest.PartitionKey}, {Name: "v", Type: "text"},
 	}})
-	s.t.Cleanup(func() { s.Exec("DROP TABLE dev." + name) })
+	s.t.Cleanup(func() { // the test's own context has ended by then
+		session, err := cql(s.t, s.ring, 0, gocql.LocalOne)
+		if err != nil {
+			s.t.Error(err)
+			return
+		}
+		defer session.Close()
+		if err := session.Query("DROP TABLE dev." + name).Exec(); err != nil {
+			s.t.Error(err)
+		}
+	})
 	return cassandra.Table{Keyspace: "dev", Name: name}
 }
 
@@ -140,71 +166,4 @@ func (s *subject) compare(table cassandra.Table) cassandra.Comparison {
 		s.t.Fatal(err)
 	}
 	return x
-}
-
-// eventually wants something within a minute.
-func (s *subject) eventually(what string, is func() bool) {
-	s.t.Helper()
-	for began := time.Now(); !is(); time.Sleep(200 * time.Millisecond) {
-		if time.Since(began) > time.Minute {
-			s.t.Fatalf("not so after a minute: %s", what)
-		}
-	}
-}
-
-// write writes rows through the first site's node.
-func (s *subject) write(table cassandra.Table, rows int) {
-	s.t.Helper()
-	session, err := cql(s.t, s.ring, 0, gocql.LocalOne)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer session.Close()
-	for i := range rows {
-		if err := session.Query(fmt.Sprintf("INSERT INTO %s (id, v) VALUES (?, ?)", table), int64(i), "x").Exec(); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	if n := s.rows(0, table); n != rows {
-		s.t.Fatalf("the first site has %d rows, not %d", n, rows)
-	}
-}
-
-func (s *subject) rows(site int, table cassandra.Table) int {
-	s.t.Helper()
-	return ask[int](s, site, "SELECT COUNT(*) FROM "+table.String())
-}
-
-// leave takes the second site's node away from the others, as a stop does, and gives what brings it back.
-func (s *subject) leave() (back func()) {
-	s.nodetool(s.t, 1, 0, "disablebinary")
-	s.nodetool(s.t, 1, 0, "disablegossip")
-	s.eventually("the first site calls the node down", func() bool { return s.status(0) != "all nodes UN" })
-	return func() {
-		s.nodetool(s.t, 1, 0, "enablegossip")
-		s.nodetool(s.t, 1, 0, "enablebinary")
-	}
-}
-
-// Run runs nodetool beside a node.
-func (s *subject) Run(ctx context.Context, n cassandra.Node, args ...string) (string, error) {
-	for _, site := range s.ring.Sites {
-		for _, node := range site.Nodes {
-			if node.Address == n.Address.String() {
-				output, err := exec.CommandContext(ctx, node.Nodetool[0], append(node.Nodetool[1:], args...)...).CombinedOutput()
-				return string(output), err
-			}
-		}
-	}
-	return "", fmt.Errorf("no node %s", n.Address)
-}
-
-// carryOut runs one stage and wants every step done.
-func (s *subject) carryOut(stage geored.Stage) geored.Result {
-	s.t.Helper()
-	result, err := geored.Runbook{Name: stage.Name, Stages: []geored.Stage{stage}}.Run(s.t.Context(), geored.RunConfig{})
-	if err != nil || result.Count(geored.Changed, geored.Unchanged) != len(stage.Outline) {
-		s.t.Fatalf("%+v: %v", result, err)
-	}
-	return result
 }

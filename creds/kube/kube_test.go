@@ -20,6 +20,7 @@ import (
 	credskube "github.com/georedkit/georedkit/creds/kube"
 	"github.com/georedkit/georedkit/creds/serving"
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/geotest"
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/geored/probe"
 )
@@ -62,6 +63,7 @@ type world struct {
 	secrets   []string // what must not come out
 	events    []geored.Event
 	journal   geored.MemoryJournal
+	answers   atomic.Pointer[geotest.Recorded] // nil: everybody answers
 }
 
 func newWorld(t *testing.T, sites int) *world {
@@ -78,12 +80,12 @@ func newWorld(t *testing.T, sites int) *world {
 		c.Account(coredns)
 		c.Deployment("kube-system", "coredns")
 		cluster, err := kube.New(site, &rest.Config{Host: c.URL(), BearerToken: c.Admin.Reveal(), Dial: c.Dial, TLSClientConfig: rest.TLSClientConfig{CAData: c.Authority.PEM()},
-			ContentConfig: rest.ContentConfig{ContentType: "application/json"}})
+			ContentConfig: rest.ContentConfig{ContentType: "application/json"}, WrapTransport: w.recorded(site)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.clusters[site] = c
-		w.sources[site] = credskube.Source{Cluster: cluster, Account: coredns, Role: credskube.DNSRole(), Server: c.URL(), Clock: w.clock, Dial: c.Dial}
+		w.sources[site] = credskube.Source{Cluster: cluster, Account: coredns, Role: credskube.DNSRole(), Server: c.URL(), Clock: w.clock, Dial: w.silent(site, c.Dial)}
 		w.receivers[site] = credskube.Receiver{Cluster: cluster, Probe: probe.Local(serving.Questions(w.dial))}
 		w.secrets = append(w.secrets, c.Admin.Reveal(), c.Issuer.Key)
 		others := slices.DeleteFunc(slices.Clone(names), func(other geored.SiteName) bool { return other == site })
@@ -98,9 +100,9 @@ func newWorld(t *testing.T, sites int) *world {
 
 // dial reaches every cluster by its name.
 func (w *world) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	for _, c := range w.clusters {
+	for site, c := range w.clusters {
 		if strings.HasPrefix(address, c.Host+":") {
-			return c.Dial(ctx, network, address)
+			return w.silent(site, c.Dial)(ctx, network, address)
 		}
 	}
 	return nil, fmt.Errorf("connect to %s: no route to host", address)

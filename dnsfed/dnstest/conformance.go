@@ -104,5 +104,5 @@ func run(t *testing.T, system System, table dnsfed.Table, cases ...dnsfed.Case) 
 
 func prove(t *testing.T, system System, services []dnsfed.Service) []geored.Finding {
 	t.Helper()
-	return run(t, system, expect(t, system, dnsfed.Records{Services: services}), dnsfed.Cases()...).Findings
+	return run(t, system, expect(t, system, dnsfed.Records{Services: services}), system.Federation().Cases()...).Findings
 }

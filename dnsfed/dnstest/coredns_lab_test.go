@@ -26,7 +26,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/geored/probe"
-	"github.com/georedkit/georedkit/internal/laboratory"
+	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 )
 
 // realSites is CoreDNS, compiled with kubernetai, over the API servers of a laboratory: one process for each site, with
@@ -41,15 +41,14 @@ type realSites struct {
 func (r *realSites) Federation() dnsfed.Federation { return r.federation }
 func (r *realSites) Servers() []dnsfed.Server      { return r.servers }
 
-// newSites starts a laboratory of two sites that ends with the test.
+var lab = labtest.Shared{Sites: 2}
+
+func TestMain(m *testing.M) { lab.Main(m) }
+
+// newSites is the laboratory's two sites.
 func newSites(t *testing.T) *realSites {
-	driver, err := laboratory.Driver(t.Context())
-	check(t, err)
-	check(t, driver.Build(t.Context(), os.Stderr))
-	lab, err := driver.Up(t.Context(), laboratory.Spec{Name: fmt.Sprintf("dns-%d", os.Getpid()), Sites: 2})
-	check(t, err)
-	t.Cleanup(func() { check(t, lab.Down(context.WithoutCancel(t.Context()))) })
-	text, err := os.ReadFile(lab.Topology())
+	l := lab.Up(t)
+	text, err := os.ReadFile(l.Topology())
 	check(t, err)
 	var topology geored.TopologyFile // it says more than the core needs
 	check(t, yaml.Unmarshal(text, &topology))
@@ -58,7 +57,7 @@ func newSites(t *testing.T) *realSites {
 	for _, written := range topology.Sites {
 		site, faults := written.Site()
 		check(t, faults.Err())
-		site.Kube.Kubeconfig = filepath.Join(lab.Dir, filepath.Base(site.Kube.Kubeconfig))
+		site.Kube.Kubeconfig = filepath.Join(l.Dir, filepath.Base(site.Kube.Kubeconfig))
 		cluster, err := kube.Open(site.Name, site.Kube)
 		check(t, err)
 		r.clusters[site.Name], r.Clients[site.Name] = cluster, probe.Local(probe.Questions())
@@ -202,6 +201,8 @@ func TestRealCoreDNS(t *testing.T) {
 			return filled{sites}
 		})
 	})
+	t.Run("service imports", func(t *testing.T) { imported(t, sites, program) })
+	t.Run("a site that is gone", func(t *testing.T) { stale(t, sites, program) })
 	t.Run("a cut-off site starts", func(t *testing.T) { cutOff(t, sites, program) })
 }
 
@@ -237,46 +238,4 @@ func wantReady(address string) error {
 		err = fmt.Errorf("readiness is %d", code)
 	}
 	return err
-}
-
-// cutOff starts the CoreDNS of a site whose way to the other one is closed. It must serve its own site; the faulty
-// readiness, which waits for every cluster, must be seen to keep it from that, and lint to say so beforehand.
-func cutOff(t *testing.T, sites *realSites, program string) {
-	f := sites.federation
-	f.Sites = append([]dnsfed.Site(nil), f.Sites...)
-	text, err := os.ReadFile(f.Sites[1].Kubeconfig)
-	check(t, err)
-	var lines []string
-	for _, line := range strings.Split(string(text), "\n") {
-		if i := strings.Index(line, "server:"); i >= 0 {
-			line = line[:i] + "server: https://127.0.0.1:1"
-		}
-		lines = append(lines, line)
-	}
-	f.Sites[1].Kubeconfig = filepath.Join(t.TempDir(), "cut.kubeconfig")
-	check(t, os.WriteFile(f.Sites[1].Kubeconfig, []byte(strings.Join(lines, "\n")), 0o600))
-	own := f.Sites[0]
-
-	address, ready := start(t, program, f, own)
-	eventually(t, "ready although the other site is cut off", func() error { return wantReady(ready) })
-	server := dnsfed.Server{Site: own.Name, Kind: dnsfed.ServerPod, Name: "cut-off", Address: address}
-	sites.listens(t, server)
-	table, err := sites.federation.Expect(dnsfed.Records{}, []dnsfed.Server{server})
-	check(t, err)
-	got := map[dnsfed.Case]geored.Verdict{}
-	report, err := geored.Prove(t.Context(), geored.CheckConfig{}, table.Checks(sites)...)
-	check(t, err)
-	for _, finding := range report.Findings {
-		got[dnsfed.Case(strings.TrimPrefix(string(finding.Check), "dns/"))] = finding.Verdict
-	}
-	if got[dnsfed.OwnAPI] != geored.Pass || got[dnsfed.Neither] != geored.Fail {
-		t.Errorf("own API %s, want pass; a name that nobody has %s, want fail: the other site was never reached", got[dnsfed.OwnAPI], got[dnsfed.Neither])
-	}
-
-	address, ready = start(t, program, f, own, "LAB_KUBERNETAI_READY_WAITS_FOR_ALL=1")
-	server.Address = address
-	sites.listens(t, server)
-	if code, err := readyCode(ready); err != nil || code != http.StatusServiceUnavailable {
-		t.Errorf("the readiness that waits for all clusters: %d %v, want 503", code, err)
-	}
 }

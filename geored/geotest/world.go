@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/georedkit/georedkit/geored"
@@ -60,56 +58,6 @@ func (w *World) Gate(step geored.Step) geored.Task {
 	task := w.Task(step)
 	task.Apply, task.Undo = nil, nil
 	return task
-}
-
-// Marked is a task whose effect cannot be observed but by the mark that it leaves (see geored.Marked).
-func (w *World) Marked(step geored.Step) geored.Task {
-	return geored.Marked(step,
-		func(ctx context.Context) (string, error) {
-			err := w.answer(ctx, step.Site)
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			return w.effect(step.ID).mark, err
-		},
-		func(ctx context.Context, mark string) error {
-			err := w.apply(ctx, step)
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if e := w.effect(step.ID); e.there {
-				e.mark = mark
-			}
-			return err
-		})
-}
-
-// Effects counts what was applied ("apply ID") and taken back ("undo ID") so far, for a [Rehearsal].
-func (w *World) Effects() map[string]int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	counts := map[string]int{}
-	for id, e := range w.effects {
-		if e.applied > 0 {
-			counts["apply "+string(id)] = e.applied
-		}
-		if e.undone > 0 {
-			counts["undo "+string(id)] = e.undone
-		}
-	}
-	return counts
-}
-
-// State names the effects that are there, sorted, for a [Rehearsal].
-func (w *World) State() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var there []string
-	for id, e := range w.effects {
-		if e.there {
-			there = append(there, string(id))
-		}
-	}
-	slices.Sort(there)
-	return strings.Join(there, " ")
 }
 
 // Break puts a fault on a site; Mend takes it away.

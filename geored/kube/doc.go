@@ -4,5 +4,7 @@
 // The two types to know are [Cluster] and [Probe]. [Cluster.ApplyTask] makes a task for geored that ends when its
 // objects are as they should be and ready, by the API server's own dry run; [Probe] is a probe.Client.
 //
-// Nothing here prefixes errors with the site but [Open]: a step or a finding knows its site already.
+// [LeaseLock] keeps a second runner away, and [Journal] keeps the evidence of runs, in all clusters at once.
+//
+// Nothing here prefixes errors with the site but [Open], the lock and the journal: a step or a finding knows its site already.
 package kube

@@ -57,8 +57,8 @@ func (d Document) runDone() bool {
 	return !slices.ContainsFunc(d.Run.Outcomes, func(o geored.Outcome) bool { return !o.Status.IsDone() })
 }
 
-// whole fills in what follows from the rest.
-func (d Document) whole() Document {
+// Whole fills in the title and the times that follow from the rest. All writers do so by themselves.
+func (d Document) Whole() Document {
 	if d.Title == "" {
 		d.Title = d.Report.Title
 	}

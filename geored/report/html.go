@@ -19,7 +19,7 @@ var icons string
 // WriteHTML writes the document as one file that loads nothing, runs no script and says so by its own content security
 // policy: to be kept, mailed and printed. It reads well on paper, on a phone, in the dark and through a screen reader.
 func WriteHTML(w io.Writer, d Document) error {
-	d = d.whole()
+	d = d.Whole()
 	p := &page{b: make([]byte, 0, 32<<10+2<<10*len(d.Report.Findings))}
 	p.head(d)
 	p.banner(d)

@@ -13,7 +13,7 @@ import (
 func WriteJSON(w io.Writer, d Document) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
-	return wrapped("JSON", encoder.Encode(d.whole().inJSON()))
+	return wrapped("JSON", encoder.Encode(d.Whole().inJSON()))
 }
 
 func wrapped(format string, err error) error {

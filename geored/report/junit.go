@@ -16,7 +16,7 @@ import (
 // passes and stands in the output of its case; skipped says why. A document that proves nothing, or has a problem, holds
 // an error of its own, so that no reader takes it for green.
 func WriteJUnit(w io.Writer, d Document) error {
-	d = d.whole()
+	d = d.Whole()
 	root := junitRoot{Name: visible(d.Title), Time: seconds(d.Took)}
 	root.Suites = append(d.stageSuites(), d.areaSuites()...)
 	if c, ok := d.ownCase(); ok {

@@ -10,7 +10,7 @@ import (
 
 // WriteMarkdown writes the document as GitHub and GitLab show it, for a merge request or a wiki.
 func WriteMarkdown(w io.Writer, d Document) error {
-	d = d.whole()
+	d = d.Whole()
 	var m markdown
 	m.line("# %s: %s", strings.ToUpper(string(d.Verdict())), text(d.Title))
 	for _, sentence := range d.summary() {

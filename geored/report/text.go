@@ -11,7 +11,7 @@ import (
 // WriteText writes the document for a terminal: the verdict, a line per way from site to site with a verdict per area,
 // what failed or could not be told, and who, what and when.
 func WriteText(w io.Writer, d Document) error {
-	d = d.whole()
+	d = d.Whole()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s", strings.ToUpper(string(d.Verdict())), oneLine(strings.Join(d.summary(), "; ")))
 	if took := durationText(d.Took); took != "" {

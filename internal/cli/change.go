@@ -38,7 +38,7 @@ func (s *session) change(ctx context.Context, d Deployment, events *events) (cod
 	}
 	defer func() { err = errors.Join(err, work.end(ctx)) }()
 	config := geored.RunConfig{
-		Journal: work.journal, Lock: work.lock, StepTimeout: s.Timeout, Confirmed: s.Confirm,
+		Journal: work.journal, Lock: work.lock, StepTimeout: s.Timeout, Confirmed: s.Confirm, Clusters: plan.Clusters,
 		Observer: func(e geored.Event) {
 			events.write(e)
 			s.screen.event(e)

@@ -16,7 +16,6 @@ type program struct {
 	t       *testing.T
 	d       deployment
 	journal string
-	args    []string
 }
 
 func newProgram(t *testing.T) *program {
@@ -115,6 +114,11 @@ func TestUndoTakesBackWhatWasDone(t *testing.T) {
 	if p.d.world.There("mesh/dc1") {
 		t.Error("it is still there")
 	}
+	p.wants(ExitPass, "PASS")
+	p.d.clusters = []geored.Cluster{{Site: "dc1", UID: "another"}}
+	p.wants(ExitUsage, "is not the one that the journal is about", "-undo")
+	p.d.clusters = nil
+	p.wants(ExitPass, "1 taken back", "-undo")
 	p.d.permanent = true
 	p.wants(ExitPass, "PASS")
 	p.wants(ExitUnknown, "kept      mesh/dc1  it holds data; by hand: kubectl delete -f gateway.yaml", "-undo")

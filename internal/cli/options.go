@@ -64,7 +64,7 @@ func parse(program string, args []string, stderr io.Writer) (Options, error) {
 	flags.Func("confirm", "`STEP=VALUE` for a destructive step, with the value its plan names; may be repeated", o.confirm)
 	flags.StringVar(&o.Output, "output", "text", "`FORMAT` of the result on standard output: text or json")
 	flags.StringVar(&o.Events, "events", "", "`FILE` for one JSON event per line while it runs; - is standard error")
-	flags.Func("report", "`FILE` for the report, by its extension: .html, .json, .md, .txt or .xml (JUnit); may be repeated", func(path string) error {
+	flags.Func("report", "`FILE` for the report, by its extension: .html, .json, .md, .txt, .xml (JUnit) or .prom (metrics); may be repeated", func(path string) error {
 		o.Reports = append(o.Reports, path)
 		return nil
 	})
@@ -125,7 +125,7 @@ func (o Options) faults(rest []string) geored.Faults {
 	}
 	for _, path := range o.Reports {
 		if !isReport(path) {
-			add("-report", path, "has no extension that says its format", "write "+extensions())
+			add("-report", path, "has no extension that says its format", "write "+strings.Join(extensions(), ", "))
 		}
 	}
 	if ways := o.ways(); len(ways) > 1 {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -10,12 +11,23 @@ import (
 	"strings"
 
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/metrics"
 	"github.com/georedkit/georedkit/geored/report"
 )
 
-func extensions() string { return strings.Join(report.Extensions(), ", ") }
+// metricsExtension is that of a file for the textfile collector of Prometheus' node exporter.
+const metricsExtension = ".prom"
 
-func isReport(path string) bool { return slices.Contains(report.Extensions(), filepath.Ext(path)) }
+func extensions() []string { return append(report.Extensions(), metricsExtension) }
+
+func isReport(path string) bool { return slices.Contains(extensions(), filepath.Ext(path)) }
+
+func write(w io.Writer, extension string, d report.Document) error {
+	if extension == metricsExtension {
+		return metrics.WriteText(w, d)
+	}
+	return report.Write(w, extension, d)
+}
 
 // begun fills in what is known of a document before anything is done.
 func (s *session) begun(d Deployment) {
@@ -100,7 +112,7 @@ func writeFile(path string, d report.Document) error {
 		return err
 	}
 	defer os.Remove(file.Name())
-	if err := errors.Join(report.Write(file, filepath.Ext(path), d), file.Close()); err != nil {
+	if err := errors.Join(write(file, filepath.Ext(path), d), file.Close()); err != nil {
 		return err
 	}
 	if err := os.Chmod(file.Name(), 0o644); err != nil {

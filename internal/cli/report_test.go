@@ -45,14 +45,14 @@ func TestReportsOfRunsThatDidNotGoWell(t *testing.T) {
 			}
 			dir := t.TempDir()
 			args := append([]string{"-yes"}, c.args...)
-			for _, extension := range report.Extensions() {
+			for _, extension := range extensions() {
 				args = append(args, "-report", filepath.Join(dir, "r"+extension))
 			}
 			code, _, stderr := call(t, deployment{world: world, verdict: geored.Pass}, ctx, "", args...)
 			if code != c.code {
 				t.Errorf("exit code %d, want %d\n%s", code, c.code, stderr)
 			}
-			for _, extension := range report.Extensions() {
+			for _, extension := range extensions() {
 				text, err := os.ReadFile(filepath.Join(dir, "r"+extension))
 				if err != nil || len(text) == 0 {
 					t.Errorf("%s: %d bytes, %v", extension, len(text), err)

@@ -21,13 +21,15 @@ type pkg struct {
 	Dir        string
 	Name       string
 	GoFiles    []string
+	TestFiles  []string `json:"TestGoFiles"`
+	XTestFiles []string `json:"XTestGoFiles"`
 	Imports    []string
 	Deps       []string
 	Standard   bool
 }
 
 var list = sync.OnceValues(func() ([]pkg, error) {
-	command := exec.Command("go", "list", "-json=ImportPath,Dir,Name,GoFiles,Imports,Deps,Standard", "./...")
+	command := exec.Command("go", "list", "-json=ImportPath,Dir,Name,GoFiles,TestGoFiles,XTestGoFiles,Imports,Deps,Standard", "./...")
 	command.Dir = filepath.Join("..", "..")
 	command.Stderr = os.Stderr
 	output, err := command.Output()

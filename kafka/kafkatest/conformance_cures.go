@@ -167,13 +167,7 @@ func canaryDoesNotArrive(t *testing.T, s *suite) {
 
 // remirror brings back what a recreated topic lost.
 func remirror(t *testing.T, s *suite) {
-	s.source.Create(s.topic, partitions)
-	s.source.Produce(s.topic, partitions, 0, 300)
-	s.copied(100)
-	s.stop()
-	s.source.Delete(s.topic)
-	s.source.Create(s.topic, partitions)
-	s.source.Produce(s.topic, partitions, 300, 600)
+	s.recreate(600)
 	s.resume()
 	s.copied(200)
 	if c := s.compare(); c.Missing != 300 {

@@ -171,13 +171,7 @@ func recreatedShorterWhileRunning(t *testing.T, s *suite) {
 
 // recreatedShorterWhileStopped: the mirror's position lies beyond the new log, so that it begins anew; nothing is lost.
 func recreatedShorterWhileStopped(t *testing.T, s *suite) {
-	s.source.Create(s.topic, partitions)
-	s.source.Produce(s.topic, partitions, 0, 300)
-	s.copied(100)
-	s.stop()
-	s.source.Delete(s.topic)
-	s.source.Create(s.topic, partitions)
-	s.source.Produce(s.topic, partitions, 300, 90)
+	s.recreate(90)
 	if verdict, _, reasons := s.stands(s.sample()); verdict != geored.Fail {
 		t.Errorf("before it goes on: %s %s", verdict, reasons)
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/kafka"
 	"github.com/georedkit/georedkit/kafka/connect"
-	"github.com/georedkit/georedkit/kafka/strimzi"
 )
 
 // run carries tasks out.
@@ -24,7 +23,7 @@ func restartByAnnotation(t *testing.T, s *suite) {
 	for i := range c.Sites {
 		c.Sites[i].Control = nil
 		if c.Sites[i].Name == s.to {
-			c.Sites[i].Resource, c.Sites[i].Annotator = operator, operator
+			c.Sites[i].Resource, c.Sites[i].Restarter = operator, operator
 		}
 	}
 	r := replication(t, c)
@@ -51,22 +50,13 @@ func restartByAnnotation(t *testing.T, s *suite) {
 	go operator.Run(ctx, 50*time.Millisecond)
 	tasks, err := r.RestartTasks(s.to)
 	s.must(err)
-	if !strings.Contains(tasks[0].Manual[0], "kubectl annotate kafkamirrormaker2") {
-		t.Errorf("an operator would type %q", tasks[0].Manual)
-	}
 	if _, err := s.run(tasks); err != nil {
 		t.Fatal(err)
 	}
 	s.copied(11)
-	s.must(operator.Annotate(s.ctx, strimzi.Annotation{Name: "strimzi.io/restart-connector", Value: "a:nonsense"}))
-	s.eventually("the operator refuses", func() error {
-		m, err := operator.MirrorMaker(s.ctx)
-		s.must(err)
-		if _, err := m.Asked(strimzi.RestartConnector("a", connect.RestartOptions{})); err == nil {
-			return context.DeadlineExceeded
-		}
-		return nil
-	})
+	if err := operator.Restart(s.ctx, "a:nonsense", connect.RestartOptions{}); err == nil {
+		t.Error("the operator takes nonsense")
+	}
 }
 
 // restartOfWorkers: one after the other, each seen back and moving; records that come meanwhile arrive.

@@ -97,16 +97,23 @@ func whatEachSays(t *testing.T, s *suite) {
 // createsItself are the faults that fill the topic in a way of their own.
 var createsItself = map[string]bool{"oversized record": true, "retention gap": true, "topic made anew, longer": true, "worker killed in mid-copy": true}
 
+// recreateLonger lets the mirror go on from its old position, which lies within the new topic.
 func recreateLonger(s *suite) {
+	s.recreate(900)
+	s.resume()
+	s.copied(300)
+}
+
+// recreate has 300 records copied, and makes the topic anew with as many as are given while the mirror is stopped.
+func (s *suite) recreate(records int) {
+	s.t.Helper()
 	s.source.Create(s.topic, partitions)
 	s.source.Produce(s.topic, partitions, 0, 300)
 	s.copied(100)
 	s.stop()
 	s.source.Delete(s.topic)
 	s.source.Create(s.topic, partitions)
-	s.source.Produce(s.topic, partitions, 300, 900)
-	s.resume()
-	s.copied(300)
+	s.source.Produce(s.topic, partitions, 300, records)
 }
 
 func ready(o *Operator) string {

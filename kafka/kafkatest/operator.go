@@ -2,8 +2,8 @@ package kafkatest
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"sync"
 	"time"
@@ -15,12 +15,14 @@ import (
 
 // Operator stands in for Strimzi's operator at one site: the KafkaMirrorMaker2 resource in memory, with what Strimzi 1.2
 // is documented to write into it, its blind spots included: it looks at connectors and not at their tasks, and what it
-// says is as old as its last reconciliation. It is a kafka.ResourceReader and a kafka.Annotator.
+// says is as old as its last reconciliation. It is a kafka.ResourceReader and a
+// kafka.Restarter.
 type Operator struct {
 	worker *connect.Client
 
 	mu       sync.Mutex
 	resource strimzi.MirrorMaker
+	asked    string // value of strimzi.io/restart-connector; zero: it has none
 }
 
 // NewOperator makes the operator of a site and reconciles for the first time.
@@ -31,7 +33,7 @@ func NewOperator(t tester, d Deployment, site geored.SiteName) *Operator {
 		t.Fatalf("%v", err)
 	}
 	o := &Operator{worker: worker, resource: strimzi.MirrorMaker{Namespace: "ice-kafka", Name: "mm-" + string(site), Version: "v1",
-		Generation: 1, Replicas: 1, Target: string(site), Annotations: map[string]string{}, URL: d.ConnectURL(site)}}
+		Generation: 1, Replicas: 1, Target: string(site), URL: d.ConnectURL(site)}}
 	o.Reconcile(t.Context())
 	return o
 }
@@ -40,17 +42,37 @@ func NewOperator(t tester, d Deployment, site geored.SiteName) *Operator {
 func (o *Operator) MirrorMaker(context.Context) (strimzi.MirrorMaker, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	m := o.resource
-	m.Annotations = maps.Clone(m.Annotations)
-	return m, nil
+	return o.resource, nil
 }
 
-// Annotate is [kafka.Annotator]'s. Nothing happens before the next reconciliation.
-func (o *Operator) Annotate(_ context.Context, a strimzi.Annotation) error {
+// Restart is [kafka.Restarter]'s: it sets the annotation and waits until a reconciliation has taken it away, or refused it.
+func (o *Operator) Restart(ctx context.Context, connector string, options connect.RestartOptions) error {
+	o.set(strimzi.RestartConnector(connector, options).Value)
+	for {
+		if warning, asked := o.refusal(); warning != "" {
+			return errors.New(warning)
+		} else if !asked {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the operator has not accepted the annotation: %w", context.Cause(ctx))
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func (o *Operator) set(value string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.resource.Annotations[a.Name] = a.Value
-	return nil
+	o.asked = value
+}
+
+func (o *Operator) refusal() (warning string, asked bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	c, _ := o.resource.Condition("Warning")
+	return c.Message, o.asked != ""
 }
 
 // Run reconciles again and again until the context ends.
@@ -94,12 +116,10 @@ var restartFormat = regexp.MustCompile(`^([^:]+)(?::(includeTasks)?,?(onlyFailed
 
 // restart acts on the annotation and takes it away, or says why not.
 func (o *Operator) restart(ctx context.Context) (warning string) {
-	const name = "strimzi.io/restart-connector"
-	value, asked := o.resource.Annotations[name]
-	if !asked {
+	if o.asked == "" {
 		return ""
 	}
-	parts := restartFormat.FindStringSubmatch(value)
+	parts := restartFormat.FindStringSubmatch(o.asked)
 	if parts == nil {
 		return "Invalid annotation format"
 	}
@@ -107,6 +127,6 @@ func (o *Operator) restart(ctx context.Context) (warning string) {
 	if err := o.worker.Restart(ctx, parts[1], options); err != nil {
 		return err.Error()
 	}
-	delete(o.resource.Annotations, name)
+	o.asked = ""
 	return ""
 }

@@ -17,19 +17,19 @@ func TestDecodeReadsWhatTheDefinitionHas(t *testing.T) {
 		file, version string
 		has, lacks    []string
 	}{
-		{"1.2.0", "v1", append(now, always...), then},
-		{"0.51.0", "v1", append(now, always...), then},
-		{"0.51.0", "v1beta2", append(then, always...), nil},
+		{"../../internal/lab/charts/ice-kafka/crds/kafkamirrormaker2.yaml", "v1", append(now, always...), then},
+		{"testdata/kafkamirrormaker2-0.51.0.yaml", "v1", append(now, always...), then},
+		{"testdata/kafkamirrormaker2-0.51.0.yaml", "v1beta2", append(then, always...), nil},
 	} {
-		schema := definition(t, "testdata/kafkamirrormaker2-"+c.file+".yaml", c.version)
+		schema := definition(t, c.file, c.version)
 		for _, path := range c.has {
 			if !has(schema, path) {
-				t.Errorf("Strimzi %s, %s: has no %s", c.file, c.version, path)
+				t.Errorf("%s, %s: has no %s", c.file, c.version, path)
 			}
 		}
 		for _, path := range c.lacks {
 			if has(schema, path) {
-				t.Errorf("Strimzi %s, %s: has %s", c.file, c.version, path)
+				t.Errorf("%s, %s: has %s", c.file, c.version, path)
 			}
 		}
 	}

@@ -25,7 +25,6 @@ type MirrorMaker struct {
 	Connectors      []connect.Connector // as Connect told the operator when it last asked
 	URL             string              // of the REST API inside the cluster
 	Paused          bool                // its reconciliation is paused: the status is as old as that
-	Annotations     map[string]string   // what the operator was asked to do stands here until it has accepted it
 }
 
 // Condition is one condition of the status.
@@ -88,8 +87,7 @@ func Decode(data []byte) (MirrorMaker, error) {
 		Replicas:   3, // Strimzi's default
 		Target:     cmp.Or(f.Spec.Target.Alias, f.Spec.ConnectCluster),
 		Conditions: f.Status.Conditions, URL: f.Status.URL,
-		Annotations: f.Metadata.Annotations,
-		Paused:      f.Metadata.Annotations["strimzi.io/pause-reconciliation"] == "true",
+		Paused: f.Metadata.Annotations["strimzi.io/pause-reconciliation"] == "true",
 	}
 	if f.Spec.Replicas != nil {
 		m.Replicas = *f.Spec.Replicas

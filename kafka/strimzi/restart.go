@@ -2,7 +2,6 @@ package strimzi
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/georedkit/georedkit/kafka/connect"
 )
@@ -32,15 +31,4 @@ func RestartConnector(name string, o connect.RestartOptions) Annotation {
 // RestartTask asks the operator to restart one task of a connector.
 func RestartTask(connector string, task int) Annotation {
 	return Annotation{"strimzi.io/restart-connector-task", fmt.Sprintf("%s:%d", connector, task)}
-}
-
-// Asked says whether a request still stands on the resource: the operator has not accepted it yet. The error is what the
-// operator warns of when it refuses one.
-func (m MirrorMaker) Asked(a Annotation) (bool, error) {
-	warning, ok := m.Condition("Warning")
-	if ok && strings.HasPrefix(warning.Reason, "RestartConnector") {
-		return true, fmt.Errorf("%s: %s: %s: %s", m, a.Name, warning.Reason, warning.Message)
-	}
-	_, asked := m.Annotations[a.Name]
-	return asked, nil
 }

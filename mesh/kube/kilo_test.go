@@ -195,3 +195,25 @@ func TestHandOverIsTwoStages(t *testing.T) {
 		t.Errorf("%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+func TestAnnotationsAreThereOrNot(t *testing.T) {
+	node := func(annotations string) string {
+		return `{"kind":"Node","apiVersion":"v1","metadata":{"name":"dc1-1","annotations":{` + annotations + `}}}`
+	}
+	wanted := map[string]string{kilo.ForceEndpoint: "203.0.113.1:51820", kilo.PersistentKeepalive: "10"}
+	for text, want := range map[string]string{
+		node(`"kilo.squat.ai/force-endpoint":"203.0.113.1:51820","kilo.squat.ai/persistent-keepalive":"10","other":"x"`): "",
+		node(`"kilo.squat.ai/force-endpoint":"203.0.113.1:51820"`):                                                       `persistent-keepalive is "" instead of "10"`,
+		node(`"kilo.squat.ai/force-endpoint":"203.0.113.9:51820","kilo.squat.ai/persistent-keepalive":"10"`):             `force-endpoint is "203.0.113.9:51820"`,
+	} {
+		task := meshkube.AnnotateTask(apiServer(t, "dc1", map[string]string{nodesPath + "/dc1-1": text}), geored.Step{}, "dc1-1", wanted)
+		state, err := task.Observe(t.Context())
+		if err != nil || state.Done != (want == "") || !strings.Contains(state.Detail, want) {
+			t.Errorf("%+v, %v, want %q", state, err, want)
+		}
+	}
+	task := meshkube.AnnotateTask(apiServer(t, "dc1", nil), geored.Step{}, "dc1-1", wanted)
+	if state, err := task.Observe(t.Context()); err == nil || state.Done {
+		t.Errorf("a node that is not there: %+v, %v", state, err)
+	}
+}

@@ -97,7 +97,8 @@ func peerObjects(peers []kilo.Peer) ([]*kube.Object, error) {
 
 // HandOver are the two stages of a move: in every other site first nobody has the moved prefixes, then the new owner.
 // That they are two, and that the first ends only when every device was seen without them, is what keeps two peers from
-// claiming one prefix, which Kilo and WireGuard settle by name and by order. Between them the prefixes are unreachable.
+// claiming one prefix, which Kilo and WireGuard settle by name and by order. Between them the prefixes are unreachable. A
+// node of another site that does not answer holds the move up.
 func (m KiloMesh) HandOver(move mesh.Move) []geored.Stage {
 	release := m.moveStage(move, "release", move.Release, fmt.Sprintf("nobody may have what %s hands over before %s takes it", move.From, move.To))
 	claim := m.moveStage(move, "claim", move.Claim, fmt.Sprintf("%s takes over from %s", move.To, move.From))

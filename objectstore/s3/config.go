@@ -137,7 +137,8 @@ func (c Config) withDefaults() Config {
 			TLSHandshakeTimeout:   10 * time.Second,
 			ResponseHeaderTimeout: time.Minute,
 			IdleConnTimeout:       time.Minute,
-			MaxIdleConnsPerHost:   64, // as many as a comparison has requests under way, and more
+			MaxIdleConnsPerHost:   64,       // as many as a comparison has requests under way, and more
+			ReadBufferSize:        32 << 10, // pages are long
 			DisableCompression:    true,
 		}
 	}

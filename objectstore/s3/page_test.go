@@ -191,20 +191,26 @@ func FuzzPage(f *testing.F) {
 
 func BenchmarkPage(b *testing.B) {
 	entry := `<Contents><Key>p001/object-000001</Key><LastModified>2026-01-02T03:04:05.006Z</LastModified><ETag>&#34;900150983cd24fb0d6963f7d28e17f72&#34;</ETag><Size>1</Size><Owner><ID></ID><DisplayName></DisplayName></Owner><StorageClass>STANDARD</StorageClass></Contents>`
-	page := []byte("<ListBucketResult><IsTruncated>false</IsTruncated>" + strings.Repeat(entry, 1000) + "<EncodingType>url</EncodingType></ListBucketResult>")
-	b.Run("own", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if p, err := parsePage(bytes.NewReader(page), 1000); err != nil || len(p.Objects) != 1000 {
-				b.Fatal(err)
+	whole := `<Version><Key>p001/object-000001</Key><LastModified>2026-01-02T03:04:05.006Z</LastModified><ETag>&#34;900150983cd24fb0d6963f7d28e17f72&#34;</ETag><Size>1</Size><Owner><ID>02d6176db174dc93cb1b899f7c6078f08654445fe8cf1b6ce98d8855f66bdbf4</ID><DisplayName>minio</DisplayName></Owner><StorageClass>STANDARD</StorageClass><UserMetadata><X-Amz-Meta-Owner>bench</X-Amz-Meta-Owner><content-type>application/octet-stream</content-type></UserMetadata><Internal><K>1</K><M>0</M></Internal><IsLatest>true</IsLatest><VersionId>0a730574-42e6-4b11-936e-e2ff4b862ab1</VersionId></Version>`
+	page := func(root, entry string) []byte {
+		return []byte("<" + root + "><IsTruncated>false</IsTruncated>" + strings.Repeat(entry, 1000) + "<EncodingType>url</EncodingType></" + root + ">")
+	}
+	plain, versions := page("ListBucketResult", entry), page("ListVersionsResult", whole)
+	for name, page := range map[string][]byte{"own": plain, "own-versions-metadata": versions} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if p, err := parsePage(bytes.NewReader(page), 1000); err != nil || len(p.Objects) != 1000 {
+					b.Fatal(err)
+				}
 			}
-		}
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/object")
-	})
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/object")
+		})
+	}
 	b.Run("minio-go", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if entries, _, _, err := theirs(page); err != nil || len(entries) != 1000 {
+			if entries, _, _, err := theirs(plain); err != nil || len(entries) != 1000 {
 				b.Fatal(err)
 			}
 		}

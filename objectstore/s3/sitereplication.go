@@ -93,6 +93,9 @@ func (s siteStatus) read() objectstore.SiteGroup {
 	}
 	slices.SortFunc(r.Peers, func(a, b objectstore.SitePeer) int { return cmp.Compare(a.Name, b.Name) })
 	for bucket, at := range s.BucketStats {
+		if _, unreached := at[""]; unreached {
+			continue // the server compares with what a silent site did not say
+		}
 		for deployment, b := range at {
 			note := func(is bool, what string) {
 				if is {

@@ -143,11 +143,6 @@ func (c dnsChange) proveServers(ctx context.Context, servers []dnsfed.Server) ge
 
 // fetch asks from every site's probe for every other's by its name, as a program would.
 func (d *Deployment) fetch(ctx context.Context) []geored.Finding {
-	type fetched struct {
-		url string
-		who probe.Identity
-		err error
-	}
 	answers := geored.Ask(ctx, d.pairs(), func(ctx context.Context, t geored.Target) (fetched, error) {
 		f := fetched{url: fmt.Sprintf("http://%s.%s.svc.cluster.local./", d.mesh.Ends[t.To].Probe.Name, Namespace)}
 		answer, err := probe.Ask(ctx, d.probe(t.Site), probe.HTTP{URL: f.url})
@@ -160,13 +155,22 @@ func (d *Deployment) fetch(ctx context.Context) []geored.Finding {
 		}
 		return f, err
 	})
-	return answers.Each(func(t geored.Target, f fetched) geored.Finding {
-		switch {
-		case f.err != nil:
-			return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("a pod of %s cannot fetch %s: %v", t.Site, f.url, f.err), Remedy: "look at dns/remote-only and mesh/services"}
-		case f.who.Site != string(t.To):
-			return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%s was answered by site %q, not by %s", f.url, f.who.Site, t.To), Remedy: "look at the order of the sites in the Corefile"}
-		}
-		return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%s answered as %s", f.url, f.who.Site)}
-	})
+	return answers.Each(judgeFetched)
+}
+
+// fetched is who answered under a name.
+type fetched struct {
+	url string
+	who probe.Identity
+	err error
+}
+
+func judgeFetched(t geored.Target, f fetched) geored.Finding {
+	switch {
+	case f.err != nil:
+		return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("a pod of %s cannot fetch %s: %v", t.Site, f.url, f.err), Remedy: "look at dns/remote-only and mesh/services"}
+	case f.who.Site != string(t.To):
+		return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%s was answered by site %q, not by %s", f.url, f.who.Site, t.To), Remedy: "look at the order of the sites in the Corefile"}
+	}
+	return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%s answered as %s", f.url, f.who.Site)}
 }

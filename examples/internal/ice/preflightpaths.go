@@ -19,11 +19,6 @@ import (
 // apiServers asks from inside every site for the API servers of the others, at the address that the credentials will have.
 // One that lies behind the mesh is reached through it, and not before it is there.
 func (d *Deployment) apiServers(ctx context.Context) []geored.Finding {
-	type reached struct {
-		address string
-		behind  bool
-		err     error
-	}
 	answers := geored.Ask(ctx, d.pairs(), func(ctx context.Context, t geored.Target) (reached, error) {
 		far := d.site(t.To)
 		u, err := url.Parse(far.apiServer())
@@ -42,16 +37,25 @@ func (d *Deployment) apiServers(ctx context.Context) []geored.Finding {
 		}
 		return r, err
 	})
-	return answers.Each(func(t geored.Target, r reached) geored.Finding {
-		switch {
-		case r.behind:
-			return geored.Finding{Verdict: geored.Skipped, Message: fmt.Sprintf("%s lies behind the mesh: creds/server says whether it is reached", r.address)}
-		case r.err != nil:
-			return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%s cannot reach the API server of %s at %s: %v", t.Site, t.To, r.address, r.err),
-				Remedy: "open the way, or write another apiServer in the topology"}
-		}
-		return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%s reaches the API server of %s at %s", t.Site, t.To, r.address)}
-	})
+	return answers.Each(judgeReached)
+}
+
+// reached is what came of a way to an API server.
+type reached struct {
+	address string
+	behind  bool // the mesh
+	err     error
+}
+
+func judgeReached(t geored.Target, r reached) geored.Finding {
+	switch {
+	case r.behind:
+		return geored.Finding{Verdict: geored.Skipped, Message: fmt.Sprintf("%s lies behind the mesh: creds/server says whether it is reached", r.address)}
+	case r.err != nil:
+		return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%s cannot reach the API server of %s at %s: %v", t.Site, t.To, r.address, r.err),
+			Remedy: "open the way, or write another apiServer in the topology"}
+	}
+	return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%s reaches the API server of %s at %s", t.Site, t.To, r.address)}
 }
 
 // wireGuard asks every node whether it can have an interface, without making one that stays.

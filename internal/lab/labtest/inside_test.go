@@ -107,3 +107,12 @@ func (l *laboratory) audited(t *testing.T, siteName, text string) []string {
 	}
 	return lines
 }
+
+// arrived waits a moment for any packet.
+func arrived(conn net.Conn) bool {
+	if err := conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {
+		return false
+	}
+	_, err := conn.Read(make([]byte, 1500))
+	return err == nil
+}

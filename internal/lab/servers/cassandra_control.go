@@ -98,7 +98,8 @@ func (c cassandra) control(set *Set) (string, error) {
 }
 
 // fault brings a fault about, or takes it away. A server is named by site and node, the first being 1; one that comes
-// back may have moved to another address, and take options for Java.
+// back may have moved to another address, and take options for Java. It is stopped in peace: these servers do not flush
+// their system tables, so that a killed one would forget its schema.
 func (c cassandra) fault(ctx context.Context, set *Set, r *http.Request) error {
 	on := r.Method == http.MethodPost
 	switch name := r.FormValue("name"); name {
@@ -107,14 +108,14 @@ func (c cassandra) fault(ctx context.Context, set *Set, r *http.Request) error {
 			c.state.stale = c.addresses()
 		}
 		return c.writeNames()
-	case "node-killed":
+	case "node-stopped":
 		s, i, err := c.place(r.FormValue("site"), r.FormValue("node"))
 		if err != nil {
 			return err
 		}
 		if on {
 			process := c.state.processes[c.name(s, i)]
-			return errors.Join(set.Kill(process), gone(ctx, process))
+			return errors.Join(set.Terminate(process), gone(ctx, process))
 		}
 		if r.FormValue("moved") != "" {
 			c.state.moves[c.name(s, i)]++

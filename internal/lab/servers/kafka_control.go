@@ -98,7 +98,8 @@ func stopped(pid int) bool {
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	for _, path := range threads {
 		text, err := os.ReadFile(path)
-		if _, state, _ := strings.Cut(string(text), ") "); err == nil && !strings.HasPrefix(state, "T") {
+		name := strings.LastIndexByte(string(text), ')') // it may hold anything
+		if err == nil && !strings.HasPrefix(string(text[name+1:]), " T") {
 			return false
 		}
 	}

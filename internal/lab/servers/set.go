@@ -65,11 +65,16 @@ func (s *Set) Run(name string, environment []string, program string, args ...str
 }
 
 // Kill ends one server on purpose, with everything it started: [Set.Run] may start it again.
-func (s *Set) Kill(process *os.Process) error {
+func (s *Set) Kill(process *os.Process) error { return s.end(process, syscall.SIGKILL) }
+
+// Terminate asks one server to end: [Set.Run] may start it again.
+func (s *Set) Terminate(process *os.Process) error { return s.end(process, syscall.SIGTERM) }
+
+func (s *Set) end(process *os.Process, signal syscall.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.killed[process.Pid] = true
-	return syscall.Kill(-process.Pid, syscall.SIGKILL)
+	return syscall.Kill(-process.Pid, signal)
 }
 
 // AfterStop has f called when the servers are gone.

@@ -18,43 +18,46 @@ type kind struct {
 	args  string // as people read it
 	least int
 	most  int
+	about string
 	apply func(l *Laboratory, ctx context.Context, args []string) ([]string, error)
 }
 
 var kinds = map[string]kind{
-	"cut":               {"SITE SITE", 2, 2, (*Laboratory).cut},
-	"cut-oneway":        {"FROM TO", 2, 2, (*Laboratory).cutOneWay},
-	"isolate":           {"SITE", 1, 1, (*Laboratory).isolate},
-	"delay":             {"SITE SITE MILLISECONDS", 3, 3, (*Laboratory).delay},
-	"hole":              {"SITE SITE", 2, 2, (*Laboratory).hole},
-	"drop-icmp":         {"SITE", 1, 1, (*Laboratory).dropICMP},
-	"mend":              {"[SITE [SITE]]", 0, 2, (*Laboratory).mend},
-	"lose-node":         {"SITE/NODE", 1, 1, (*Laboratory).loseNode},
-	"return-node":       {"SITE/NODE", 1, 1, (*Laboratory).returnNode},
-	"new-key":           {"SITE[/NODE]", 1, 1, (*Laboratory).newKey},
-	"old-key":           {"SITE[/NODE]", 1, 1, (*Laboratory).oldKey},
-	"dns-waits-for-all": {"SITE", 1, 1, (*Laboratory).dnsWaitsForAll},
-	"dns-waits-for-own": {"SITE", 1, 1, (*Laboratory).dnsWaitsForOwn},
-	"second-dns":        {"SITE", 1, 1, (*Laboratory).secondDNS},
-	"one-dns":           {"SITE", 1, 1, (*Laboratory).oneDNS},
-	"node-local-dns":    {"SITE", 1, 1, (*Laboratory).nodeLocalDNS},
-	"no-node-local-dns": {"SITE", 1, 1, (*Laboratory).noNodeLocalDNS},
-	"freeze":            {"SITE", 1, 1, (*Laboratory).freeze},
-	"thaw":              {"SITE", 1, 1, (*Laboratory).thaw},
-	"stop":              {"SITE", 1, 1, (*Laboratory).stopSite},
-	"start":             {"SITE", 1, 1, (*Laboratory).startSite},
-	"pause":             {"SITE[/NODE] PROCESS", 2, 2, signalWith(syscall.SIGSTOP)},
-	"resume":            {"SITE[/NODE] PROCESS", 2, 2, signalWith(syscall.SIGCONT)},
-	"kill":              {"SITE[/NODE] PROCESS", 2, 2, signalWith(syscall.SIGKILL)},
+	"cut":        {"SITE SITE", 2, 2, "nothing passes between two sites", (*Laboratory).cut},
+	"cut-oneway": {"FROM TO", 2, 2, "nothing passes in one direction", (*Laboratory).cutOneWay},
+	"isolate":    {"SITE", 1, 1, "nothing passes between a site and the others", (*Laboratory).isolate},
+	"delay":      {"SITE SITE MILLISECONDS", 3, 3, "all is late by so much, each way", (*Laboratory).delay},
+	"hole":       {"SITE SITE", 2, 2, "what is longer than 1300 bytes is lost without a word", (*Laboratory).hole},
+	"drop-icmp":  {"SITE", 1, 1, "nodes neither send nor take ICMP", (*Laboratory).dropICMP},
+	"mend":       {"[SITE [SITE]]", 0, 2, "takes all of the above back", (*Laboratory).mend},
+
+	"freeze":      {"SITE", 1, 1, "all its processes stand still", (*Laboratory).freeze},
+	"thaw":        {"SITE", 1, 1, "they go on", (*Laboratory).thaw},
+	"stop":        {"SITE", 1, 1, "power cut", (*Laboratory).stopSite},
+	"start":       {"SITE", 1, 1, "power is back", (*Laboratory).startSite},
+	"lose-node":   {"SITE/NODE", 1, 1, "power cut of a node that does not run the control plane", (*Laboratory).loseNode},
+	"return-node": {"SITE/NODE", 1, 1, "the node is back", (*Laboratory).returnNode},
+	"pause":       {"SITE[/NODE] PROCESS", 2, 2, "a server, or a process in pods, stands still", signalWith(syscall.SIGSTOP)},
+	"resume":      {"SITE[/NODE] PROCESS", 2, 2, "it goes on", signalWith(syscall.SIGCONT)},
+	"kill":        {"SITE[/NODE] PROCESS", 2, 2, "it dies, and is started again", signalWith(syscall.SIGKILL)},
+	"new-key":     {"SITE[/NODE]", 1, 1, "the node's WireGuard key is lost, and Kilo makes another", (*Laboratory).newKey},
+	"old-key":     {"SITE[/NODE]", 1, 1, "it has the first key again", (*Laboratory).oldKey},
+
+	"dns-waits-for-all": {"SITE", 1, 1, "CoreDNS is ready only when it has seen every site", (*Laboratory).dnsWaitsForAll},
+	"dns-waits-for-own": {"SITE", 1, 1, "its own site is enough", (*Laboratory).dnsWaitsForOwn},
+	"second-dns":        {"SITE", 1, 1, "name servers behind kube-dns that know their own site alone", (*Laboratory).secondDNS},
+	"one-dns":           {"SITE", 1, 1, "they are gone", (*Laboratory).oneDNS},
+	"node-local-dns":    {"SITE", 1, 1, "a cache on each node at the address of kube-dns", (*Laboratory).nodeLocalDNS},
+	"no-node-local-dns": {"SITE", 1, 1, "no cache", (*Laboratory).noNodeLocalDNS},
 }
 
 // FaultUsage has one line per kind of fault.
 func FaultUsage() string {
 	var text strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(kinds)) {
-		fmt.Fprintf(&text, "  %-17s %s\n", name, kinds[name].args)
+		fmt.Fprintf(&text, "  %-17s %-23s %s\n", name, kinds[name].args, kinds[name].about)
 	}
-	return text.String() + "  list\n"
+	return text.String() + "  list              " + strings.Repeat(" ", 24) + "what is applied now\n"
 }
 
 func (l *Laboratory) fault(ctx context.Context, r Request) ([]string, error) {

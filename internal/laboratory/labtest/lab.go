@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,25 +75,25 @@ func (l *Lab) Fault(kind string, args ...string) string {
 }
 
 // cures undo faults, by the first word of how the driver lists them.
-var cures = map[string]string{"freeze": "thaw", "pause": "resume", "stop": "start"}
+var cures = map[string]string{
+	"freeze": "thaw", "pause": "resume", "stop": "start", "lose-node": "return-node", "new-key": "old-key",
+	"second-dns": "one-dns", "node-local-dns": "no-node-local-dns", "dns-waits-for-all": "dns-waits-for-own",
+}
 
 // Mend takes back every fault that is applied now.
 func (l *Lab) Mend() {
 	l.t.Helper()
 	ctx, cancel := cleanup(l.t)
 	defer cancel()
-	cut := false
-	for _, fault := range l.status(ctx).Faults {
-		words := strings.Fields(fault)
-		cure, ok := cures[words[0]]
-		if !ok {
-			cut = true
-			continue
-		}
-		l.cure(ctx, cure, words[1:]...)
-	}
-	if cut {
+	faults := l.status(ctx).Faults
+	onNetwork := func(fault string) bool { return cures[strings.Fields(fault)[0]] == "" }
+	// The network first: what else is mended may need it.
+	if slices.ContainsFunc(faults, onNetwork) {
 		l.cure(ctx, "mend")
+	}
+	for _, fault := range slices.DeleteFunc(faults, onNetwork) {
+		words := strings.Fields(fault)
+		l.cure(ctx, cures[words[0]], words[1:]...)
 	}
 }
 

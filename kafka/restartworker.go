@@ -3,79 +3,23 @@ package kafka
 import (
 	"context"
 	"fmt"
-	"net/url"
-	"time"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/kafka/connect"
-	"github.com/georedkit/georedkit/kafka/strimzi"
 )
+
+// Restarter restarts connectors and returns when that was accepted: *connect.Client by Connect's REST API, the Resource of
+// package strimzi/kube by Strimzi's annotation.
+type Restarter interface {
+	Restart(ctx context.Context, connector string, o connect.RestartOptions) error
+}
 
 // Control changes the life of a worker's connectors. *connect.Client is one.
 type Control interface {
-	Restart(ctx context.Context, connector string, o connect.RestartOptions) error
+	Restarter
 	Stop(ctx context.Context, connector string) error
 	Resume(ctx context.Context, connector string) error
 	ForgetOffsets(ctx context.Context, connector string, partitions []connect.Offset) error
-}
-
-// Annotator sets an annotation on a site's KafkaMirrorMaker2 resource. An adapter for Kubernetes implements it.
-type Annotator interface {
-	Annotate(ctx context.Context, a strimzi.Annotation) error
-}
-
-// onlyFailed leaves alone what runs.
-var onlyFailed = connect.RestartOptions{IncludeTasks: true, OnlyFailed: true}
-
-// restartWay is how the connectors of a site are restarted.
-type restartWay struct {
-	restart func(ctx context.Context, connector string) error
-	manual  func(connector string) string // what an operator would type
-}
-
-func (r *Replication) wayTo(s Site) (restartWay, error) {
-	switch {
-	case s.Control != nil:
-		return restartWay{
-			restart: func(ctx context.Context, connector string) error {
-				return s.Control.Restart(ctx, connector, onlyFailed)
-			},
-			manual: func(connector string) string {
-				return "curl -X POST '$CONNECT/connectors/" + url.PathEscape(connector) + "/restart?includeTasks=true&onlyFailed=true'"
-			},
-		}, nil
-	case s.Annotator != nil && s.Resource != nil:
-		return restartWay{
-			restart: func(ctx context.Context, connector string) error { return r.annotate(ctx, s, connector) },
-			manual: func(connector string) string {
-				a := strimzi.RestartConnector(connector, onlyFailed)
-				return fmt.Sprintf("kubectl annotate kafkamirrormaker2 $NAME '%s=%s'", a.Name, a.Value)
-			},
-		}, nil
-	}
-	return restartWay{}, fmt.Errorf("site %s: has no Control, nor an Annotator with a Resource: its connectors cannot be restarted", s.Name)
-}
-
-// annotate asks Strimzi's operator, and waits until it has accepted: it takes one request at a time, and only when it
-// reconciles, every two minutes unless something changes.
-func (r *Replication) annotate(ctx context.Context, s Site, connector string) error {
-	a := strimzi.RestartConnector(connector, onlyFailed)
-	if err := s.Annotator.Annotate(ctx, a); err != nil {
-		return err
-	}
-	for {
-		m, err := s.Resource.MirrorMaker(ctx)
-		if err != nil {
-			return fmt.Errorf("KafkaMirrorMaker2: %w", err)
-		}
-		asked, err := m.Asked(a)
-		if err != nil || !asked {
-			return err
-		}
-		if stop := r.clock.Sleep(ctx, time.Second); stop != nil {
-			return fmt.Errorf("%s: the operator has not accepted %s=%s: %w", m, a.Name, a.Value, stop)
-		}
-	}
 }
 
 // WorkerPods is what restarting a worker needs of the place where it runs; an adapter for Kubernetes implements it.

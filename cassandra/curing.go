@@ -1,0 +1,119 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// curing is one node's part of a cure.
+type curing struct {
+	*Cluster
+	plan      SchemaCure
+	node      Node
+	tool      Nodetool
+	restarter Restarter
+	reloaded  bool // its schema was read again
+}
+
+// agrees says why the node does not yet agree with those that are not to be cured; zero: it does. Nodes later in the plan
+// may still differ.
+func (x *curing) agrees(ring Ring) string {
+	i := slices.IndexFunc(ring.Views, func(v View) bool { return v.Node.HostID == x.node.HostID })
+	if i < 0 {
+		return "it does not answer"
+	}
+	for _, v := range ring.Views {
+		sick := slices.ContainsFunc(x.plan.Nodes, func(n Node) bool { return n.HostID == v.Node.HostID })
+		if !sick && v.Node.Schema != ring.Views[i].Node.Schema {
+			return fmt.Sprintf("it has schema %s, node %s has %s", ring.Views[i].Node.Schema, v.Node.Address, v.Node.Schema)
+		}
+	}
+	return ""
+}
+
+func (x *curing) observeReload(ctx context.Context) (geored.State, error) {
+	ring, err := x.Ring(ctx)
+	if err != nil {
+		return geored.State{}, err
+	}
+	why := x.agrees(ring)
+	if why != "" && x.reloaded {
+		return geored.State{Done: true, Detail: "it did not help: " + why}, nil
+	}
+	return geored.State{Done: why == "", Detail: why}, nil
+}
+
+// cureLooks is how many looks a node gets to agree after its schema was read again.
+const cureLooks = 5
+
+func (x *curing) reload(ctx context.Context) error {
+	output, err := x.tool.Run(ctx, x.node, "reloadlocalschema")
+	if err != nil {
+		return geored.Retriable(fmt.Errorf("nodetool reloadlocalschema: %w: %s", err, lastLine(output)))
+	}
+	for range cureLooks {
+		if ring, err := x.Ring(ctx); err != nil || x.agrees(ring) == "" {
+			return err
+		}
+		if err := x.Clock.Sleep(ctx, repairPoll); err != nil {
+			return err
+		}
+	}
+	x.reloaded = true
+	return nil
+}
+
+// observe wants the node to agree and the whole ring to be whole.
+func (x *curing) observe(ctx context.Context) (geored.State, error) {
+	ring, err := x.Ring(ctx)
+	if err != nil {
+		return geored.State{}, err
+	}
+	if why := x.agrees(ring); why != "" {
+		return geored.State{Detail: why}, nil
+	}
+	if faults := ring.talkFaults(); len(faults) > 0 {
+		return geored.State{Detail: faults[0].Error()}, nil
+	}
+	return geored.State{Done: true, Detail: "it agrees, and every node knows it"}, nil
+}
+
+// restart drains and restarts the node unless any other is away, and waits until all see that it has restarted.
+func (x *curing) restart(ctx context.Context) error {
+	ring, err := x.Ring(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range ring.Silent {
+		if s.Target != x.node.Target() {
+			return geored.Retriable(fmt.Errorf("%s does not answer: two nodes would be away: %s", s.Target, s.Reason))
+		}
+	}
+	if output, err := x.tool.Run(ctx, x.node, "drain"); err != nil {
+		return fmt.Errorf("nodetool drain: %w: %s", err, lastLine(output))
+	}
+	if err := x.restarter.Restart(ctx, x.node); err != nil {
+		return fmt.Errorf("restart: %w", err)
+	}
+	for {
+		if err := x.Clock.Sleep(ctx, repairPoll); err != nil {
+			return fmt.Errorf("wait for its restart: %w", err)
+		}
+		if ring, err := x.Ring(ctx); err == nil && x.isBack(ring) {
+			return nil
+		}
+	}
+}
+
+// isBack says whether every node has heard that it restarted.
+func (x *curing) isBack(ring Ring) bool {
+	for _, v := range ring.Views {
+		if v.heard(x.node.HostID).Generation <= x.plan.Generations[x.node.HostID] {
+			return false
+		}
+	}
+	return len(ring.Silent) == 0
+}

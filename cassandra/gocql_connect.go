@@ -1,0 +1,116 @@
+package cassandra
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/gocql/gocql"
+)
+
+// attempt is one attempt to open a session; it keeps what the driver's flattened errors lose.
+type attempt struct {
+	goCQL
+	node netip.AddrPort
+
+	mu       sync.Mutex // the driver opens connections side by side
+	dialErr  error      // of TCP or TLS
+	asked    bool       // for credentials
+	accepted bool
+}
+
+func (a *attempt) cluster() *gocql.ClusterConfig {
+	c := gocql.NewCluster(a.node.String())
+	c.ProtoVersion = protocolVersion
+	c.DisableInitialHostLookup, c.IgnorePeerAddr = true, true
+	c.Events.DisableNodeStatusEvents, c.Events.DisableTopologyEvents, c.Events.DisableSchemaEvents = true, true, true
+	c.HostFilter = gocql.HostFilterFunc(func(h *gocql.HostInfo) bool {
+		addr, _ := netip.AddrFromSlice(h.ConnectAddress())
+		return netip.AddrPortFrom(addr.Unmap(), uint16(h.Port())) == a.node
+	})
+	c.NumConns = 2
+	c.ReconnectInterval = 0
+	c.ReconnectionPolicy = &gocql.ConstantReconnectionPolicy{MaxRetries: 1, Interval: time.Millisecond}
+	c.Consistency = gocql.LocalOne
+	c.Timeout, c.ConnectTimeout, c.WriteTimeout = a.Timeout, a.ConnectTimeout, a.Timeout
+	c.HostDialer, c.Authenticator = a, a
+	c.Logger = quiet{}
+	return c
+}
+
+// DialHost opens the connection, with TLS when it is wanted.
+func (a *attempt) DialHost(ctx context.Context, _ *gocql.HostInfo) (*gocql.DialedHost, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.ConnectTimeout)
+	defer cancel()
+	conn, err := a.Dial(ctx, "tcp", a.node.String())
+	if err == nil && a.TLS != nil {
+		conn, err = secure(ctx, conn, a.TLS, a.node.Addr().String())
+	}
+	a.note(func() { a.dialErr = err })
+	if err != nil {
+		return nil, err
+	}
+	return &gocql.DialedHost{Conn: conn, DisableCoalesce: a.TLS != nil}, nil
+}
+
+func secure(ctx context.Context, conn net.Conn, c *tls.Config, name string) (net.Conn, error) {
+	if c.ServerName == "" && !c.InsecureSkipVerify {
+		c = c.Clone()
+		c.ServerName = name
+	}
+	secured := tls.Client(conn, c)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("TLS handshake: %w", err)
+	}
+	return secured, nil
+}
+
+// Challenge answers the server's question for credentials.
+func (a *attempt) Challenge(class []byte) ([]byte, gocql.Authenticator, error) {
+	a.note(func() { a.asked = true })
+	if a.User == "" {
+		return nil, nil, errors.New("it asks for a password and there is none")
+	}
+	return gocql.PasswordAuthenticator{Username: a.User, Password: string(a.Password)}.Challenge(class)
+}
+
+// Success is told when the credentials were accepted.
+func (a *attempt) Success([]byte) error {
+	a.note(func() { a.accepted = true })
+	return nil
+}
+
+func (a *attempt) note(set func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	set()
+}
+
+// explain says what went wrong and what to do about it.
+func (a *attempt) explain(err error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var notTLS tls.RecordHeaderError
+	switch {
+	case errors.As(a.dialErr, &notTLS):
+		return fmt.Errorf("connect: the node does not speak TLS: leave TLS out: %w", a.dialErr)
+	case a.dialErr != nil:
+		return fmt.Errorf("connect: %w", errors.Join(ErrUnreachable, a.dialErr))
+	case a.asked && !a.accepted:
+		return fmt.Errorf("log in as %q: check user and password, and that system_auth is replicated to this site: %w", a.User, err)
+	}
+	return fmt.Errorf("connect: no answer in CQL protocol version %d; does the node expect TLS?: %w", protocolVersion, errors.Join(ErrUnreachable, err))
+}
+
+// quiet is the driver's log: what matters comes back as an error.
+type quiet struct{}
+
+func (quiet) Print(...any)          {}
+func (quiet) Printf(string, ...any) {}
+func (quiet) Println(...any)        {}

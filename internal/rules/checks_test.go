@@ -1,0 +1,208 @@
+package rules
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+)
+
+// onRealSites are the checks from whose unit tests no answer can be taken away, each with what does it instead.
+var onRealSites = map[string]string{
+	"mesh/gateways":   asksPods,
+	"mesh/handshake":  asksPods,
+	"mesh/pods":       asksPods,
+	"mesh/services":   asksPods,
+	"mesh/tunnel":     asksPods,
+	"mesh/path-mtu":   asksPods,
+	"mesh/kilo-nodes": asksPods,
+	"mesh/kilo-peers": asksPods,
+}
+
+const asksPods = "it asks through programs executed in pods; mesh/kube's lab tests silence sites and probes"
+
+// Every check is held by geotest.Honest to the rule of every verdict: with any answer removed it is fail or unknown.
+func TestEveryCheckIsHeldToItsRule(t *testing.T) {
+	checks, named := checkIDs(t), namedInHonestTests(t)
+	if len(checks) < 25 {
+		t.Fatalf("only %d checks were found: %v", len(checks), checks)
+	}
+	for id, name := range checks {
+		held := named[id] || named[name]
+		switch why := onRealSites[id]; {
+		case !held && why == "":
+			t.Errorf("%s: no unit test calls geotest.Honest for it", id)
+		case held && why != "":
+			t.Errorf("%s is held to its rule; take it off the list", id)
+		}
+	}
+	for id := range onRealSites {
+		if _, ok := checks[id]; !ok {
+			t.Errorf("%s is on the list, and no check has that ID", id)
+		}
+	}
+}
+
+// checkIDs gives the IDs of all checks in the code, each with the name of its constant and its area. One that is computed
+// stands under the name of what computes it.
+func checkIDs(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, p := range packages(t) {
+		if !isLibrary(p) && area(p.ImportPath) != "examples" || filepath.Base(p.ImportPath) == "geotest" {
+			continue
+		}
+		for _, file := range files(t, token.NewFileSet(), p) {
+			inFile := map[string]string{}
+			ast.Inspect(file, func(n ast.Node) bool {
+				collectIDs(n, inFile)
+				return true
+			})
+			for id, name := range inFile {
+				found[id] = within(p, name)
+			}
+		}
+	}
+	return found
+}
+
+// collectIDs knows constants of the type CheckID, and the field ID of a literal of a Check.
+func collectIDs(n ast.Node, found map[string]string) {
+	switch n := n.(type) {
+	case *ast.ValueSpec:
+		if typeName(n.Type) != "CheckID" {
+			return
+		}
+		for i, value := range n.Values {
+			if id, ok := literal(value); ok {
+				found[id] = n.Names[i].Name
+			}
+		}
+	case *ast.CompositeLit:
+		for _, element := range n.Elts {
+			inner, isLiteral := element.(*ast.CompositeLit)
+			if isLiteral && inner.Type == nil { // an element of a slice of checks
+				if array, ok := n.Type.(*ast.ArrayType); ok && typeName(array.Elt) == "Check" {
+					collectID(inner, found)
+				}
+			}
+		}
+		if typeName(n.Type) == "Check" {
+			collectID(n, found)
+		}
+	}
+}
+
+func collectID(check *ast.CompositeLit, found map[string]string) {
+	for _, element := range check.Elts {
+		pair, ok := element.(*ast.KeyValueExpr)
+		if key, isName := pairKey(pair); !ok || !isName || key != "ID" {
+			continue
+		}
+		if id, ok := literal(pair.Value); ok {
+			found[id] = id
+		}
+		if call, ok := pair.Value.(*ast.CallExpr); ok {
+			found[typeName(call.Fun)] = typeName(call.Fun)
+		}
+	}
+}
+
+func literal(e ast.Expr) (string, bool) {
+	basic, ok := e.(*ast.BasicLit)
+	if !ok || basic.Kind != token.STRING {
+		return "", false
+	}
+	text, err := strconv.Unquote(basic.Value)
+	return text, err == nil
+}
+
+// typeName is the last part of a name: CheckID of geored.CheckID.
+func typeName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return e.Sel.Name
+	}
+	return ""
+}
+
+// namedInHonestTests are the names and texts in those functions of unit tests that call geotest.Honest or HonestAnswers.
+func namedInHonestTests(t *testing.T) map[string]bool {
+	t.Helper()
+	named := map[string]bool{}
+	for _, p := range packages(t) {
+		for _, name := range slices.Concat(p.TestFiles, p.XTestFiles) {
+			file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, declaration := range file.Decls {
+				if function, ok := declaration.(*ast.FuncDecl); ok && callsHonest(function) {
+					inTest := map[string]bool{}
+					addNames(function, inTest)
+					for name := range inTest {
+						named[name], named[within(p, name)] = true, true
+					}
+				}
+			}
+		}
+	}
+	return named
+}
+
+// within is a name in an area: two of them may have a CheckPods.
+func within(p pkg, name string) string { return area(p.ImportPath) + " " + name }
+
+func callsHonest(function *ast.FuncDecl) bool {
+	calls := false
+	ast.Inspect(function, func(n ast.Node) bool {
+		if selector, ok := n.(*ast.SelectorExpr); ok {
+			calls = calls || typeName(selector.X) == "geotest" && (selector.Sel.Name == "Honest" || selector.Sel.Name == "HonestAnswers")
+		}
+		return true
+	})
+	return calls
+}
+
+func addNames(n ast.Node, named map[string]bool) {
+	ast.Inspect(n, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.Ident:
+			named[n.Name] = true
+		case *ast.BasicLit:
+			if text, ok := literal(n); ok {
+				named[text] = true
+			}
+		}
+		return true
+	})
+}
+
+// A finder of checks that finds nothing would let everything pass.
+func TestChecksAreFound(t *testing.T) {
+	const code = `package x
+const CheckA geored.CheckID = "x/a"
+var all = []geored.Check{{ID: CheckA}, {ID: "x/b"}}
+var one = geored.Check{ID: c.CheckID()}
+func TestIt(t *testing.T) { geotest.Honest(t, x.CheckA, nil); geotest.HonestAnswers(t, "x/b", nil) }
+func TestOther(t *testing.T) { other("x/c") }`
+	file, err := parser.ParseFile(token.NewFileSet(), "x.go", code, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, named := map[string]string{}, map[string]bool{}
+	ast.Inspect(file, func(n ast.Node) bool { collectIDs(n, found); return true })
+	for _, declaration := range file.Decls {
+		if function, ok := declaration.(*ast.FuncDecl); ok && callsHonest(function) {
+			addNames(function, named)
+		}
+	}
+	if len(found) != 3 || found["x/a"] != "CheckA" || !named["CheckA"] || !named["x/b"] || named["x/c"] {
+		t.Errorf("found %v, named %v", found, named)
+	}
+}
