@@ -73,9 +73,9 @@ func TestEveryStepSaysWhyAndWhatToType(t *testing.T) {
 		}
 	}
 	for id, want := range map[string]string{
-		"kilo/dc1/part1":     "helm --kube-context dc1 upgrade -i kilo-dc1 REPOSITORY/ice-kilo --version 2.0.10 -f kilo/kilo_dc1_part1.json",
-		"peers/dc2/part2":    "helm --kube-context dc2 upgrade -i kilo-dc2 REPOSITORY/ice-kilo --version 2.0.10 -f kilo/kilo_dc2_part2.json --set config.enablePeers=true",
-		"annotate/dc1/dc1-1": "kubectl --context dc1 annotate --overwrite node dc1-1 " + kilo.ForceEndpoint + "=192.168.1.105:51820",
+		"kilo/dc1/part1":     "helm --kubeconfig dc1.kubeconfig upgrade -i kilo-dc1 REPOSITORY/ice-kilo --version 2.0.10 -f kilo/kilo_dc1_part1.json",
+		"peers/dc2/part2":    "helm --kubeconfig dc2.kubeconfig upgrade -i kilo-dc2 REPOSITORY/ice-kilo --version 2.0.10 -f kilo/kilo_dc2_part2.json --set config.enablePeers=true",
+		"annotate/dc1/dc1-1": "kubectl --kubeconfig dc1.kubeconfig annotate --overwrite node dc1-1 " + kilo.ForceEndpoint + "=192.168.1.105:51820",
 	} {
 		found := false
 		for _, step := range steps {
