@@ -60,13 +60,12 @@ lab: ## the laboratory's own tests
 sites: ## the SDK and its programs on real sites
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 30m ./geored/... ./mesh/... ./dnsfed/... ./creds/... ./examples/...
 
-# The parts of the long store suites that CI runs on real servers: of Cassandra's another with each commit.
+# The parts of the long store suites that CI runs on real servers.
 KAFKA_SAMPLE = CopiesUpToTheEnd|TransactionMarks|RetentionGap|RecreatedLongerWhileStopped|LinkCut|WorkerPaused|Groups|Canaries|Remirror
-CASSANDRA_PART = $(word $(shell expr $$(git rev-list --count HEAD) % 4 + 1),conform rows repair nodes)
 
 stores: ## objectstore on real MinIO and versitygw and on MinIO in two sites; parts of the suites of Cassandra and Kafka
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 30m ./objectstore/...
-	@$(GO) test -tags lab -count=1 -timeout 15m -run 'TestLive41/$(CASSANDRA_PART)' ./cassandra/cassandratest
+	@$(GO) test -tags lab -count=1 -timeout 15m -run 'TestLive41/conform' ./cassandra/cassandratest
 	@$(GO) test -tags lab -count=1 -timeout 10m -run 'OfRealServers/^($(KAFKA_SAMPLE))$$' ./kafka/kafkatest
 
 drill: stores ## the store suites on real servers whole, Cassandra's and Kafka's too: about half an hour

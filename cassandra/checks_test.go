@@ -29,7 +29,7 @@ func open(t testing.TB, c cassandra.Config) *cassandra.Cluster {
 // impatient gives up early on a node that hangs.
 func impatient(r *cassandratest.Ring) cassandra.Config {
 	c := r.Config()
-	c.ConnectTimeout, c.Timeout = time.Second, time.Second
+	c.ConnectTimeout, c.Timeout = 2*time.Second, 2*time.Second
 	return c
 }
 

@@ -30,7 +30,7 @@ func (r *restarts) Restart(ctx context.Context, n cassandra.Node) error {
 func cure(t *testing.T, r *cassandratest.Ring, p cassandra.SchemaCure, by cassandra.Restarter, timeout time.Duration) (geored.Result, *cassandratest.Nodetool, error) {
 	t.Helper()
 	config := r.Config()
-	config.ConnectTimeout, config.Timeout = time.Second, time.Second
+	config.ConnectTimeout, config.Timeout = 3*time.Second, 3*time.Second
 	tool := r.Nodetool()
 	book := geored.Runbook{Name: "cure", Stages: []geored.Stage{open(t, config).CureStage(p, tool, by, timeout)}}
 	result, err := book.Run(t.Context(), geored.RunConfig{})
@@ -82,7 +82,7 @@ func TestSchemaCureStopsAtANodeThatDoesNotComeBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, tool, err := cure(t, r, p, dying{r}, 8*time.Second)
+	result, tool, err := cure(t, r, p, dying{r}, 20*time.Second)
 	if err == nil || result.Count(geored.Pending) != 2 || result.Count(geored.Failed) != 1 {
 		t.Errorf("%+v: %v", result, err)
 	}
@@ -111,7 +111,7 @@ func TestSchemaCureNeverTakesTwoNodesAway(t *testing.T) {
 	}
 	r.Node("dc3", 0).Stop()
 	by := &restarts{Ring: r}
-	_, _, err = cure(t, r, p, by, 8*time.Second)
+	_, _, err = cure(t, r, p, by, 20*time.Second)
 	if err == nil || len(by.nodes) > 0 || !strings.Contains(err.Error(), "two nodes would be away") {
 		t.Errorf("%v; restarted %v", err, by.nodes)
 	}

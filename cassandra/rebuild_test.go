@@ -120,13 +120,13 @@ func TestRebuildIsFenced(t *testing.T) {
 	r := seeded(t, two)
 	p, tool := planned(t, r, second), r.Nodetool()
 	r.Node("dc2", 0).Visit("shop")
-	result, err := rebuild(t, r, p, tool, time.Second)
+	result, err := rebuild(t, r, p, tool, 5*time.Second)
 	if err == nil || !strings.Contains(err.Error(), `a client is connected as "shop"`) || result.Count(geored.Pending) != 3 || len(tool.Calls()) > 0 {
 		t.Errorf("%+v: %v; calls %v", result, err, tool.Calls())
 	}
 	r.Node("dc2", 0).Visit()
 	r.Node("dc2", 0).CloseTable("system_views.clients", true)
-	if _, err := rebuild(t, r, p, tool, time.Second); err == nil || !strings.Contains(err.Error(), "read system_views.clients") || len(tool.Calls()) > 0 {
+	if _, err := rebuild(t, r, p, tool, 5*time.Second); err == nil || !strings.Contains(err.Error(), "read system_views.clients") || len(tool.Calls()) > 0 {
 		t.Errorf("who is connected cannot be told, and still: %v; calls %v", err, tool.Calls())
 	}
 }

@@ -109,7 +109,7 @@ func TestRepairWaitsForAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Node("dc2", 0).StartRepair("other")
-	book := geored.Runbook{Name: "repair", Stages: []geored.Stage{c.RepairStage(p, tool, 500*time.Millisecond)}}
+	book := geored.Runbook{Name: "repair", Stages: []geored.Stage{c.RepairStage(p, tool, 3*time.Second)}}
 	if _, err := book.Run(t.Context(), geored.RunConfig{}); err == nil || !strings.Contains(err.Error(), "is running repair") || len(tool.Calls()) > 0 {
 		t.Errorf("%v; calls %v", err, tool.Calls())
 	}

@@ -72,12 +72,17 @@ func (r Rotation) Steps(phase Phase) []geored.Step {
 	case Mint:
 		name := r.TokenSecret(r.Generation)
 		return []geored.Step{r.step(phase, r.Source, "", geored.Step{Target: "secret " + r.Account.Namespace + "/" + name, Action: geored.Apply,
-			Reason: fmt.Sprintf("a long-lived token of %s, for consumers that read theirs once", r.Account),
-			Manual: []string{fmt.Sprintf("kubectl -n %s create -f - # Secret %s of type kubernetes.io/service-account-token", r.Account.Namespace, name)}})}
+			Reason:     fmt.Sprintf("a long-lived token of %s, for consumers that read theirs once", r.Account),
+			Wanted:     digest("token secret", r.Account, name),
+			Manual:     []string{fmt.Sprintf("kubectl -n %s create -f - # Secret %s of type kubernetes.io/service-account-token", r.Account.Namespace, name)},
+			ManualUndo: []string{fmt.Sprintf("kubectl -n %s delete secret %s", r.Account.Namespace, name)}})}
 	case Import:
 		return r.eachGrant(func(g Grant) geored.Step {
 			return r.step(phase, g.To(), g.Consumer.Name, geored.Step{Target: "secret " + g.Consumer.Namespace + "/" + g.Secret, Action: geored.Copy,
-				Reason: fmt.Sprintf("%s reads site %s with it", g.Consumer.Name, r.Source)})
+				Reason:     fmt.Sprintf("%s reads site %s with it", g.Consumer.Name, r.Source),
+				Wanted:     digest("kubemcsa secret", g.String(), r.Generation),
+				Manual:     []string{fmt.Sprintf("kubectl -n %s create secret generic %s --from-file=config=KUBECONFIG # one with the token in %s of %s", g.Consumer.Namespace, g.Secret, r.TokenSecret(r.Generation), r.Source)},
+				ManualUndo: []string{fmt.Sprintf("kubectl -n %s delete secret %s", g.Consumer.Namespace, g.Secret)}})
 		})
 	case Reload:
 		return r.eachGrant(func(g Grant) geored.Step {
@@ -93,6 +98,12 @@ func (r Rotation) Steps(phase Phase) []geored.Step {
 			Reason: "they are refused and of no use to anybody"})}
 	}
 	return nil
+}
+
+// digest is of texts and numbers, which have one always. What a token is stands in none.
+func digest(parts ...any) string {
+	text, _ := geored.DigestOf(parts...)
+	return text
 }
 
 func (r Rotation) eachGrant(step func(Grant) geored.Step) []geored.Step {

@@ -48,10 +48,10 @@ func (s *subject) paused() {
 	}
 	signal(syscall.SIGSTOP)
 	defer signal(syscall.SIGCONT)
+	guide := s.status(0)
 	if _, err := cql(s.t, s.ring, 1, gocql.LocalOne); err == nil {
 		s.t.Fatal("the pause does not bite: the node answers")
 	}
-	guide := s.status(0)
 	s.impatient()
 	s.want(map[geored.CheckID]geored.Verdict{
 		cassandra.CheckNodes: geored.Fail, cassandra.CheckGossip: geored.Fail, // the other node hears nothing of it
@@ -107,11 +107,11 @@ table ip %[1]s { chain out { type filter hook output priority 0;
 func (s *subject) linkCut() {
 	table := s.table("cut", 0)
 	mend := s.cut()
+	guide := s.status(0, 1)
 	s.write(table, 10)
 	if n := s.rows(1, table); n != 0 {
 		s.t.Fatalf("the cut does not bite: %d rows arrived", n)
 	}
-	guide := s.status(0, 1)
 	// Both answer: they are up, and cannot hear each other.
 	s.want(map[geored.CheckID]geored.Verdict{cassandra.CheckGossip: geored.Fail, cassandra.CheckNodes: geored.Pass})
 	if x := s.compare(table); x.Equality != cassandra.Different || len(x.Differences) != 10 {

@@ -27,25 +27,31 @@ func (c *Cluster) Planned(step geored.Step, objects ...*Object) (geored.Step, er
 		if err != nil {
 			return step, err
 		}
-		apply := c.kubectl("apply --server-side --force-conflicts --field-manager=" + FieldManager + " -f -")
+		apply := c.Kubectl("apply --server-side --force-conflicts --field-manager=" + FieldManager + " -f -")
 		step.Manual = append(step.Manual, fmt.Sprintf("printf '%%s' %s | %s", quoted(string(text)), apply))
 		undo := "delete " + strings.ToLower(object.GetKind()) + " " + object.GetName()
 		if object.GetNamespace() != "" {
 			undo += " --namespace " + object.GetNamespace()
 		}
-		step.ManualUndo = append([]string{c.kubectl(undo)}, step.ManualUndo...)
+		step.ManualUndo = append([]string{c.Kubectl(undo)}, step.ManualUndo...)
 	}
 	return step, nil
 }
 
-// kubectl is a command for the cluster. A plan is the same wherever its kubeconfig lies, so its folder is left out.
-func (c *Cluster) kubectl(command string) string {
-	text := "kubectl"
+// Kubectl is a command for the cluster, as an operator would type it. A plan is the same wherever its kubeconfig lies, so
+// its folder is left out.
+func (c *Cluster) Kubectl(command string) string { return c.typed("kubectl", "--context", command) }
+
+// Helm is a command for the cluster as [Cluster.Kubectl] is.
+func (c *Cluster) Helm(command string) string { return c.typed("helm", "--kube-context", command) }
+
+func (c *Cluster) typed(program, contextFlag, command string) string {
+	text := program
 	if c.ref.Kubeconfig != "" {
 		text += " --kubeconfig " + quoted(filepath.Base(c.ref.Kubeconfig))
 	}
 	if c.ref.Context != "" {
-		text += " --context " + quoted(c.ref.Context)
+		text += " " + contextFlag + " " + quoted(c.ref.Context)
 	}
 	return text + " " + command
 }

@@ -21,7 +21,7 @@ func TestCanariesOfManySites(t *testing.T) {
 		began := time.Now()
 		world := kafkatest.New(t, names...)
 		r := kafkatest.Open(t, world, kafka.Limits{})
-		report, err := geored.Prove(t.Context(), geored.CheckConfig{}, r.CanaryCheck(kafka.CanaryPlan{Wait: 20 * time.Second, Settle: 200 * time.Millisecond}))
+		report, err := geored.Prove(t.Context(), geored.CheckConfig{Budget: 2 * time.Minute}, r.CanaryCheck(kafka.CanaryPlan{Wait: time.Minute, Settle: 200 * time.Millisecond}))
 		if err != nil || report.Verdict() != geored.Pass || len(report.Findings) != len(names)*(len(names)-1) {
 			t.Log(time.Since(began))
 			t.Errorf("%s with %d findings: %v %+v", report.Verdict(), len(report.Findings), err, report.Findings)

@@ -88,7 +88,7 @@ func (w *World) Sites() []geored.SiteName { return w.names }
 
 // Access is how a site's fake brokers are reached.
 func (w *World) Access(name geored.SiteName) kafka.Access {
-	return kafka.Access{Site: name, Bootstrap: w.sites[name].cluster.ListenAddrs(), Timeout: 2 * time.Second}
+	return kafka.Access{Site: name, Bootstrap: w.sites[name].cluster.ListenAddrs(), Timeout: 5 * time.Second}
 }
 
 // ConnectURL is the fake REST API of the worker that mirrors into a site.

@@ -2,6 +2,7 @@ package ice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -103,6 +104,7 @@ func (d *Deployment) phase(name string, phase creds.Phase, before func(mesh.Site
 			stage.Outline = append(stage.Outline, before(site))
 		}
 		for _, step := range r.Steps(phase) {
+			step.Permanent = "the name servers over all sites read with it: rotate it instead"
 			if before != nil {
 				step.Needs = append(step.Needs, before(site).ID)
 			}
@@ -148,16 +150,22 @@ func (d *Deployment) phaseTasks(ctx context.Context, site geored.SiteName, phase
 
 // tokens makes the account that the other sites use of each site, and its token.
 func (d *Deployment) tokens() geored.Stage {
+	var faulty error
 	account := func(s mesh.Site) geored.Step {
-		return geored.Step{ID: stepID("tokens", s.Name, "account"), Site: s.Name, Target: "serviceaccount " + dnsAccount().String(), Action: geored.Apply,
+		step := geored.Step{ID: stepID("tokens", s.Name, "account"), Site: s.Name, Target: "serviceaccount " + dnsAccount().String(), Action: geored.Apply,
 			Reason:    "what the other sites' name servers may read here, and no more (guide 000, 4.3.2)",
-			Permanent: "the account is that of the site's own name servers too",
-			Manual:    []string{fmt.Sprintf("kubectl --context %s apply -f credentials/account.yaml", s.Name)}}
+			Permanent: "the account is that of the site's own name servers too"}
+		objects, err := d.source(s.Name).Objects()
+		if err == nil {
+			step, err = d.Clusters[s.Name].Planned(step, objects...)
+		}
+		faulty, step.ManualUndo = errors.Join(faulty, err), nil
+		return step
 	}
 	return d.phase("tokens", creds.Mint, account, func(step geored.Step, site mesh.Site) (geored.Task, error) {
 		objects, err := d.source(site.Name).Objects()
 		if err != nil {
-			return geored.Task{}, err
+			return geored.Task{}, errors.Join(err, faulty)
 		}
 		task := d.Clusters[site.Name].ApplyTask(step, objects...)
 		task.Undo, task.Gone = nil, nil

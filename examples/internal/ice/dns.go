@@ -68,13 +68,13 @@ func (d *Deployment) dnsSteps(s mesh.Site) []geored.Step {
 	const permanent = "the release serves the cluster's DNS: without it there is none"
 	wanted := d.wantedChart(CoreDNSChart, d.dnsValues(s.Name))
 	id := func(name string) geored.StepID { return stepID(stage, s.Name, name) }
-	kubectl := "kubectl --context " + string(s.Name) + " -n kube-system "
+	kubectl := d.kubectl(s.Name, "-n kube-system ")
 	return []geored.Step{
 		{ID: id("start"), Site: s.Name, Target: release, Action: geored.Install, Wanted: wanted, Permanent: permanent,
 			Reason: "name servers over all sites start beside those that serve; the Service is given to the release with its address and still leads to the old ones",
 			Manual: []string{kubectl + "label --overwrite service kube-dns app.kubernetes.io/managed-by=Helm",
 				kubectl + "annotate --overwrite service kube-dns meta.helm.sh/release-name=" + dnsRelease(s.Name) + " meta.helm.sh/release-namespace=default",
-				helmCommand(s.Name, dnsRelease(s.Name), CoreDNSChart, d.charts.version(CoreDNSChart), "coredns/coredns_"+string(s.Name)+".json")}},
+				d.helmCommand(s.Name, dnsRelease(s.Name), CoreDNSChart, d.charts.version(CoreDNSChart), "coredns/coredns_"+string(s.Name)+".json")}},
 		{ID: id("prove"), Site: s.Name, Target: "pods of " + release, Action: geored.Await, Needs: []geored.StepID{id("start")},
 			Reason: "each new name server answers right by its own address before anybody is sent to it",
 			Manual: []string{"dig @POD kubernetes.default.svc.cluster.local, for each new pod"}},
@@ -82,6 +82,7 @@ func (d *Deployment) dnsSteps(s mesh.Site) []geored.Step {
 			Reason: "one update leads all queries to the new name servers",
 			Manual: []string{kubectl + "get endpoints kube-dns"}},
 		{ID: id("remove"), Site: s.Name, Target: "deployments of other name servers in kube-system", Action: geored.Delete, Needs: []geored.StepID{id("switch")}, Permanent: permanent,
+			Wanted: wanted,
 			Reason: "two sets of name servers in one cluster are one mistake away from alternating answers (guide 000, 4.3.2: WARNING)",
 			Manual: []string{kubectl + "delete deployment coredns"}},
 	}

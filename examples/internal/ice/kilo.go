@@ -34,8 +34,8 @@ func (d *Deployment) annotate() geored.Stage {
 			Reason: "Kilo may find a wrong endpoint by itself, and takes its keepalive from here alone (guide 000, 4.2.2)",
 			Wanted: wantedOf(wanted(n)), Permanent: "annotations that were there before are not known any more"}
 		for _, key := range []string{kilo.ForceEndpoint, kilo.PersistentKeepalive} {
-			s.Manual = append(s.Manual, fmt.Sprintf("kubectl --context %s annotate --overwrite node %s %s=%s", site, n.Name, key, wanted(n)[key]))
-			s.ManualUndo = append(s.ManualUndo, fmt.Sprintf("kubectl --context %s annotate node %s %s-", site, n.Name, key))
+			s.Manual = append(s.Manual, d.kubectl(site, fmt.Sprintf("annotate --overwrite node %s %s=%s", n.Name, key, wanted(n)[key])))
+			s.ManualUndo = append(s.ManualUndo, d.kubectl(site, fmt.Sprintf("annotate node %s %s-", n.Name, key)))
 		}
 		return s
 	}
@@ -57,13 +57,13 @@ func (d *Deployment) annotate() geored.Stage {
 }
 
 // helmCommand is what an operator would type for a release.
-func helmCommand(site geored.SiteName, release, chart, version, file string) string {
-	return fmt.Sprintf("helm --kube-context %s upgrade -i %s REPOSITORY/%s --version %s -f %s", site, release, chart, version, file)
+func (d *Deployment) helmCommand(site geored.SiteName, release, chart, version, file string) string {
+	return d.Clusters[site].Helm(fmt.Sprintf("upgrade -i %s REPOSITORY/%s --version %s -f %s", release, chart, version, file))
 }
 
 // helmUndo is what takes a release back.
-func helmUndo(site geored.SiteName, release string) string {
-	return fmt.Sprintf("helm --kube-context %s uninstall %s", site, release)
+func (d *Deployment) helmUndo(site geored.SiteName, release string) string {
+	return d.Clusters[site].Helm("uninstall " + release)
 }
 
 // wantedOf is the digest of what a step would apply.
@@ -85,13 +85,13 @@ func (d *Deployment) kilo() geored.Stage {
 	install := func(s mesh.Site) geored.Step {
 		return geored.Step{ID: stepID(stage, s.Name, "part1"), Site: s.Name, Target: "release " + kiloRelease(s.Name), Action: geored.Install,
 			Reason: "every node makes a key, which the other sites' peers need (guide 000, 4.2.2)",
-			Wanted: d.wantedChart(KiloChart, kilo.Part1(s)), ManualUndo: []string{helmUndo(s.Name, kiloRelease(s.Name))},
-			Manual: []string{helmCommand(s.Name, kiloRelease(s.Name), KiloChart, d.charts.version(KiloChart), "kilo/"+kilo.FileName(s.Name, 1))}}
+			Wanted: d.wantedChart(KiloChart, kilo.Part1(s)), ManualUndo: []string{d.helmUndo(s.Name, kiloRelease(s.Name))},
+			Manual: []string{d.helmCommand(s.Name, kiloRelease(s.Name), KiloChart, d.charts.version(KiloChart), "kilo/"+kilo.FileName(s.Name, 1))}}
 	}
 	settled := func(s mesh.Site) geored.Step {
 		return geored.Step{ID: stepID(stage, s.Name, "keys"), Site: s.Name, Target: "annotations of the nodes", Action: geored.Await,
 			Needs: []geored.StepID{stepID(stage, s.Name, "part1")}, Reason: "Kilo writes each node's key and WireGuard address there (guide 000, 4.2.3)",
-			Manual: []string{fmt.Sprintf(`kubectl --context %s describe node | grep -A 20 "^Annotations"`, s.Name)}}
+			Manual: []string{d.kubectl(s.Name, `describe node | grep -A 20 "^Annotations"`)}}
 	}
 	return geored.Stage{Name: stage, Outline: d.eachSite(install, settled), Bind: func(ctx context.Context) ([]geored.Task, error) {
 		var tasks []geored.Task
@@ -136,8 +136,8 @@ func (d *Deployment) peers() geored.Stage {
 	step := func(s mesh.Site) geored.Step {
 		return geored.Step{ID: stepID(stage, s.Name, "part2"), Site: s.Name, Target: "release " + kiloRelease(s.Name), Action: geored.Install,
 			Reason: fmt.Sprintf("a peer for each node of the %d other sites; each site's service range belongs to one of them (guide 000, 4.2.4)", len(d.mesh.Network.Sites)-1),
-			Given:  d.given(s.Name), ManualUndo: []string{helmUndo(s.Name, kiloRelease(s.Name))},
-			Manual: []string{helmCommand(s.Name, kiloRelease(s.Name), KiloChart, d.charts.version(KiloChart), "kilo/"+kilo.FileName(s.Name, 2)) + " --set config.enablePeers=true"}}
+			Given:  d.given(s.Name), ManualUndo: []string{d.helmUndo(s.Name, kiloRelease(s.Name))},
+			Manual: []string{d.helmCommand(s.Name, kiloRelease(s.Name), KiloChart, d.charts.version(KiloChart), "kilo/"+kilo.FileName(s.Name, 2)) + " --set config.enablePeers=true"}}
 	}
 	return geored.Stage{Name: stage, Outline: d.eachSite(step), Bind: func(ctx context.Context) ([]geored.Task, error) {
 		full, err := d.mesh.Plan(d.mesh.Observe(ctx))

@@ -2,6 +2,7 @@ package ice
 
 import (
 	"context"
+	"errors"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/mesh"
@@ -9,41 +10,42 @@ import (
 
 // prepare brings up what can be asked from inside the sites, then holds each site against what the guide requires.
 func (d *Deployment) prepare() geored.Stage {
-	const stage = "prepare"
-	observers := func(s mesh.Site) geored.Step {
-		return geored.Step{ID: stepID(stage, s.Name, "observers"), Site: s.Name, Target: "daemonset " + Namespace + "/wireguard-observer", Action: geored.Apply,
-			Reason: "WireGuard interfaces are read on the nodes themselves, without ssh (guide 000, 4.2.5)",
-			Manual: []string{"kubectl --context " + string(s.Name) + " apply -f georedkit/observers.yaml"}}
+	var tasks []geored.Task
+	var faulty error
+	for _, site := range d.mesh.Network.Sites {
+		made, err := d.preparation(site)
+		faulty, tasks = errors.Join(faulty, err), append(tasks, made...)
 	}
-	probe := func(s mesh.Site) geored.Step {
-		return geored.Step{ID: stepID(stage, s.Name, "probe"), Site: s.Name, Target: "pod " + Namespace + "/probe-" + string(s.Name), Action: geored.Apply,
-			Needs: []geored.StepID{stepID(stage, s.Name, "observers")}, Reason: "a pod that can be asked from inside the site, and answers the other sites",
-			Manual: []string{"kubectl --context " + string(s.Name) + " apply -f georedkit/probe.yaml"}}
-	}
-	storage := func(s mesh.Site) geored.Step {
-		return geored.Step{ID: stepID(stage, s.Name, "storage"), Site: s.Name, Target: "namespace " + Namespace, Action: geored.Execute,
-			Needs: []geored.StepID{stepID(stage, s.Name, "probe")}, Reason: "a volume of the default storage class really binds (guide 000, 3.3.3.2.4); it is deleted again",
-			Manual: []string{"kubectl --context " + string(s.Name) + " get storageclass"}}
-	}
-	ready := func(s mesh.Site) geored.Step {
-		return geored.Step{ID: stepID(stage, s.Name, "preflight"), Site: s.Name, Target: "the site as the guide requires it", Action: geored.Await,
-			Needs: []geored.StepID{stepID(stage, s.Name, "probe")}, Reason: "nothing is installed at a site on which it cannot work (guide 000, 3)",
-			Manual: []string{"kubectl --context " + string(s.Name) + " version; kubectl --context " + string(s.Name) + " auth can-i --list"}}
-	}
-	return geored.Stage{Name: stage, Outline: d.eachSite(observers, probe, storage, ready), Bind: func(context.Context) ([]geored.Task, error) {
-		var tasks []geored.Task
-		for _, site := range d.mesh.Network.Sites {
-			end := d.mesh.Ends[site.Name]
-			agents, err := end.Observers.Task(observers(site))
-			if err != nil {
-				return nil, err
-			}
-			objects, err := end.Probe.Objects()
-			if err != nil {
-				return nil, err
-			}
-			tasks = append(tasks, agents, end.Observers.Cluster.ApplyTask(probe(site), objects...), d.storageTask(storage(site), site.Name), d.preflightTask(ready(site), site.Name))
+	stage := geored.StageOf("prepare", tasks...)
+	stage.Bind = func(context.Context) ([]geored.Task, error) { return tasks, faulty }
+	return stage
+}
+
+// preparation is the tasks of one site.
+func (d *Deployment) preparation(s mesh.Site) ([]geored.Task, error) {
+	end := d.mesh.Ends[s.Name]
+	cluster := end.Observers.Cluster
+	step := func(name string, planned geored.Step, needs ...string) geored.Step {
+		planned.ID, planned.Site = stepID("prepare", s.Name, name), s.Name
+		for _, need := range needs {
+			planned.Needs = append(planned.Needs, stepID("prepare", s.Name, need))
 		}
-		return tasks, nil
-	}}
+		return planned
+	}
+	observers, err1 := end.Observers.Objects()
+	observe, err2 := cluster.Planned(step("observers", geored.Step{Target: "daemonset " + Namespace + "/wireguard-observer", Action: geored.Apply,
+		Reason: "WireGuard interfaces are read on the nodes themselves, without ssh (guide 000, 4.2.5)"}), observers...)
+	agents, err3 := end.Observers.Task(observe)
+	pod, err4 := end.Probe.Objects()
+	ask, err5 := cluster.Planned(step("probe", geored.Step{Target: "pod " + Namespace + "/" + end.Probe.Name, Action: geored.Apply,
+		Reason: "a pod that can be asked from inside the site, and answers the other sites"}, "observers"), pod...)
+	volume, err6 := volumeObjects(d.options.Images)
+	try, err7 := cluster.Planned(step("storage", geored.Step{Target: "namespace " + Namespace, Action: geored.Execute,
+		Reason:    "a volume of the default storage class really binds (guide 000, 3.3.3.2.4); it is deleted again",
+		Permanent: "all that stays is a mark at the namespace"}, "probe"), volume...)
+	ready := step("preflight", geored.Step{Target: "the site as the guide requires it", Action: geored.Await,
+		Reason: "nothing is installed at a site on which it cannot work (guide 000, 3)",
+		Manual: []string{cluster.Kubectl("version"), cluster.Kubectl("auth can-i --list")}}, "probe")
+	return []geored.Task{agents, cluster.ApplyTask(ask, pod...), d.storageTask(try, s.Name), d.preflightTask(ready, s.Name)},
+		errors.Join(err1, err2, err3, err4, err5, err6, err7)
 }

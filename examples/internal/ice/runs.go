@@ -42,3 +42,8 @@ func (d *Deployment) inOrder() []*kube.Cluster {
 	}
 	return clusters
 }
+
+// kubectl is a command for a site, as an operator would type it.
+func (d *Deployment) kubectl(site geored.SiteName, command string) string {
+	return d.Clusters[site].Kubectl(command)
+}
