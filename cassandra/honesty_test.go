@@ -57,7 +57,6 @@ func TestHonesty(t *testing.T) {
 		cassandra.CheckNames:       {settings, hints, gossip, keyspaces},
 		cassandra.CheckView:        {settings, hints, gossip, keyspaces},
 		cassandra.CheckSchema:      {settings, hints, gossip, keyspaces},
-		cassandra.CheckTokens:      {settings, hints, gossip, keyspaces},
 		cassandra.CheckVersions:    {settings, hints, gossip, keyspaces},
 		cassandra.CheckGossip:      {settings, hints, keyspaces},
 		cassandra.CheckReplication: {settings, hints, gossip},

@@ -12,22 +12,14 @@ import (
 
 // onRealSites are the checks of which no unit test can take an answer away yet, each with the reason.
 var onRealSites = map[string]string{
-	"mesh/gateways":         asksPods,
-	"mesh/handshake":        asksPods,
-	"mesh/pods":             asksPods,
-	"mesh/services":         asksPods,
-	"mesh/tunnel":           asksPods,
-	"mesh/path-mtu":         asksPods,
-	"mesh/kilo-nodes":       asksPods,
-	"mesh/kilo-peers":       asksPods,
-	"dns/fetch":             asksPods,
-	"dns/name-servers":      asksPods,
-	"preflight/api-server":  asksPods,
-	"preflight/path":        asksPods,
-	"preflight/wireguard":   asksPods,
-	"preflight/permissions": asksReviews,
-	"preflight/dns-service": asksReviews,
-	"preflight/node-cache":  asksReviews,
+	"mesh/gateways":   asksPods,
+	"mesh/handshake":  asksPods,
+	"mesh/pods":       asksPods,
+	"mesh/services":   asksPods,
+	"mesh/tunnel":     asksPods,
+	"mesh/path-mtu":   asksPods,
+	"mesh/kilo-nodes": asksPods,
+	"mesh/kilo-peers": asksPods,
 }
 
 const (

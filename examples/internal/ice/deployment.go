@@ -174,11 +174,9 @@ func (d *Deployment) releases(site geored.SiteName) helm.Releases {
 
 // Install is the runbook of the guide's chapters 4.2 and 4.3.
 func (d *Deployment) Install() geored.Runbook {
-	stages := []geored.Stage{d.prepare(), d.annotate(), d.kilo(), d.peers(), d.tunnels(), d.tokens(), d.credentials(), d.dns()}
-	for i := range stages {
-		stages[i] = d.byHand(stages[i])
-	}
-	return geored.Runbook{Name: "ice-install", Stages: stages}
+	return geored.Runbook{Name: "ice-install", Stages: []geored.Stage{
+		d.prepare(), d.annotate(), d.kilo(), d.peers(), d.tunnels(), d.tokens(), d.credentials(), d.dns(),
+	}}
 }
 
 func stepID(stage string, site geored.SiteName, rest ...string) geored.StepID {
