@@ -60,7 +60,7 @@ func TestEachFaultIsFound(t *testing.T) {
 	const broken, whole = "dc1-coredns-0", "dc1-coredns-1"
 	all := func(v geored.Verdict) map[dnsfed.Case]geored.Verdict {
 		m := map[dnsfed.Case]geored.Verdict{}
-		for _, c := range dnsfed.Cases() {
+		for _, c := range federation(2).Cases() {
 			m[c] = v
 		}
 		return m
