@@ -86,9 +86,26 @@ func (p packets) largest(ctx context.Context) (int, error) {
 	if ok, err := p.passes(ctx, p.Min); err != nil || !ok {
 		return 0, errors.Join(fmt.Errorf("not even %d bytes reach %s and come back", p.Min, p.Address), err)
 	}
-	low, high := p.Min, p.Max // low passes
-	for low < high {
-		middle := (low + high + 1) / 2
+	low := p.Min
+	for {
+		found, err := p.between(ctx, low, p.Max)
+		if err != nil || found == p.Max {
+			return found, err
+		}
+		// A packet that was lost or late looks like a narrow path: the next size is asked for again, and waited for longer.
+		patient := p
+		patient.Tries, patient.Timeout = 2*p.Tries, 2*p.Timeout
+		ok, err := patient.passes(ctx, found+1)
+		if err != nil || !ok {
+			return found, err
+		}
+		low = found + 1
+	}
+}
+
+// between searches for the largest size that passes; low does. Most paths carry the largest of all, which is tried first.
+func (p packets) between(ctx context.Context, low, high int) (int, error) {
+	for middle := high; low < high; middle = (low + high + 1) / 2 {
 		ok, err := p.passes(ctx, middle)
 		if err != nil {
 			return 0, err

@@ -164,10 +164,16 @@ func Unsettled(site mesh.Site, nodes []Node, now time.Time) string {
 	for _, f := range faults {
 		return f.Field + ": " + f.Problem
 	}
+	holder := map[netip.Addr]string{}
 	for _, s := range segments {
 		if !s.leader.WireGuardIP.IsValid() {
 			return fmt.Sprintf("node %s: it has no WireGuard address yet", s.leader.Name)
 		}
+		// While nodes come and go, Kilo numbers them anew, each in its own time.
+		if other, twice := holder[s.leader.WireGuardIP.Addr()]; twice {
+			return fmt.Sprintf("node %s: its WireGuard address %s is that of node %s too, until Kilo has numbered them anew", s.leader.Name, s.leader.WireGuardIP.Addr(), other)
+		}
+		holder[s.leader.WireGuardIP.Addr()] = s.leader.Name
 		if !site.WireGuardCIDR.Contains(s.leader.WireGuardIP.Addr()) {
 			return fmt.Sprintf("node %s: its WireGuard address %s lies outside wireguardCIDR %s", s.leader.Name, s.leader.WireGuardIP, site.WireGuardCIDR)
 		}

@@ -144,6 +144,7 @@ func TestUnsettled(t *testing.T) {
 		"node dc1-1: Kilo checked in":    func(nodes []kilo.Node) { nodes[0].LastSeen = now.Add(-time.Minute) },
 		"no WireGuard address yet":       func(nodes []kilo.Node) { nodes[0].WireGuardIP = netip.Prefix{} },
 		"lies outside wireguardCIDR":     func(nodes []kilo.Node) { nodes[1].WireGuardIP = netip.MustParsePrefix("10.4.0.1/16") },
+		"is that of node dc1-1 too":      func(nodes []kilo.Node) { nodes[1].WireGuardIP = nodes[0].WireGuardIP },
 		"is not that of the site's oth":  func(nodes []kilo.Node) { nodes[1].Granularity = kilo.ByLocation },
 		"no node was read":               func(nodes []kilo.Node) { nodes[0].Site, nodes[1].Site = "dc9", "dc9" },
 	} {
