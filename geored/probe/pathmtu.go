@@ -93,13 +93,12 @@ func (p packets) largest(ctx context.Context) (int, error) {
 			return found, err
 		}
 		// A packet that was lost or late looks like a narrow path: the next size is asked for again, and waited for longer.
-		patient := p
-		patient.Tries, patient.Timeout = 2*p.Tries, 2*p.Timeout
-		ok, err := patient.passes(ctx, found+1)
+		p.Tries, p.Timeout = 2*p.Tries, 2*p.Timeout
+		ok, err := p.passes(ctx, found+1)
 		if err != nil || !ok {
 			return found, err
 		}
-		low = found + 1
+		low = found + 1 // the rest of the search is as patient
 	}
 }
 
