@@ -1,6 +1,9 @@
 package geored
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // EventKind is what an event tells.
 type EventKind string
@@ -12,7 +15,7 @@ const (
 	StepStarted  EventKind = "step-started"
 	StepApplying EventKind = "step-applying" // its effect is about to be applied
 	StepWaiting  EventKind = "step-waiting"  // Detail says for what; told once per reason
-	StepEnded    EventKind = "step-ended"
+	StepEnded    EventKind = "step-ended"    // Detail of one that failed is why
 	StageEnded   EventKind = "stage-ended"
 	RunFinished  EventKind = "run-finished"
 )
@@ -50,5 +53,9 @@ func (r *run) tellStep(kind EventKind, o *Outcome) {
 	if r.Observer == nil {
 		return
 	}
-	r.tell(Event{Kind: kind, Stage: o.Stage, Step: o.ID, Site: o.Site, Target: o.Target, Status: o.Status, Detail: o.Detail, Took: o.Took})
+	detail := o.Detail
+	if failed := new(StepError); errors.As(o.Err, &failed) {
+		detail = failed.Err.Error()
+	}
+	r.tell(Event{Kind: kind, Stage: o.Stage, Step: o.ID, Site: o.Site, Target: o.Target, Status: o.Status, Detail: detail, Took: o.Took})
 }

@@ -310,3 +310,18 @@ func TestEventsTellTheWholeStory(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
+
+func TestTheEndOfAFailedStepSaysWhy(t *testing.T) {
+	c := config(t)
+	var told string
+	c.Observer = func(e geored.Event) {
+		if e.Kind == geored.StepEnded {
+			told = e.Detail
+		}
+	}
+	refused := geored.Task{Step: step("a", "dc1"), Observe: func(context.Context) (geored.State, error) { return geored.State{}, nil },
+		Apply: func(context.Context) error { return errors.New("permission denied") }}
+	if _, err := book(refused).Run(t.Context(), c); err == nil || told != "permission denied" {
+		t.Errorf("told %q, %v", told, err)
+	}
+}
