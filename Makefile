@@ -69,8 +69,11 @@ lab: ## the laboratory's own tests
 	@$(GO) test -C internal/lab ./...
 	@$(GO) test -C internal/lab/labtest -count=1 -timeout 20m ./...
 
+# The steps in which CI kills ice-install: two of them, others with each commit. The drill takes them all.
+KILL_PART = $(shell expr $$(git rev-list --count HEAD) % 16)/16
+
 sites: ## the SDK and its programs on real sites
-	@$(GO) test -tags lab -count=1 -p 1 -timeout 30m ./geored/... ./mesh/... ./dnsfed/... ./creds/... ./examples/...
+	@GEOREDKIT_KILL_PART=$(KILL_PART) $(GO) test -tags lab -count=1 -p 1 -timeout 30m ./geored/... ./mesh/... ./dnsfed/... ./creds/... ./examples/...
 
 # The parts of the long store suites that CI runs on real servers.
 KAFKA_SAMPLE = CopiesUpToTheEnd|TransactionMarks|RetentionGap|RecreatedLongerWhileStopped|LinkCut|WorkerPaused|Groups|Canaries|Remirror
@@ -80,15 +83,16 @@ stores: ## objectstore on real MinIO and versitygw and on MinIO in two sites; pa
 	@$(GO) test -tags lab -count=1 -timeout 15m -run 'TestLive41/conform' ./cassandra/cassandratest
 	@$(GO) test -tags lab -count=1 -timeout 10m -run 'OfRealServers/^($(KAFKA_SAMPLE))$$' ./kafka/kafkatest
 
-drill: stores ## the store suites on real servers whole, Cassandra's and Kafka's too: about half an hour
+drill: stores ## the store suites on real servers whole, Cassandra's and Kafka's too, and ice-install killed in every step: about an hour
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 60m ./cassandra/...
-	@$(GO) test -tags lab -count=1 -timeout 60m ./kafka/kafkatest
+	@$(GO) test -tags lab -count=1 -p 1 -timeout 60m ./kafka/...
+	@$(GO) test -tags lab -count=1 -timeout 60m -run TestKilledInEveryStep ./examples/ice-install
 
 bench: ## ratios to a floor measured in the same run
 	@$(GO) test -run '^$$' -bench . -benchtime 3x ./geored/... ./mesh/...
 	@$(GO) test -tags lab -run '^$$' -bench StepEnds -benchtime 60x -timeout 20m ./mesh/kube
 	@$(GO) test -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./objectstore/s3
-	@$(GO) test -tags lab -run '^$$' -bench . -benchtime 3x -timeout 60m ./kafka/kafkatest
+	@$(GO) test -tags lab -run '^$$' -bench . -benchtime 3x -p 1 -timeout 60m ./kafka/...
 	@$(GO) test -tags lab -run '^$$' -bench BesideOthers -benchtime 5x -timeout 60m ./cassandra/cassandratest
 
 crds: ## Strimzi's definitions for the laboratory, by Strimzi's own generator
