@@ -8,30 +8,46 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// WriteText writes the document for a terminal: the verdict, a line per way from site to site with a verdict per area,
-// what failed or could not be told, and who, what and when.
+// WriteText writes the document as plain text: what [WriteSummary] does, then who, what and when.
 func WriteText(w io.Writer, d Document) error {
 	d = d.Whole()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s", strings.ToUpper(string(d.Verdict())), oneLine(strings.Join(d.summary(), "; ")))
+	d.writeSummaryText(&b)
+	d.writeFactsText(&b)
+	_, err := io.WriteString(w, b.String())
+	return wrapped("text", err)
+}
+
+// WriteSummary writes for a terminal: the verdict, a line per way from site to site with a verdict per area, what failed or
+// could not be told, and how many departures from its guide the document holds.
+func WriteSummary(w io.Writer, d Document) error {
+	d = d.Whole()
+	var b strings.Builder
+	d.writeSummaryText(&b)
+	if n := len(d.Departures); n > 0 {
+		fmt.Fprintf(&b, "\n%s from the guide stand in reports, each with its reason\n", plural(n, "departure"))
+	}
+	_, err := io.WriteString(w, b.String())
+	return wrapped("text", err)
+}
+
+func (d Document) writeSummaryText(b *strings.Builder) {
+	fmt.Fprintf(b, "%s  %s", strings.ToUpper(string(d.Verdict())), oneLine(strings.Join(d.summary(), "; ")))
 	if took := durationText(d.Took); took != "" {
-		fmt.Fprintf(&b, "  took %s", took)
+		fmt.Fprintf(b, "  took %s", took)
 	}
 	b.WriteString("\n")
-	matrixOf(d.Report).writeText(&b)
+	matrixOf(d.Report).writeText(b)
 	for _, o := range d.Run.Outcomes {
 		if !o.Status.IsDone() {
-			writeStepText(&b, o)
+			writeStepText(b, o)
 		}
 	}
 	for _, i := range worstFirst(d.Report.Findings) {
 		if f := d.Report.Findings[i]; f.Verdict != geored.Pass {
-			writeFindingText(&b, f)
+			writeFindingText(b, f)
 		}
 	}
-	d.writeFactsText(&b)
-	_, err := io.WriteString(w, b.String())
-	return wrapped("text", err)
 }
 
 func (m matrix) writeText(b *strings.Builder) {

@@ -93,8 +93,10 @@ func (s *session) writeUnproven(ctx context.Context, err error) error {
 // writeReports writes the result to standard output and the files of -report, all of them also when one fails.
 func (s *session) writeReports() error {
 	s.screen.clear()
-	extension := map[string]string{"text": ".txt", "json": ".json"}[s.Output]
-	return errors.Join(report.Write(s.stdout, extension, s.document), s.writeFiles())
+	if s.Output == "json" {
+		return errors.Join(report.Write(s.stdout, ".json", s.document), s.writeFiles())
+	}
+	return errors.Join(report.WriteSummary(s.stdout, s.document), s.writeFiles())
 }
 
 func (s *session) writeFiles() error {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -105,6 +106,10 @@ func (d *Deployment) phase(name string, phase creds.Phase, before func(mesh.Site
 		}
 		for _, step := range r.Steps(phase) {
 			step.Permanent = "the name servers over all sites read with it: rotate it instead"
+			for i, command := range step.Manual {
+				step.Manual[i] = d.kubectl(step.Site, strings.TrimPrefix(command, "kubectl "))
+			}
+			step.ManualUndo = nil
 			if before != nil {
 				step.Needs = append(step.Needs, before(site).ID)
 			}
