@@ -92,7 +92,8 @@ delete table ip %[1]s
 table ip %[1]s { chain out { type filter hook output priority 0;
 	ip daddr 127.%[2]s.0.0/16 tcp dport 7000 drop
 	ip saddr 127.%[2]s.0.0/16 tcp sport 7000 drop
-} }`, table, network))
+}
+}`, table, network))
 	mended := false
 	mend = func() {
 		if !mended {
