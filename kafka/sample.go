@@ -29,6 +29,7 @@ type Position struct {
 	Target    Log     `json:"target"`            // of the copy; zero: there is none yet
 	Next      int64   `json:"next"`              // offset that is copied next; -1: nothing was committed yet
 	Tail      Tail    `json:"tail,omitzero"`     // what lies from Next to the end; zero: nothing, or nobody looked
+	Unread    string  `json:"unread,omitempty"`  // why nobody could look
 	Problem   string  `json:"problem,omitempty"` // why the rest is not known
 }
 
@@ -129,8 +130,8 @@ func (r *Replication) bounds(ctx context.Context, m Mirror, positions []Position
 	}
 }
 
-// tails looks at what is not copied yet, in the few partitions where there is something. What cannot be looked at stays
-// unexplained and counts as waiting.
+// tails looks at what is not copied yet, in the few partitions where there is something. What cannot be looked at
+// counts as waiting, since nobody can tell when.
 func (r *Replication) tails(ctx context.Context, m Mirror, positions []Position) {
 	reader := r.sites[m.From].Records
 	if reader == nil {
@@ -139,8 +140,9 @@ func (r *Replication) tails(ctx context.Context, m Mirror, positions []Position)
 	for i := range positions {
 		p := &positions[i]
 		if from := p.from(); p.Problem == "" && from < p.Source.End {
-			if tail, err := reader.Tail(ctx, p.Partition, from, p.Source.End); err == nil {
-				p.Tail = tail
+			tail, err := reader.Tail(ctx, p.Partition, from, p.Source.End)
+			if p.Tail = tail; err != nil {
+				p.Tail, p.Unread = Tail{}, err.Error()
 			}
 		}
 	}

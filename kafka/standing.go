@@ -40,6 +40,8 @@ func (p Position) Stand(readCommitted bool, now, moved time.Time, limits Limits)
 		s.Verdict, s.Reason = geored.Fail, fmt.Sprintf("more than %d records wait", limits.Records)
 	case s.Age > limits.Age:
 		s.Verdict, s.Reason = geored.Fail, fmt.Sprintf("the oldest record waits for %s", geored.RoundDuration(s.Age))
+	case p.Unread != "":
+		s.Verdict, s.Reason = geored.Unknown, "the records that wait could not be looked at: "+p.Unread
 	case p.Tail.Oldest.IsZero() && moved.IsZero():
 		s.Verdict, s.Reason = geored.Unknown, "records wait and nothing tells since when: look again later"
 	default:

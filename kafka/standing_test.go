@@ -29,6 +29,7 @@ func TestStand(t *testing.T) {
 		{name: "truncated", position: Position{Source: Log{0, 5}, Next: 10}, verdict: geored.Fail, reason: "5 offsets before"},
 		{name: "waits, undated", position: Position{Source: Log{0, 9}, Next: 4}, verdict: geored.Unknown, waiting: 5},
 		{name: "waits, watched", position: Position{Source: Log{0, 9}, Next: 4}, moved: at(time.Second), verdict: geored.Pass, waiting: 5},
+		{name: "watched, and could not be looked at", position: Position{Source: Log{0, 9}, Next: 4, Unread: "timeout"}, moved: at(time.Second), verdict: geored.Unknown, waiting: 5, reason: "timeout"},
 		{name: "stalled", position: Position{Source: Log{0, 9}, Next: 4}, moved: at(time.Hour), verdict: geored.Fail, waiting: 5, reason: "stalled"},
 		{name: "young", position: Position{Source: Log{0, 9}, Next: 4, Tail: Tail{Records: 5, Complete: true, Oldest: at(time.Second)}}, verdict: geored.Pass, waiting: 5},
 		{name: "younger than the look", position: Position{Source: Log{0, 9}, Next: 4, Tail: Tail{Records: 5, Complete: true, Oldest: at(-time.Second)}}, verdict: geored.Pass, waiting: 5},
