@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,7 +84,7 @@ func startCassandra(ctx context.Context, dir string, args []string) (*Set, any, 
 		set.Stop()
 		return nil, nil, err
 	}
-	if ring.Control, err = c.control(set); err != nil {
+	if ring.Control, err = set.control(func(r *http.Request) error { return c.fault(set, r) }); err != nil {
 		set.Stop()
 		return nil, nil, err
 	}

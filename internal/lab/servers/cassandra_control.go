@@ -1,17 +1,13 @@
 package servers
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 )
 
 // cassandraState is what changes while a ring runs.
@@ -78,30 +74,11 @@ func (c cassandra) addresses() map[string]string {
 	return all
 }
 
-// control listens for faults until the set is stopped.
-func (c cassandra) control(set *Set) (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	var one sync.Mutex // faults come one at a time
-	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		one.Lock()
-		defer one.Unlock()
-		if err := c.fault(r.Context(), set, r); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-		}
-	})}
-	go func() { _ = server.Serve(listener) }()
-	set.AfterStop(func() { _ = server.Close() })
-	return "http://" + listener.Addr().String(), nil
-}
-
 // fault brings a fault about, or takes it away. A server is named by site and node, the first being 1; one that comes
 // back may have moved to another address, and take options for Java. It is stopped in peace: these servers do not flush
 // their system tables, so that a killed one would forget its schema.
-func (c cassandra) fault(ctx context.Context, set *Set, r *http.Request) error {
-	on := r.Method == http.MethodPost
+func (c cassandra) fault(set *Set, r *http.Request) error {
+	ctx, on := r.Context(), r.Method == http.MethodPost
 	switch name := r.FormValue("name"); name {
 	case "names-stale":
 		if c.state.stale = nil; on {

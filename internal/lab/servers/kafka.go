@@ -107,7 +107,7 @@ func (k *kafkaLab) start(ctx context.Context, sites int) (Kafka, error) {
 		ready.User, ready.PasswordFile, ready.CA = k.secret.user, k.secret.passwordFile, k.secret.caFile
 	}
 	var err error
-	ready.Control, err = k.control()
+	ready.Control, err = k.set.control(k.fault)
 	return ready, err
 }
 

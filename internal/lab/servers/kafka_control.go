@@ -4,37 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
 
-// control listens for faults until the set is stopped.
-func (k *kafkaLab) control() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	var one sync.Mutex // faults come one at a time
-	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		one.Lock()
-		defer one.Unlock()
-		if err := k.fault(r.Context(), r.FormValue("name"), r.FormValue("site"), r.FormValue("to"), r.Method == http.MethodPost); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-		}
-	})}
-	go func() { _ = server.Serve(listener) }()
-	k.set.AfterStop(func() { _ = server.Close() })
-	return "http://" + listener.Addr().String(), nil
-}
-
 // fault brings a fault about, or takes it away.
-func (k *kafkaLab) fault(ctx context.Context, name, site, to string, on bool) error {
+func (k *kafkaLab) fault(r *http.Request) error {
+	ctx, on := r.Context(), r.Method == http.MethodPost
+	name, site, to := r.FormValue("name"), r.FormValue("site"), r.FormValue("to")
 	s, err := k.site(site)
 	if err != nil {
 		return err
