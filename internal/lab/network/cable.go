@@ -84,7 +84,11 @@ func (f *Fabric) unplug(port string) error {
 	if err != nil {
 		return fmt.Errorf("cable %s: %w", port, err)
 	}
-	return f.links.LinkDel(link)
+	// The kernel takes the cable too when the node's namespace ends, and may have done so just now.
+	if err := f.links.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("cable %s: %w", port, err)
+	}
+	return nil
 }
 
 func setUp(links *netlink.Handle, name string, prefix netip.Prefix) error {
