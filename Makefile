@@ -34,7 +34,7 @@ staticcheck:
 	@for m in $(MODULES); do (cd $$m && $(STATICCHECK) ./...) || exit 1; done
 
 unit:
-	@$(GO) test ./...
+	@$(GO) test -parallel 8 ./...
 	@for m in $(MODULES); do $(GO) test -C $$m ./... || exit 1; done
 
 tidy: ## after a change of go.mod: the modules beside the SDK follow
@@ -63,7 +63,7 @@ capabilities:
 	@$(GO) run -C internal/lab . check
 
 race:
-	@$(GO) test -race $(LIBRARIES) ./internal/cli/...
+	@$(GO) test -race -parallel 8 $(LIBRARIES) ./internal/cli/...
 
 lab: ## the laboratory's own tests
 	@$(GO) test -C internal/lab ./...
