@@ -84,6 +84,9 @@ func TestChecks(t *testing.T) {
 		{"keyspaces closed", cassandra.CheckReplication, func(r *cassandratest.Ring) { second(r).CloseTable("system_schema.keyspaces", true) }, geored.Unknown, "read system_schema.keyspaces"},
 		{"hints wait", cassandra.CheckHints, func(r *cassandratest.Ring) { first(r).KeepHints(second(r), 3) }, geored.Warn, "3 files of hints"},
 		{"hints off", cassandra.CheckHints, func(r *cassandratest.Ring) { first(r).Set("hinted_handoff_enabled", "false") }, geored.Fail, "keeps no hints"},
+		{"no hint window", cassandra.CheckHints, func(r *cassandratest.Ring) { first(r).Set("max_hint_window", "0ms") }, geored.Fail, "its window is zero"},
+		{"hint window unknown", cassandra.CheckHints, func(r *cassandratest.Ring) { first(r).Set("max_hint_window", "long") }, geored.Unknown, "is no duration"},
+		{"settings closed", cassandra.CheckHints, func(r *cassandratest.Ring) { first(r).CloseTable("system_views.settings", true) }, geored.Unknown, "read system_views.settings"},
 		{"hints closed", cassandra.CheckHints, func(r *cassandratest.Ring) { second(r).CloseTable("system_views.pending_hints", true) }, geored.Unknown, "read system_views.pending_hints"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -126,6 +126,7 @@ func (silent) Println(...any)        {}
 func TestLive41(t *testing.T) {
 	r := start(t)
 	t.Run("conform", func(t *testing.T) { cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 1)) })
+	t.Run("types", func(t *testing.T) { types(t, r, nil) })
 	for _, part := range []struct {
 		name   string
 		faults []fault
@@ -139,6 +140,7 @@ func TestLive41(t *testing.T) {
 func TestLive50(t *testing.T) {
 	r := start(t, "-version", "5.0")
 	t.Run("conform", func(t *testing.T) { cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 1)) })
+	t.Run("types", func(t *testing.T) { types(t, r, map[string]string{"vector<float, 3>": "[1, 2.5, 3]"}) })
 	t.Run("repair", func(t *testing.T) { faults(t, r, repairFaults) })
 }
 
