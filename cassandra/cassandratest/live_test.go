@@ -3,6 +3,8 @@
 package cassandratest_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"net/url"
 	"os"
@@ -29,7 +31,7 @@ type ring struct {
 			Nodetool []string
 		}
 	}
-	User, PasswordFile, Control string
+	User, PasswordFile, CAFile, Control string
 }
 
 // start starts a real ring for a test.
@@ -47,6 +49,14 @@ func (r ring) config(t testing.TB) cassandra.Config {
 		t.Fatal(err)
 	}
 	c := cassandra.Config{User: r.User, Password: cassandra.Password(password)}
+	if r.CAFile != "" {
+		certificate, err := os.ReadFile(r.CAFile)
+		roots := x509.NewCertPool()
+		if err != nil || !roots.AppendCertsFromPEM(certificate) {
+			t.Fatalf("%s: %v", r.CAFile, err)
+		}
+		c.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
 	for _, s := range r.Sites {
 		c.Sites = append(c.Sites, cassandra.Site{Name: s.Name, Nodes: []string{s.Nodes[0].Address}})
 	}
@@ -116,6 +126,7 @@ func (silent) Println(...any)        {}
 func TestLive41(t *testing.T) {
 	r := start(t)
 	t.Run("conform", func(t *testing.T) { cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 1)) })
+	t.Run("types", func(t *testing.T) { types(t, r, nil) })
 	for _, part := range []struct {
 		name   string
 		faults []fault
@@ -129,10 +140,17 @@ func TestLive41(t *testing.T) {
 func TestLive50(t *testing.T) {
 	r := start(t, "-version", "5.0")
 	t.Run("conform", func(t *testing.T) { cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 1)) })
+	t.Run("types", func(t *testing.T) { types(t, r, map[string]string{"vector<float, 3>": "[1, 2.5, 3]"}) })
 	t.Run("repair", func(t *testing.T) { faults(t, r, repairFaults) })
 }
 
 func TestLiveTwoNodesInEachSite(t *testing.T) {
 	r := start(t, "-nodes", "2")
 	cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 2))
+}
+
+// TestLiveTLS is for a ring whose servers speak to clients by TLS only.
+func TestLiveTLS(t *testing.T) {
+	r := start(t, "-tls")
+	cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 1))
 }
