@@ -30,7 +30,7 @@ const (
 var Namespaces = []string{"ice-arcus", "ice-cassandra", "ice-kafka", "ice-minio", "ice-rallypoint"}
 
 // Stores are what a laboratory must be started with.
-var Stores = []string{"minio", "kafka", "cassandra"}
+var Stores = []string{"ice"}
 
 // ICE is the release in all sites.
 type ICE struct {
