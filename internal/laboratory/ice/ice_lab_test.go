@@ -85,10 +85,7 @@ func restartedKsqldb(t *testing.T, i *ice.ICE) {
 	if s, err := ask(); err != nil || len(s.Topics) != 0 {
 		t.Errorf("one that was started before the topics: %+v %v", s, err)
 	}
-	err := i.Clusters["dc1"].Client().CoreV1().Pods("ice-kafka").DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "run=ksqldb"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	i.Restart("dc1", "ice-kafka", "run=ksqldb")
 	i.Await("ksqldb reads the other site's records", func() (string, bool) {
 		s, err := ask()
 		return fmt.Sprintf("%+v %v", s, err), err == nil && len(s.Topics) == 1 && s.Topics[0] == "dc2.messages" && s.Records == 10

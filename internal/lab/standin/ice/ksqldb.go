@@ -64,7 +64,7 @@ func (s settings) topicsNow(ctx context.Context, wanted *regexp.Regexp) (found [
 		if err != nil {
 			return err
 		}
-		found = found[:0]
+		found = []string{} // and not null
 		for _, name := range topics.Names() {
 			if wanted.MatchString(name) {
 				found = append(found, name)
