@@ -103,7 +103,7 @@ func (r *Replication) OutageLimits(ctx context.Context, m Mirror) ([]OutageLimit
 	slices.Sort(topics)
 	kept, err := r.sites[m.From].Brokers.Retention(ctx, slices.Compact(topics))
 	if err != nil {
-		return nil, fmt.Errorf("site %s: %w", m.From, err)
+		return nil, at(m.From, err)
 	}
 	limits := make([]OutageLimit, len(s.Positions))
 	for i, p := range s.Positions {
