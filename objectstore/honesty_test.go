@@ -36,7 +36,9 @@ func (s recordedStore) Bucket(ctx context.Context, name string) (objectstore.Buc
 func (s recordedStore) List(ctx context.Context, q objectstore.Query) (objectstore.Page, error) {
 	// Folded listings only part the work; without them it is one part.
 	if q.Delimiter == "" {
-		if err := s.answers.Answer(s.question("list", q)); err != nil {
+		asked := q
+		asked.Room = nil
+		if err := s.answers.Answer(s.question("list", asked)); err != nil {
 			return objectstore.Page{}, err
 		}
 	}
@@ -136,5 +138,25 @@ func TestHonestSiteReplication(t *testing.T) {
 		return []geored.Check{objectstore.SiteReplicationCheck(
 			objectstore.ReplicatedSite{Name: "dc1", Store: silentReplicator{answers, "dc1"}},
 			objectstore.ReplicatedSite{Name: "dc2", Store: silentReplicator{answers, "dc2"}})}
+	})
+}
+
+// silentRules is a server with one rule that works.
+type silentRules struct {
+	objectstore.Replicator
+	answers *geotest.Recorded
+	site    geored.SiteName
+}
+
+func (s silentRules) Replication(context.Context, string) ([]objectstore.ReplicationTarget, error) {
+	return []objectstore.ReplicationTarget{{Target: "arn", Deletes: true, Existing: true}}, s.answers.Answer(string(s.site))
+}
+
+// With what a server says of its rules removed, bucket replication does not pass.
+func TestHonestReplication(t *testing.T) {
+	geotest.Honest(t, objectstore.CheckReplication, func(answers *geotest.Recorded) []geored.Check {
+		return []geored.Check{objectstore.ReplicationCheck("files",
+			objectstore.ReplicatingSite{Name: "dc1", Store: silentRules{nil, answers, "dc1"}},
+			objectstore.ReplicatingSite{Name: "dc2", Store: silentRules{nil, answers, "dc2"}})}
 	})
 }
