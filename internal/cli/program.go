@@ -206,6 +206,9 @@ func (s *session) carryOut(ctx context.Context, d Deployment) (int, error) {
 	if err != nil {
 		return ExitUnknown, errors.Join(err, s.writeUnproven(ctx, err))
 	}
+	if reviewer, ok := d.(Reviewer); ok {
+		proof = reviewer.Review(proof)
+	}
 	s.document.Report = proof
 	if ctx.Err() != nil {
 		s.document.Problem = context.Cause(ctx).Error()
