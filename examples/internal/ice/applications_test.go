@@ -21,6 +21,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/geotest"
 	"github.com/georedkit/georedkit/geored/kube/helm"
+	"github.com/georedkit/georedkit/geored/probe"
 	"github.com/georedkit/georedkit/objectstore"
 )
 
@@ -414,6 +415,12 @@ func TestHonestApplicationChecks(t *testing.T) {
 	honest(t, CheckPods, all, func(_ geored.Target, all map[string][]corev1.Pod) geored.Finding { return judgeAllPods(all) })
 	for _, c := range documentedChecks {
 		honest(t, c.id, said{true, "shown"}, func(_ geored.Target, s said) geored.Finding { return judgeSaid(s) })
+	}
+	honest(t, CheckMulticast, probe.LinkAnswer{Present: true, Up: true, Multicast: true}, func(t geored.Target, a probe.LinkAnswer) geored.Finding { return judgeLink(t.Name, "eth0", a) })
+	for _, a := range []probe.LinkAnswer{{}, {Present: true, Multicast: true}, {Present: true, Up: true}} {
+		if f := judgeLink("n", "eth0", a); f.Verdict != geored.Fail {
+			t.Errorf("%+v: %+v", a, f)
+		}
 	}
 	if f := judgeRows(nil, nil, []geored.Target{{Site: "dc1"}}); f.Verdict == geored.Pass {
 		t.Errorf("no table compared: %+v", f)
