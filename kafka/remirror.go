@@ -68,14 +68,14 @@ func (r *Replication) Remirror(ctx context.Context, plan Remirroring, confirm in
 	}
 	connector := plan.Mirror.Connector(SourceConnector)
 	if err := control.Stop(ctx, connector); err != nil {
-		return fmt.Errorf("site %s: %w", plan.Mirror.To, err)
+		return at(plan.Mirror.To, err)
 	}
 	err := r.forget(ctx, plan, connector)
 	// A connector that stays stopped is worse than one whose positions stay.
 	resuming, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.budget)
 	defer cancel()
 	if err := errors.Join(err, control.Resume(resuming, connector)); err != nil {
-		return fmt.Errorf("site %s: %w", plan.Mirror.To, err)
+		return at(plan.Mirror.To, err)
 	}
 	return r.until(ctx, "copied again", func() error { return r.isCopied(ctx, plan) })
 }
