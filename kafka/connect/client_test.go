@@ -74,6 +74,9 @@ func TestSettingsRedact(t *testing.T) {
 	if s["source.cluster.sasl.jaas.config"] != "hunter2" {
 		t.Fatal("the value itself is gone")
 	}
+	if connect.Redacted != geored.Redacted {
+		t.Errorf("%s is not the SDK's mark %s", connect.Redacted, geored.Redacted)
+	}
 	written, _ := json.Marshal(connectors[0])
 	for _, shown := range []string{fmt.Sprint(s), fmt.Sprintf("%#v %+v %s %q", s, connectors[0], s, s), s.LogValue().String(), string(written)} {
 		if strings.Contains(shown, "hunter2") {
