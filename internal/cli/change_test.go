@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/geotest"
@@ -152,6 +155,41 @@ func TestASecondRunnerIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.wants(ExitPass, "PASS")
+}
+
+// leased is a deployment whose lock a runner on another machine holds.
+type leased struct{ deployment }
+
+func (leased) Lock(geored.Holder) geored.Lock { return alive{} }
+
+// alive is a lock whose holder shows that it lives, after a while.
+type alive struct{ geored.Lock }
+
+func (alive) Acquire(ctx context.Context) error {
+	since := time.Date(2026, 3, 14, 9, 0, 0, 0, time.UTC)
+	held := &geored.HeldError{Where: "site dc1: lease kube-system/test", Holder: geored.Holder{Owner: "anna@host1", What: "test", Since: since}}
+	geored.AwaitLock(ctx, held, since.Add(15*time.Second))
+	return held
+}
+
+func TestARunnerOnAnotherMachineIsShownWhileItIsAwaited(t *testing.T) {
+	var world geotest.World
+	topology, events := filepath.Join(t.TempDir(), "topology.yaml"), filepath.Join(t.TempDir(), "events")
+	if err := os.WriteFile(topology, []byte("sites: []"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program := Program{Name: "test", Open: func([]byte, Options) (Deployment, error) { return leased{deployment{world: &world}}, nil }}
+	var out, said bytes.Buffer
+	code := program.Run(t.Context(), []string{"-topology", topology, "-probe-image", "registry.example.org/probe:1", "-journal", t.TempDir(), "-yes", "-events", events}, strings.NewReader(""), &out, &said)
+	const holder = "site dc1: lease kube-system/test is held by anna@host1 for test since 2026-03-14T09:00:00Z"
+	if code != ExitUnknown || world.There("mesh/dc1") || strings.Count(said.String(), holder) != 2 ||
+		!strings.Contains(said.String(), "  lock         "+holder+"; it ends at 2026-03-14T09:00:15Z unless its holder lives\n") {
+		t.Errorf("exit code %d\n%s", code, said.String())
+	}
+	text, err := os.ReadFile(events)
+	if err != nil || !strings.Contains(string(text), `"kind":"lock-awaited"`) || !strings.Contains(string(text), `"until":"2026-03-14T09:00:15Z"`) {
+		t.Errorf("%s, %v", text, err)
+	}
 }
 
 func TestAJournalInClustersThatKeepNone(t *testing.T) {
