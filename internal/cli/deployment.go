@@ -35,3 +35,9 @@ type Recorder interface {
 type Departer interface {
 	Departures() []report.Departure
 }
+
+// Attendant looks on while its runbook runs, and may end the run: watched is the context that the run gets. stop is called
+// when the run has come to its end, before the proof.
+type Attendant interface {
+	Attend(ctx context.Context, journal geored.Journal) (watched context.Context, stop func())
+}

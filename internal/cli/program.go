@@ -26,6 +26,8 @@ type Program struct {
 	// Lint reads files that an operator already has, and connects to nothing. topology is empty when none is named. zero:
 	// the program has no -lint.
 	Lint func(folder fs.FS, topology []byte) (geored.Faults, error)
+	// Flags adds the program's own. zero: it has none.
+	Flags func(*flag.FlagSet)
 }
 
 // Renderer is a [Deployment] that can write what it would install, for -render.
@@ -52,7 +54,7 @@ var errInterrupted = errors.New("interrupted")
 
 // Run is [Program.Main] for tests: it gives the exit code.
 func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	options, err := parse(p.Name, args, stderr)
+	options, err := p.parse(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return ExitPass

@@ -65,6 +65,9 @@ func (c *cassandraRecovery) read(ctx context.Context) ([]Evidence, func(Outage) 
 		limits.Unknown = append(limits.Unknown, geored.Silence{Target: geored.Target{Name: storeCassandra}, Reason: err.Error()})
 	}
 	return hintEvidence(limits), func(o Outage) ([]Decision, error) {
+		if len(limits.Tables) == 0 {
+			return nil, fmt.Errorf("no node tells its limits, nor which keyspaces there are: %v", limits.Unknown)
+		}
 		decisions := DecideCassandra(o, limits)
 		for i, d := range decisions {
 			if d.Cure == RebuildCure && !slices.Contains(c.Sites, c.Away) {

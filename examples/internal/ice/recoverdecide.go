@@ -36,7 +36,8 @@ type Decision struct {
 	Because []string `json:"because"`           // the inequalities that decided, the limits as they were read
 	Without string   `json:"without"`           // what happens when it is left out
 	Seen    []string `json:"seen,omitempty"`    // what else was seen; it may change from minute to minute
-	Unknown []string `json:"unknown,omitempty"` // limits that nobody could tell
+	Unknown []string `json:"unknown,omitempty"` // limits that cannot be told, whoever is asked
+	Silent  []string `json:"silent,omitempty"`  // who was asked for a limit and gave no answer, and why
 	// Confirm is the value that a person must give before it is carried out. Zero: none is asked for.
 	Confirm string `json:"confirm,omitempty"`
 }
@@ -77,7 +78,7 @@ func decideKeyspace(o Outage, limits cassandra.Limits, keyspace string) Decision
 	limits.Tables = slices.DeleteFunc(slices.Clone(limits.Tables), func(t cassandra.TableLimits) bool { return t.Keyspace != keyspace })
 	cure, reasons := limits.Cure(o.Most)
 	for _, u := range limits.Unknown {
-		d.Unknown = append(d.Unknown, u.Target.String()+": "+u.Reason)
+		d.Silent = append(d.Silent, u.Target.String()+": "+u.Reason)
 	}
 	for _, reason := range reasons {
 		d.Because = append(d.Because, fmt.Sprintf("outage %s > %s", o, reason))
@@ -126,9 +127,9 @@ func DecideMirror(o Outage, f MirrorFacts) Decision {
 		}
 		switch kept, ok := f.Retention[p.Topic]; {
 		case p.Problem != "":
-			d.Unknown = append(d.Unknown, p.String()+": "+p.Problem)
+			d.Silent = append(d.Silent, p.String()+": "+p.Problem)
 		case !ok:
-			d.Unknown = append(d.Unknown, p.Topic+": its retention is not known")
+			d.Silent = append(d.Silent, p.Topic+": its retention is not known")
 		case kept.Delete && kept.Time >= 0 && o.Most > kept.Time:
 			short = append(short, fmt.Sprintf("outage %s > retention.ms %s of %s", o, kept.Time, p.Topic))
 		case kept.Compact && o.Most > kept.Tombstones:
@@ -138,10 +139,10 @@ func DecideMirror(o Outage, f MirrorFacts) Decision {
 		}
 	}
 	if f.Err != nil {
-		d.Unknown = append(d.Unknown, f.Err.Error())
+		d.Silent = append(d.Silent, f.Err.Error())
 	}
 	short = unique(short)
-	d.Unknown = unique(d.Unknown)
+	d.Unknown, d.Silent = unique(d.Unknown), unique(d.Silent)
 	switch failed := f.Status.Verdict == geored.Fail; {
 	case len(lost) > 0:
 		d.Cure, d.Because, d.Without = LostCure, lost, "records that the source removed before they were copied are missing at the other site for good, and lag 0 hides it"
@@ -149,7 +150,7 @@ func DecideMirror(o Outage, f MirrorFacts) Decision {
 		d.Cure, d.Because = RestartCure, []string{"Connect says that a connector or task FAILED, and what failed stays so"}
 		d.Without = "nothing is mirrored until somebody restarts it"
 		d.Because = append(d.Because, short...)
-	case len(d.Unknown) > 0 || len(f.Positions) == 0 || len(short) > 0:
+	case len(d.Unknown)+len(d.Silent) > 0 || len(f.Positions) == 0 || len(short) > 0:
 		d.Cure, d.Because = ProveCure, short
 		d.Without = "records that were removed before they were copied stay unnoticed: lag is 0 after that too"
 		if len(short) == 0 {
@@ -175,7 +176,7 @@ func DecideSearch(o Outage, f SearchFacts) Decision {
 		Without: "searches at one site do not find what was written at the other, until the job's own day comes"}
 	switch {
 	case f.Err != nil:
-		d.Unknown, d.Because = []string{f.Err.Error()}, []string{"when it was filled is not known"}
+		d.Silent, d.Because = []string{f.Err.Error()}, []string{"when it was filled is not known"}
 	case f.Filled.IsZero():
 		d.Because = []string{"it is not known to have been filled ever"}
 	default:
@@ -223,7 +224,7 @@ func DecideObjects(o Outage, f ObjectFacts) (Decision, error) {
 		d.Seen = append(d.Seen, finding.Message)
 	}
 	if f.Err != nil {
-		d.Unknown = append(d.Unknown, f.Err.Error())
+		d.Silent = append(d.Silent, f.Err.Error())
 	}
 	if n := len(f.Conflicts); n > 0 {
 		d.Because = append(d.Because, fmt.Sprintf("%d objects were changed at both sites, such as %s: a restarted mirror keeps one version and does not say which", n, f.Conflicts[0]))

@@ -113,7 +113,7 @@ func TestDecideMirror(t *testing.T) {
 			t.Errorf("%s: %+v", name, d)
 		}
 		f.Retention = nil
-		if d := DecideMirror(away(c.outage), f); c.want == AwaitCure && (d.Cure != ProveCure || len(d.Unknown) == 0) {
+		if d := DecideMirror(away(c.outage), f); c.want == AwaitCure && (d.Cure != ProveCure || len(d.Silent) == 0) {
 			t.Errorf("%s, retention not known: %+v", name, d)
 		}
 	}
