@@ -16,7 +16,7 @@ import (
 
 func main() {
 	o := &ice.RecoveryOptions{}
-	cli.Program{Name: "ice-recover", Flags: func(f *flag.FlagSet) { flags(f, o) },
+	cli.Program{Name: "ice-recover", Whole: ice.LaboratoryApplications, Stores: ice.LaboratoryStores(), Flags: func(f *flag.FlagSet) { flags(f, o) },
 		Open: func(text []byte, common cli.Options) (cli.Deployment, error) { return open(text, common, *o) }}.Main()
 }
 

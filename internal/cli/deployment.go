@@ -41,3 +41,8 @@ type Departer interface {
 type Attendant interface {
 	Attend(ctx context.Context, journal geored.Journal) (watched context.Context, stop func())
 }
+
+// Reviewer looks at a whole report once more: at what one check says against what another does.
+type Reviewer interface {
+	Review(geored.Report) geored.Report
+}

@@ -224,10 +224,10 @@ func newSites(t *testing.T, names ...geored.SiteName) *sitesRig {
 		{Name: "id", Type: "text", Kind: cassandratest.PartitionKey}, {Name: "object_key", Type: "text"}}})
 	r.mirrors = &fakeMirrors{rig: r, started: map[geored.SiteName]time.Time{}, marks: map[geored.SiteName]string{}}
 	r.index = &fakeIndex{rows: map[geored.SiteName][]Reference{}, documents: map[geored.SiteName]map[string]bool{}}
-	r.index.objects = func(site geored.SiteName, key string) bool { return r.objects[site].Has(mirroredBucket, key) }
+	r.index.objects = func(site geored.SiteName, key string) bool { return r.objects[site].Has(filesBucket, key) }
 	for _, name := range names {
 		kafkatest.Seed(t.Context(), t, r.kafka.Access(name)).Create("events", 1)
-		r.objects[name] = objecttest.New(t, []string{mirroredBucket})
+		r.objects[name] = objecttest.New(t, []string{filesBucket})
 		r.mirrors.started[name] = time.Now().Add(-30 * day)
 		r.index.documents[name] = map[string]bool{}
 	}
@@ -240,7 +240,7 @@ func (r *sitesRig) everywhere(ids ...string) {
 	for _, id := range ids {
 		r.ring.Insert("dev.message", id, "object-"+id)
 		for _, name := range r.names {
-			r.objects[name].Put(mirroredBucket, "object-"+id, id)
+			r.objects[name].Put(filesBucket, "object-"+id, id)
 			r.index.rows[name] = append(r.index.rows[name], Reference{id, "object-" + id, "doc-" + id})
 		}
 	}
@@ -249,7 +249,7 @@ func (r *sitesRig) everywhere(ids ...string) {
 // during writes a message that reached one site alone.
 func (r *sitesRig) during(site geored.SiteName, id string) {
 	r.ring.InsertAt(site, "dev.message", id, "object-"+id)
-	r.objects[site].Put(mirroredBucket, "object-"+id, id)
+	r.objects[site].Put(filesBucket, "object-"+id, id)
 	kafkatest.Seed(r.t.Context(), r.t, r.kafka.Access(site)).Write("events", []byte(id), []byte(id))
 	for _, name := range r.names { // once Cassandra is together, all have it
 		r.index.rows[name] = append(r.index.rows[name], Reference{id, "object-" + id, "doc-" + id})
@@ -381,7 +381,7 @@ func TestRecoverOutages(t *testing.T) {
 						t.Errorf("%s: %d repairs of dev, want %d", name, n, c.repairs)
 					}
 					for _, id := range []string{"a", "d", "e"} {
-						if !r.objects[name].Has(mirroredBucket, "object-"+id) {
+						if !r.objects[name].Has(filesBucket, "object-"+id) {
 							t.Errorf("%s lacks object-%s", name, id)
 						}
 					}
@@ -438,7 +438,7 @@ func TestRebuildNeedsItsConfirmation(t *testing.T) {
 	if r.tool.count("rebuild -ks dev") != 1 {
 		t.Errorf("%q", r.tool.calls)
 	}
-	if !find(report, CheckRows, "dev.message") {
+	if !find(report, CheckSameRows, "dev.message") {
 		t.Error("no finding speaks of the table")
 	}
 }
@@ -658,8 +658,8 @@ func TestTheProofFindsWhatDiffers(t *testing.T) {
 		text        string
 		spoil, mend func()
 	}{
-		"a row":      {CheckRows, "id = 'b': dc1 has it", func() { r.ring.DeleteAt("dc2", "dev.message", "b") }, func() { r.ring.Insert("dev.message", "b", "object-b") }},
-		"an object":  {CheckObjects, "files/object-b", func() { r.objects["dc2"].Put(mirroredBucket, "object-b", "x") }, func() { r.objects["dc2"].Put(mirroredBucket, "object-b", "b") }},
+		"a row":      {CheckSameRows, "id = 'b': dc1 has it", func() { r.ring.DeleteAt("dc2", "dev.message", "b") }, func() { r.ring.Insert("dev.message", "b", "object-b") }},
+		"an object":  {CheckObjects, "files/object-b", func() { r.objects["dc2"].Put(filesBucket, "object-b", "x") }, func() { r.objects["dc2"].Put(filesBucket, "object-b", "b") }},
 		"a document": {CheckIndex, "row b names document doc-b", func() { delete(r.index.documents["dc1"], "doc-b") }, func() { r.index.documents["dc1"]["doc-b"] = true }},
 		"a stray":    {CheckIndex, "document doc-z belongs to no row", func() { r.index.documents["dc2"]["doc-z"] = true }, func() { delete(r.index.documents["dc2"], "doc-z") }},
 		"a reference": {CheckReferences, "row q names object object-q", func() { r.index.rows["dc1"] = append(r.index.rows["dc1"], Reference{"q", "object-q", "doc-b"}) },
@@ -704,7 +704,7 @@ func TestRecoveryHonesty(t *testing.T) {
 	honest(t, CheckRecords, []kafka.Comparison{{Matched: 1}}, judgeRecords)
 
 	r := newSites(t, "dc1", "dc2")
-	geotest.Honest(t, CheckRows, func(recorded *geotest.Recorded) []geored.Check {
+	geotest.Honest(t, CheckSameRows, func(recorded *geotest.Recorded) []geored.Check {
 		x := r.recovery(OutageSaid{Length: time.Minute})
 		x.note.Decisions = []Decision{{Store: storeCassandra, Part: "keyspace dev"}}
 		store := x.Cassandra(CassandraStore{Open: func(context.Context) (*cassandra.Cluster, error) {

@@ -59,7 +59,7 @@ func (c *cassandraRecovery) ringTask() geored.Task {
 func (c *cassandraRecovery) isWhole(ctx context.Context) (state geored.State, err error) {
 	err = c.with(ctx, func(ring *cassandra.Cluster) error {
 		checks := slices.DeleteFunc(ring.Checks(), func(check geored.Check) bool { return !slices.Contains(whole, check.ID) })
-		state, err = proven(ctx, c.clock(), checks, "")
+		state, err = proves(ctx, c.clock(), checks, "")
 		return err
 	})
 	return state, err
@@ -213,7 +213,7 @@ func (c *cassandraRecovery) rebuild(ctx context.Context, keyspace string) error 
 
 // checks hold every row of every site against the others', for the report.
 func (c *cassandraRecovery) checks() []geored.Check {
-	return []geored.Check{{ID: CheckRows, Title: "all sites hold the same rows", Run: func(ctx context.Context) []geored.Finding {
+	return []geored.Check{{ID: CheckSameRows, Title: "all sites hold the same rows", Run: func(ctx context.Context) []geored.Finding {
 		var findings []geored.Finding
 		err := c.with(ctx, func(ring *cassandra.Cluster) error {
 			for _, d := range c.decided(storeCassandra) {
@@ -222,7 +222,7 @@ func (c *cassandraRecovery) checks() []geored.Check {
 					return err
 				}
 				for _, table := range found {
-					findings = append(findings, judgeRows(table))
+					findings = append(findings, judgeTable(table))
 				}
 			}
 			return nil
@@ -234,11 +234,11 @@ func (c *cassandraRecovery) checks() []geored.Check {
 	}}}
 }
 
-// CheckRows is the check that all sites hold the same rows.
-const CheckRows geored.CheckID = "recover/rows"
+// CheckSameRows is the check that all sites hold the same rows.
+const CheckSameRows geored.CheckID = "recover/rows"
 
-// judgeRows says how a table was compared, how much of it, and which rows differ.
-func judgeRows(table cassandra.Comparison) geored.Finding {
+// judgeTable says how a table was compared, how much of it, and which rows differ.
+func judgeTable(table cassandra.Comparison) geored.Finding {
 	f := geored.Finding{Verdict: table.Equality.Verdict(), Message: table.String()}
 	for _, part := range table.Coverage {
 		f.Asked = append(f.Asked, geored.Target{Site: part.Site, Name: "table " + table.Table.String()})

@@ -147,7 +147,7 @@ func DecideMirror(o Outage, f MirrorFacts) Decision {
 	case len(lost) > 0:
 		d.Cure, d.Because, d.Without = LostCure, lost, "records that the source removed before they were copied are missing at the other site for good, and lag 0 hides it"
 	case failed:
-		d.Cure, d.Because = RestartCure, []string{"Connect says that a connector or task FAILED, and what failed stays so"}
+		d.Cure, d.Because = RestartCure, []string{"not every connector and task of it is RUNNING, and what FAILED stays so until it is restarted"}
 		d.Without = "nothing is mirrored until somebody restarts it"
 		d.Because = append(d.Because, short...)
 	case len(d.Unknown)+len(d.Silent) > 0 || len(f.Positions) == 0 || len(short) > 0:
@@ -202,7 +202,7 @@ type ObjectFacts struct {
 
 // DecideObjects decides for the buckets.
 func DecideObjects(o Outage, f ObjectFacts) (Decision, error) {
-	d := Decision{Store: storeObjects, Part: "bucket " + mirroredBucket, Cure: AwaitCure}
+	d := Decision{Store: storeObjects, Part: "bucket " + filesBucket, Cure: AwaitCure}
 	var survived []string
 	for _, site := range f.Sites {
 		if started := f.Started[site]; started.IsZero() {

@@ -15,31 +15,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/georedkit/georedkit/cassandra"
-	cassandrakube "github.com/georedkit/georedkit/cassandra/kube"
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/geored/probe"
 	"github.com/georedkit/georedkit/kafka"
-	"github.com/georedkit/georedkit/kafka/broker"
 	"github.com/georedkit/georedkit/kafka/connect"
-	"github.com/georedkit/georedkit/kafka/stream"
 	strimzikube "github.com/georedkit/georedkit/kafka/strimzi/kube"
 	"github.com/georedkit/georedkit/mesh"
 	meshkube "github.com/georedkit/georedkit/mesh/kube"
-	objectkube "github.com/georedkit/georedkit/objectstore/kube"
-	"github.com/georedkit/georedkit/objectstore/s3"
-)
-
-// ICE's own names (guide 000, 4.4 and 5).
-const (
-	namespaceApplications = "ice-arcus"
-	namespaceCassandra    = "ice-cassandra"
-	namespaceKafka        = "ice-kafka"
-	namespaceObjects      = "ice-minio"
-	secretCassandra       = "cassandra-credentials"
-	secretObjects         = "minio-credentials"
-	mirrorDeployment      = "minio-mirror"
 )
 
 // RecoveryOptions are what an operator says of an outage.
@@ -53,14 +36,44 @@ type RecoveryOptions struct {
 // Recovery binds the stores of ICE, as they are installed in the sites, to a recovery. It reads the stores' credentials
 // and connects to nothing else.
 func (d *Deployment) Recovery(ctx context.Context, o RecoveryOptions) (*Recovery, error) {
-	stores := Stores{Clusters: d.inOrder()}
-	r, err := stores.Recovery(ctx, o)
+	r, err := d.RecoverStores(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	r.Gates = d.recoveryGates()
 	r.Apart, r.Look = d.apart, d.handshakes
 	r.Proofs = append(r.Proofs, geored.Check{ID: "site/clock", Title: "the sites' clocks agree", Run: d.clocks})
+	return r, nil
+}
+
+// RecoverStores is [Deployment.Recovery] for sites that something else than Kilo and ICE's DNS has joined: without gates,
+// and going apart means that an API server does not answer. An index that no site has is left out.
+func (d *Deployment) RecoverStores(ctx context.Context, o RecoveryOptions) (*Recovery, error) {
+	r := &Recovery{Notes: SiteNotes(d.inOrder()), Said: o.Said, ProveOnly: o.ProveOnly, Apart: func(ctx context.Context) []geored.Silence { return d.silent(ctx).Unanswered() }}
+	for _, site := range d.Topology.Sites {
+		r.Sites = append(r.Sites, site.Name)
+	}
+	if len(r.Sites) != 2 {
+		return nil, geored.Faults{{Field: "sites", Value: fmt.Sprint(len(r.Sites)), Problem: "ICE mirrors between two sites", Remedy: "list these two"}}
+	}
+	config, err := d.kafkaConfig(r.Sites)
+	objects, err2 := d.objectStore(ctx)
+	if err := errors.Join(err, err2); err != nil {
+		return nil, err
+	}
+	mirrors, err := r.Kafka(KafkaStore{Config: config})
+	if err != nil {
+		return nil, err
+	}
+	r.Stores = []Store{mirrors, r.Cassandra(CassandraStore{Open: d.ring, Tool: d.cassandraPods(), Restarter: d.cassandraPods(), Away: o.Away})}
+	index := &siteContent{Deployment: d, objects: objects.Access}
+	switch there, err := index.exists(ctx); {
+	case err != nil:
+		return nil, err
+	case there:
+		r.Stores = append(r.Stores, r.Search(SearchStore{Jobs: syncJobs{d}, Content: index}))
+	}
+	r.Stores = append(r.Stores, r.Objects(objects))
 	return r, nil
 }
 
@@ -78,7 +91,7 @@ func (d *Deployment) recoveryGates() []Gate {
 
 // apart asks every site's API server, and from every site's probe every other site's.
 func (d *Deployment) apart(ctx context.Context) []geored.Silence {
-	sites := geored.Ask(ctx, d.perSite(), func(ctx context.Context, t geored.Target) (string, error) { return d.Clusters[t.Site].UID(ctx) }, geored.AskBudget(apartBudget))
+	sites := d.silent(ctx)
 	ways := geored.Ask(ctx, d.pairs(), func(ctx context.Context, t geored.Target) (struct{}, error) {
 		address, _, err := d.mesh.Ends[t.To].Probe.Addresses(ctx, d.Clusters[t.To])
 		if err == nil {
@@ -87,6 +100,11 @@ func (d *Deployment) apart(ctx context.Context) []geored.Silence {
 		return struct{}{}, err
 	}, geored.AskBudget(apartBudget))
 	return append(sites.Unanswered(), ways.Unanswered()...)
+}
+
+// silent asks every site's API server.
+func (d *Deployment) silent(ctx context.Context) geored.Answers[string] {
+	return geored.Ask(ctx, d.perSite(), func(ctx context.Context, t geored.Target) (string, error) { return d.Clusters[t.Site].UID(ctx) }, geored.AskBudget(apartBudget))
 }
 
 const apartBudget = 5 * time.Second
@@ -140,163 +158,48 @@ func handshakeEvidence(t geored.Target, device mesh.DeviceState, now time.Time) 
 // and gives an old one up after 3.
 const handshakeAge = 3 * time.Minute
 
-// Stores are ICE's stores in clusters that are joined already.
-type Stores struct{ Clusters []*kube.Cluster }
-
-// Recovery binds what is there: an index that no site has is left out.
-func (s Stores) Recovery(ctx context.Context, o RecoveryOptions) (*Recovery, error) {
-	r := &Recovery{Notes: SiteNotes(s.Clusters), Said: o.Said, ProveOnly: o.ProveOnly, Apart: s.silent}
-	for _, cluster := range s.Clusters {
-		r.Sites = append(r.Sites, cluster.Site())
-	}
-	ring, err := s.cassandra(ctx)
-	config, err2 := s.kafka()
-	objects, err3 := s.objects(ctx)
-	if err := errors.Join(err, err2, err3); err != nil {
-		return nil, err
-	}
-	mirrors, err := r.Kafka(KafkaStore{Config: config})
-	if err != nil {
-		return nil, err
-	}
-	pods := cassandrakube.Pods{Clusters: s.Clusters, Namespace: namespaceCassandra, Container: "cassandra"}
-	r.Stores = []Store{mirrors, r.Cassandra(CassandraStore{Open: ring.open, Tool: pods, Restarter: pods, Away: o.Away})}
-	index := &siteContent{ring: ring, objects: objects.Access, clusters: s.Clusters}
-	switch there, err := index.exists(ctx); {
-	case err != nil:
-		return nil, err
-	case there:
-		r.Stores = append(r.Stores, r.Search(SearchStore{Jobs: syncJobs(s.Clusters), Content: index}))
-	}
-	r.Stores = append(r.Stores, r.Objects(objects))
-	return r, nil
-}
-
-func (s Stores) silent(ctx context.Context) []geored.Silence {
-	var targets []geored.Target
-	for _, cluster := range s.Clusters {
-		targets = append(targets, geored.Target{Site: cluster.Site()})
-	}
-	return geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (string, error) { return s.of(t.Site).UID(ctx) }, geored.AskBudget(apartBudget)).Unanswered()
-}
-
-func (s Stores) of(site geored.SiteName) *kube.Cluster {
-	return s.Clusters[slices.IndexFunc(s.Clusters, func(c *kube.Cluster) bool { return c.Site() == site })]
-}
-
-// login reads a user and a password from a Secret of a site.
-func login(ctx context.Context, c *kube.Cluster, namespace, name string) (user, password string, err error) {
-	secret, err := c.Client().CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return "", "", fmt.Errorf("site %s: read secret %s/%s: %w", c.Site(), namespace, name, err)
-	}
-	if user, password = string(secret.Data["user"]), string(secret.Data["password"]); user == "" || password == "" {
-		return "", "", fmt.Errorf("site %s: secret %s/%s lacks user or password", c.Site(), namespace, name)
-	}
-	return user, password, nil
-}
-
-// ringAccess reaches Cassandra where its pods are now.
-type ringAccess struct {
-	Stores
-	user     string
-	password cassandra.Password
-}
-
-func (s Stores) cassandra(ctx context.Context) (ringAccess, error) {
-	user, password, err := login(ctx, s.Clusters[0], namespaceCassandra, secretCassandra)
-	return ringAccess{s, user, cassandra.Password(password)}, err
-}
-
-func (a ringAccess) nodes(ctx context.Context, c *kube.Cluster) ([]string, error) {
-	found, err := c.Resolve(ctx, fmt.Sprintf("ice-%s-rack1.%s.svc", c.Site(), namespaceCassandra))
-	if err != nil {
-		return nil, fmt.Errorf("site %s: %w", c.Site(), err)
-	}
-	var nodes []string
-	for _, address := range found {
-		nodes = append(nodes, address.String())
-	}
-	return nodes, nil
-}
-
-func (a ringAccess) open(ctx context.Context) (*cassandra.Cluster, error) {
-	config := cassandra.Config{User: a.user, Password: a.password, Dial: kube.DialAny(a.Clusters...), ConnectTimeout: 5 * time.Second, Timeout: 30 * time.Second}
-	for _, c := range a.Clusters {
-		nodes, err := a.nodes(ctx, c)
-		if err != nil {
-			return nil, err
-		}
-		config.Sites = append(config.Sites, cassandra.Site{Name: c.Site(), Nodes: nodes})
-	}
-	return cassandra.Open(config)
-}
-
-// kafka reaches brokers and workers by the names that they advertise. A site has a worker for each other site.
-func (s Stores) kafka() (kafka.Config, error) {
-	config := kafka.Config{}
-	var names []geored.SiteName
-	for _, cluster := range s.Clusters {
-		names = append(names, cluster.Site())
-		site, err := s.kafkaSite(cluster)
+// kafkaConfig has a mirror each way, each with the worker of the site that it writes into.
+func (d *Deployment) kafkaConfig(sites []geored.SiteName) (kafka.Config, error) {
+	config := kafka.Config{Mirrors: kafka.MirrorsBothWays(sites...), Budget: lookBudget}
+	for _, m := range config.Mirrors {
+		site, err := d.kafkaSite(m.To)
 		if err != nil {
 			return config, err
 		}
+		resource := d.mirrorMaker(m)
+		worker, err := connect.New(connect.Config{URL: fmt.Sprintf("http://%s-mirrormaker2-api.%s.svc:8083", resource.Name, kafkaNamespace),
+			HTTP: &http.Client{Transport: &http.Transport{DialContext: d.Clusters[m.To].Dial, DisableKeepAlives: true}}})
+		if err != nil {
+			return config, err
+		}
+		site.Worker, site.Resource, site.Control = worker, resource, strimzikube.Control{Control: worker, Resource: resource}
 		config.Sites = append(config.Sites, site)
 	}
-	config.Mirrors = kafka.MirrorsBothWays(names...)
 	return config, nil
 }
 
-func (s Stores) kafkaSite(cluster *kube.Cluster) (kafka.Site, error) {
-	name := cluster.Site()
-	access := kafka.Access{Site: name, Bootstrap: []string{fmt.Sprintf("kafka-%s-0.kafka-%[1]s.%s.svc.cluster.local:9092", name, namespaceKafka)}, Dial: cluster.Dial}
-	brokers, err := broker.Open(access)
-	if err != nil {
-		return kafka.Site{}, err
-	}
-	records, err := stream.Open(access)
-	if err != nil {
-		return kafka.Site{}, err
-	}
-	other := s.Clusters[slices.IndexFunc(s.Clusters, func(c *kube.Cluster) bool { return c != cluster })].Site()
-	resource := strimzikube.Resource{Cluster: cluster, Namespace: namespaceKafka, Name: "mm-" + string(other)}
-	worker, err := connect.New(connect.Config{URL: fmt.Sprintf("http://%s-mirrormaker2-api.%s.svc:8083", resource.Name, namespaceKafka),
-		HTTP: &http.Client{Transport: &http.Transport{DialContext: cluster.Dial, DisableKeepAlives: true}}})
-	return kafka.Site{Name: name, Brokers: brokers, Records: records, Worker: worker, Messenger: brokers, Resource: resource,
-		Control: strimzikube.Control{Control: worker, Resource: resource}}, err
-}
-
-func (s Stores) objects(ctx context.Context) (ObjectStore, error) {
-	mirrors := objectkube.Mirrors{Namespace: namespaceObjects, Deployment: mirrorDeployment}
-	o := ObjectStore{Access: map[geored.SiteName]ObjectAccess{}}
-	for _, c := range s.Clusters {
-		mirrors.Clusters = append(mirrors.Clusters, c)
-		user, password, err := login(ctx, c, namespaceObjects, secretObjects)
+func (d *Deployment) objectStore(ctx context.Context) (ObjectStore, error) {
+	o := ObjectStore{Access: map[geored.SiteName]ObjectAccess{}, Mirrors: d.objectMirrors()}
+	for _, site := range d.Topology.Sites {
+		client, err := d.store(ctx, site.Name)
 		if err != nil {
-			return o, err
+			return o, fmt.Errorf("site %s: %w", site.Name, err)
 		}
-		client, err := s3.New(s3.Config{Site: c.Site(), URL: fmt.Sprintf("http://minio-%s.%s.svc:9000", c.Site(), namespaceObjects), AccessKey: user,
-			SecretKey: s3.NewSecret(password), Attempts: 2, Transport: &http.Transport{DialContext: c.Dial, MaxIdleConnsPerHost: 8}})
-		if err != nil {
-			return o, err
-		}
-		o.Access[c.Site()] = client
-		removes, err := mirrorRemoves(ctx, c)
+		o.Access[site.Name] = client
+		removes, err := mirrorRemoves(ctx, d.Clusters[site.Name])
 		if err != nil {
 			return o, err
 		}
 		o.Removes = o.Removes || removes
 	}
-	o.Mirrors = mirrors
 	return o, nil
 }
 
 // mirrorRemoves says whether a site's mirror was started with --remove.
 func mirrorRemoves(ctx context.Context, c *kube.Cluster) (bool, error) {
-	deployment, err := c.Client().AppsV1().Deployments(namespaceObjects).Get(ctx, mirrorDeployment, metav1.GetOptions{})
+	deployment, err := c.Client().AppsV1().Deployments(minioNamespace).Get(ctx, mirrorDeploy, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return false, fmt.Errorf("site %s: deployment %s/%s: there is none: nothing mirrors its objects", c.Site(), namespaceObjects, mirrorDeployment)
+		return false, fmt.Errorf("site %s: deployment %s/%s: there is none: nothing mirrors its objects", c.Site(), minioNamespace, mirrorDeploy)
 	}
 	if err != nil {
 		return false, fmt.Errorf("site %s: %w", c.Site(), err)

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/gocql/gocql"
@@ -32,17 +31,14 @@ const (
 
 // siteContent reads what each site holds, through that site alone.
 type siteContent struct {
-	ring     ringAccess
-	objects  map[geored.SiteName]ObjectAccess
-	clusters []*kube.Cluster
+	*Deployment
+	objects map[geored.SiteName]ObjectAccess
 }
-
-func (c *siteContent) cluster(site geored.SiteName) *kube.Cluster { return c.ring.of(site) }
 
 // exists says whether any site has an index at all.
 func (c *siteContent) exists(ctx context.Context) (bool, error) {
-	for _, cluster := range c.clusters {
-		_, err := cluster.Client().CoreV1().Services(namespaceApplications).Get(ctx, searchService, metav1.GetOptions{})
+	for _, cluster := range c.inOrder() {
+		_, err := cluster.Client().CoreV1().Services(arcusNamespace).Get(ctx, searchService, metav1.GetOptions{})
 		if err == nil {
 			return true, nil
 		}
@@ -61,14 +57,18 @@ func (d podDialer) DialContext(ctx context.Context, network, address string) (ne
 
 // References reads every row at LOCAL_ONE through a node of the site.
 func (c *siteContent) References(ctx context.Context, site geored.SiteName) ([]Reference, error) {
-	cluster := c.cluster(site)
-	nodes, err := c.ring.nodes(ctx, cluster)
+	cluster := c.Clusters[site]
+	who, err := c.login(ctx, site, cassandraNamespace, cassandraSecret)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("site %s: %w", site, err)
 	}
-	config := gocql.NewCluster(nodes[:1]...)
+	nodes, err := cluster.Resolve(ctx, ringName(site)+"."+cassandraNamespace+".svc")
+	if err != nil {
+		return nil, fmt.Errorf("site %s: %w", site, err)
+	}
+	config := gocql.NewCluster(nodes[0].String())
 	config.ProtoVersion, config.DisableInitialHostLookup, config.Consistency, config.Dialer = 4, true, gocql.LocalOne, podDialer(cluster.Dial)
-	config.Authenticator = gocql.PasswordAuthenticator{Username: c.ring.user, Password: string(c.ring.password)}
+	config.Authenticator = gocql.PasswordAuthenticator{Username: who.user, Password: who.password}
 	config.Timeout, config.ConnectTimeout, config.Logger = 30*time.Second, 10*time.Second, noLog{}
 	session, err := config.CreateSession()
 	if err != nil {
@@ -97,10 +97,10 @@ func (noLog) Println(...any)        {}
 // Objects lists the mirrored bucket of a site.
 func (c *siteContent) Objects(ctx context.Context, site geored.SiteName) (map[string]bool, error) {
 	keys := map[string]bool{}
-	for q := (objectstore.Query{Bucket: mirroredBucket}); ; {
+	for q := (objectstore.Query{Bucket: filesBucket}); ; {
 		page, err := c.objects[site].List(ctx, q)
 		if err != nil {
-			return nil, fmt.Errorf("site %s: list bucket %s: %w", site, mirroredBucket, err)
+			return nil, fmt.Errorf("site %s: list bucket %s: %w", site, filesBucket, err)
 		}
 		for _, o := range page.Objects {
 			keys[o.Key] = true
@@ -127,8 +127,8 @@ type searchAnswer struct {
 
 // Documents reads the IDs of all documents of a site's index, page by page.
 func (c *siteContent) Documents(ctx context.Context, site geored.SiteName) (map[string]bool, error) {
-	client := &http.Client{Transport: &http.Transport{DialContext: c.cluster(site).Dial, DisableKeepAlives: true}, Timeout: time.Minute}
-	base := fmt.Sprintf("http://%s.%s.svc:9200", searchService, namespaceApplications)
+	client := &http.Client{Transport: &http.Transport{DialContext: c.Clusters[site].Dial, DisableKeepAlives: true}, Timeout: time.Minute}
+	base := fmt.Sprintf("http://%s.%s.svc:9200", searchService, arcusNamespace)
 	if err := post(ctx, client, base+"/"+searchIndex+"/_refresh", map[string]any{}, nil); err != nil {
 		return nil, fmt.Errorf("site %s: %w", site, err)
 	}
@@ -178,15 +178,11 @@ func post(ctx context.Context, client *http.Client, url string, question, answer
 }
 
 // syncJobs are the CronJobs that fill the indexes, each in its own site.
-type syncJobs []*kube.Cluster
-
-func (s syncJobs) of(site geored.SiteName) *kube.Cluster {
-	return s[slices.IndexFunc(s, func(c *kube.Cluster) bool { return c.Site() == site })]
-}
+type syncJobs struct{ *Deployment }
 
 // Filled is [Refilling]'s.
 func (s syncJobs) Filled(ctx context.Context, site geored.SiteName) (string, time.Time, error) {
-	cron, err := s.of(site).Client().BatchV1().CronJobs(namespaceApplications).Get(ctx, syncPrefix+string(site), metav1.GetOptions{})
+	cron, err := s.Clusters[site].Client().BatchV1().CronJobs(arcusNamespace).Get(ctx, syncPrefix+string(site), metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		return "", time.Time{}, nil
@@ -200,14 +196,14 @@ func (s syncJobs) Filled(ctx context.Context, site geored.SiteName) (string, tim
 
 // Refill is [Refilling]'s. It makes the job as `kubectl create job --from=cronjob/…` does.
 func (s syncJobs) Refill(ctx context.Context, site geored.SiteName, name string) error {
-	client := s.of(site).Client().BatchV1()
-	cron, err := client.CronJobs(namespaceApplications).Get(ctx, syncPrefix+string(site), metav1.GetOptions{})
+	client := s.Clusters[site].Client().BatchV1()
+	cron, err := client.CronJobs(arcusNamespace).Get(ctx, syncPrefix+string(site), metav1.GetOptions{})
 	if err != nil {
 		return err
 	}
-	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespaceApplications, Labels: cron.Spec.JobTemplate.Labels,
+	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: arcusNamespace, Labels: cron.Spec.JobTemplate.Labels,
 		Annotations: map[string]string{"cronjob.kubernetes.io/instantiate": "manual"}}, Spec: cron.Spec.JobTemplate.Spec}
-	if _, err := client.Jobs(namespaceApplications).Create(ctx, job, metav1.CreateOptions{FieldManager: kube.FieldManager}); !apierrors.IsAlreadyExists(err) {
+	if _, err := client.Jobs(arcusNamespace).Create(ctx, job, metav1.CreateOptions{FieldManager: kube.FieldManager}); !apierrors.IsAlreadyExists(err) {
 		return err
 	}
 	return nil
@@ -215,7 +211,7 @@ func (s syncJobs) Refill(ctx context.Context, site geored.SiteName, name string)
 
 // Refilled is [Refilling]'s.
 func (s syncJobs) Refilled(ctx context.Context, site geored.SiteName, name string) (geored.State, error) {
-	job, err := s.of(site).Client().BatchV1().Jobs(namespaceApplications).Get(ctx, name, metav1.GetOptions{})
+	job, err := s.Clusters[site].Client().BatchV1().Jobs(arcusNamespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return geored.State{Detail: "job " + name + " is not there"}, nil
 	}

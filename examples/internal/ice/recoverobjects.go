@@ -57,7 +57,7 @@ const canaries = "georedkit-canary/"
 func (o *objectRecovery) differences(ctx context.Context, effort objectstore.Effort) (objectstore.Comparison, []objectstore.Difference, error) {
 	var mu sync.Mutex
 	var all []objectstore.Difference
-	c := objectstore.Comparer{Buckets: []string{mirroredBucket}, Effort: effort, Clock: o.clock(), Found: func(d objectstore.Difference) {
+	c := objectstore.Comparer{Buckets: []string{filesBucket}, Effort: effort, Clock: o.clock(), Found: func(d objectstore.Difference) {
 		mu.Lock()
 		defer mu.Unlock()
 		if !strings.HasPrefix(d.Key, canaries) {
@@ -94,7 +94,7 @@ func conflicts(differences []objectstore.Difference) []string {
 func (o *objectRecovery) read(ctx context.Context) ([]Evidence, func(Outage) ([]Decision, error)) {
 	f := ObjectFacts{Mechanism: objectstore.WatchMirror, Started: map[geored.SiteName]time.Time{}, Sites: o.Sites, Removes: o.Removes, Versioning: objectstore.Unversioned}
 	for _, site := range o.Sites {
-		if bucket, err := o.Access[site].Bucket(ctx, mirroredBucket); err == nil && bucket.Versioning != objectstore.Unversioned {
+		if bucket, err := o.Access[site].Bucket(ctx, filesBucket); err == nil && bucket.Versioning != objectstore.Unversioned {
 			f.Versioning = bucket.Versioning
 		}
 		mirror, err := o.Mirrors.Read(ctx, site)
@@ -153,7 +153,7 @@ func (o *objectRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 		tasks = append(tasks, o.once(step, dataTimeout, func(ctx context.Context) error { return o.onlyConfirmed(ctx, d) }))
 	}
 	step := geored.Step{ID: "objects/catch-up", Target: d.Part, Action: geored.Copy, Reason: "what only one site has is carried over and verified, before a mirror decides about it", Permanent: "copies stay",
-		Manual: []string{"mc mirror here/" + mirroredBucket + " there/" + mirroredBucket}}
+		Manual: []string{"mc mirror here/" + filesBucket + " there/" + filesBucket}}
 	tasks = append(tasks, geored.Task{Step: step, Timeout: dataTimeout, Observe: o.paced(o.nothingMissing), Apply: o.catchUp})
 	if d.Cure == ResetCure {
 		for _, task := range objectstore.ResetWatchMirrors(o.Mirrors, o.mark("objects/mirror"), o.Sites...) {
@@ -224,7 +224,7 @@ func (o *objectRecovery) catchUp(ctx context.Context) error {
 }
 
 func (o *objectRecovery) canary(ctx context.Context) error {
-	c := objectstore.Canary{Bucket: mirroredBucket, Patience: o.Patience, Clock: o.clock()}
+	c := objectstore.Canary{Bucket: filesBucket, Patience: o.Patience, Clock: o.clock()}
 	for _, site := range o.Sites {
 		c.Sites = append(c.Sites, objectstore.CanarySite{Name: site, Store: o.Access[site]})
 	}
@@ -265,10 +265,10 @@ func (o *objectRecovery) checks() []geored.Check {
 
 // judgeObjects says how the buckets were compared, and which keys differ.
 func judgeObjects(sites []geored.SiteName, found objectstore.Comparison, differences []objectstore.Difference, err error) geored.Finding {
-	f := geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("bucket %s: %d objects are not shown to be equal", mirroredBucket, len(differences)),
+	f := geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("bucket %s: %d objects are not shown to be equal", filesBucket, len(differences)),
 		Evidence: []string{"method: listings of all sites, ETags, checksums, and bytes where they leave a doubt; coverage: all keys"}}
 	for _, site := range sites {
-		f.Asked = append(f.Asked, geored.Target{Site: site, Name: "bucket " + mirroredBucket})
+		f.Asked = append(f.Asked, geored.Target{Site: site, Name: "bucket " + filesBucket})
 	}
 	for i, d := range differences {
 		if d.State != objectstore.Unproven {
@@ -283,14 +283,14 @@ func judgeObjects(sites []geored.SiteName, found objectstore.Comparison, differe
 	for _, bucket := range found.Buckets {
 		f.Evidence = append(f.Evidence, bucket.String())
 		for _, s := range bucket.Unanswered {
-			f.Unanswered = append(f.Unanswered, geored.Silence{Target: geored.Target{Site: s.Site, Name: "bucket " + mirroredBucket}, Reason: s.Reason})
+			f.Unanswered = append(f.Unanswered, geored.Silence{Target: geored.Target{Site: s.Site, Name: "bucket " + filesBucket}, Reason: s.Reason})
 		}
 	}
 	for _, s := range found.Unanswered {
-		f.Unanswered = append(f.Unanswered, geored.Silence{Target: geored.Target{Site: s.Site, Name: "bucket " + mirroredBucket}, Reason: s.Reason})
+		f.Unanswered = append(f.Unanswered, geored.Silence{Target: geored.Target{Site: s.Site, Name: "bucket " + filesBucket}, Reason: s.Reason})
 	}
 	if (err != nil || len(found.Buckets) == 0) && f.Verdict != geored.Fail {
-		f.Verdict, f.Message = geored.Unknown, fmt.Sprintf("bucket %s was not compared to its end: %v", mirroredBucket, err)
+		f.Verdict, f.Message = geored.Unknown, fmt.Sprintf("bucket %s was not compared to its end: %v", filesBucket, err)
 	}
 	if f.Verdict != geored.Pass {
 		f.Remedy = "decide about these objects by hand; package objectstore copies what is to be kept"

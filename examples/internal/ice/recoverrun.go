@@ -81,7 +81,7 @@ func (r *Recovery) gate(g Gate, first bool) geored.Task {
 	step := geored.Step{ID: geored.StepID(g.Name + "/proof"), Target: g.Name + " between all sites", Action: geored.Await, Reason: g.Reason, Manual: g.Manual}
 	return geored.Task{Step: step, Observe: r.paced(func(ctx context.Context) (geored.State, error) {
 		began := r.clock().Now()
-		state, err := proven(ctx, r.clock(), g.Checks(), g.Remedy)
+		state, err := proves(ctx, r.clock(), g.Checks(), g.Remedy)
 		if first && err == nil {
 			if err = r.saw(ctx, state.Done, began); err == nil && state.Done {
 				r.together.Store(true)
@@ -106,8 +106,8 @@ func (r *Recovery) saw(ctx context.Context, together bool, at time.Time) error {
 	return r.change(ctx, func(n *RecoveryNote) { n.Joined = r.clock().Now() })
 }
 
-// proven is done when no check fails or is unknown.
-func proven(ctx context.Context, clock geored.Clock, checks []geored.Check, remedy string) (geored.State, error) {
+// proves is done when no check fails or is unknown.
+func proves(ctx context.Context, clock geored.Clock, checks []geored.Check, remedy string) (geored.State, error) {
 	report, err := geored.Prove(ctx, geored.CheckConfig{Clock: clock, Budget: proofBudget}, checks...)
 	if err != nil {
 		return geored.State{}, err

@@ -19,9 +19,6 @@ const (
 	storeObjects   = "objects"
 )
 
-// mirroredBucket is the only bucket that is mirrored (guide 000, 5.4).
-const mirroredBucket = "files"
-
 // Gate is what must be proven before any store is touched.
 type Gate struct {
 	Name   string // "mesh"
