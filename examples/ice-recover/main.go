@@ -11,13 +11,15 @@ import (
 
 	"github.com/georedkit/georedkit/examples/internal/ice"
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/report"
 	"github.com/georedkit/georedkit/internal/cli"
 )
 
 func main() {
 	o := &ice.RecoveryOptions{}
-	cli.Program{Name: "ice-recover", Whole: ice.LaboratoryApplications, Stores: ice.LaboratoryStores(), Flags: func(f *flag.FlagSet) { flags(f, o) },
-		Open: func(text []byte, common cli.Options) (cli.Deployment, error) { return open(text, common, *o) }}.Main()
+	cli.Program{Name: "ice-recover", Whole: ice.LaboratoryApplications, Stores: ice.LaboratoryStores(), Budget: ice.RecoveryBudget,
+		Flags: func(f *flag.FlagSet) { flags(f, o) },
+		Open:  func(text []byte, common cli.Options) (cli.Deployment, error) { return open(text, common, *o) }}.Main()
 }
 
 func flags(f *flag.FlagSet, o *ice.RecoveryOptions) {
@@ -69,8 +71,13 @@ func (d *deployment) Connect(ctx context.Context) (err error) {
 	return err
 }
 
-func (d *deployment) Runbook() geored.Runbook { return d.book }
-func (d *deployment) Checks() []geored.Check  { return d.recovery.Checks() }
+func (d *deployment) Runbook() geored.Runbook        { return d.book }
+func (d *deployment) Departures() []report.Departure { return ice.RecoveryDepartures() }
+
+// Review has nothing to add: the findings of a recovery are its own.
+func (d *deployment) Review(r geored.Report) geored.Report { return r }
+
+func (d *deployment) Checks() []geored.Check { return d.recovery.Checks() }
 
 func (d *deployment) Attend(ctx context.Context, j geored.Journal) (context.Context, func()) {
 	return d.recovery.Attend(ctx, j)

@@ -200,7 +200,7 @@ func (k *kafkaRecovery) checks() []geored.Check {
 			mirrors := k.replication.Mirrors()
 			i := slices.IndexFunc(mirrors, func(m kafka.Mirror) bool { return m.From == t.Site && m.To == t.To })
 			return k.replication.Compare(ctx, mirrors[i])
-		}, geored.AskBudget(proofBudget), geored.AskClock(k.clock()))
+		}, geored.AskBudget(RecoveryBudget), geored.AskClock(k.clock()))
 		return answers.Each(judgeRecords)
 	}}}
 }

@@ -128,6 +128,9 @@ func proves(ctx context.Context, clock geored.Clock, checks []geored.Check, reme
 // proofBudget is for one check of a gate.
 const proofBudget = 2 * time.Minute
 
+// RecoveryBudget is for one check of the proof, which reads all data of a store.
+const RecoveryBudget = 2 * time.Hour
+
 // measure looks at what each site lacks, before anything is cured.
 func (r *Recovery) measure() geored.Task {
 	return geored.Task{Timeout: dataTimeout,

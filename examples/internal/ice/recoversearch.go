@@ -156,7 +156,7 @@ func ReferenceChecks(sites []geored.SiteName, c Referring) []geored.Check {
 			}
 			return geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (content, error) {
 				return readSite(ctx, c, t.Site, objects)
-			}, geored.AskBudget(proofBudget)).Each(judge)
+			}, geored.AskBudget(RecoveryBudget)).Each(judge)
 		}}
 	}
 	return []geored.Check{
