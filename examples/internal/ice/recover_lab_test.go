@@ -24,6 +24,7 @@ import (
 	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 	"github.com/georedkit/georedkit/kafka"
 	"github.com/georedkit/georedkit/kafka/broker"
+	"github.com/georedkit/georedkit/kafka/connect"
 	"github.com/georedkit/georedkit/objectstore"
 )
 
@@ -184,7 +185,7 @@ func (r *storesRig) reach(from geored.SiteName, address string) error {
 }
 
 // recovered is one call of the program, from the assessment to the proof.
-func (r *storesRig) recovered(said OutageSaid) geored.Report {
+func (r *storesRig) recovered(said OutageSaid) (geored.Report, map[geored.StepID]geored.Status) {
 	r.t.Helper()
 	x, err := r.d.RecoverStores(r.t.Context(), RecoveryOptions{Said: said})
 	r.must(err)
@@ -213,7 +214,33 @@ func (r *storesRig) recovered(said OutageSaid) geored.Report {
 	for _, f := range report.Findings {
 		r.t.Logf("%s %s %s: %s: %s", f.Check, f.Site, f.To, f.Verdict, f.Message)
 	}
-	return report
+	statuses := map[geored.StepID]geored.Status{}
+	for _, o := range result.Outcomes {
+		statuses[o.ID] = o.Status
+	}
+	return report, statuses
+}
+
+// workerFailed says whether a connector of the worker that mirrors into a site has FAILED.
+func (r *storesRig) workerFailed(site geored.SiteName) (string, bool) {
+	r.t.Helper()
+	config, err := r.d.kafkaConfig(r.Names)
+	r.must(err)
+	for _, s := range config.Sites {
+		if s.Name != site {
+			continue
+		}
+		connectors, err := s.Worker.Connectors(r.t.Context())
+		if err != nil {
+			return err.Error(), false
+		}
+		for _, c := range connectors {
+			if c.State == connect.Failed {
+				return c.Name, true
+			}
+		}
+	}
+	return "no connector failed", false
 }
 
 // rows counts the messages of each site, through that site alone.
@@ -253,11 +280,17 @@ func TestRecoverAfterACut(t *testing.T) {
 	pods := r.Clusters["dc1"].Client().CoreV1().Pods(metav1.NamespaceSystem)
 	r.must(pods.DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"}))
 	r.restarted(kafkaNamespace, "mm-dc2-mirrormaker2-0", "dc1")
+	r.Await("the worker's connectors fail", func() (string, bool) { return r.workerFailed("dc1") })
 	if rest := time.Minute - time.Since(since); rest > 0 {
 		time.Sleep(rest)
 	}
 	r.Mend()
-	report := r.recovered(OutageSaid{Since: since})
+	report, statuses := r.recovered(OutageSaid{Since: since})
+	for _, step := range []geored.StepID{"cassandra/ring", "kafka/restart/dc1/dc2", "objects/mirror/dc1", "objects/mirror/dc2"} {
+		if statuses[step] != geored.Changed {
+			t.Errorf("%s: %s: there was nothing to cure, or it was not seen", step, statuses[step])
+		}
+	}
 	if v := report.Verdict(); v != geored.Pass && v != geored.Warn {
 		t.Errorf("the proof: %s", v)
 	}
