@@ -29,7 +29,7 @@ const (
 // records tell of in its own search server.
 type platform struct {
 	settings
-	ring    *gocql.Session
+	ring    ring
 	broker  *kgo.Client
 	objects *minio.Client
 	version string
@@ -46,7 +46,7 @@ func platformServices(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	p := &platform{settings: s, version: os.Getenv("VERSION")}
+	p := &platform{settings: s, ring: ring{site: s.site}, version: os.Getenv("VERSION")}
 	var ready atomic.Bool
 	mux := http.NewServeMux()
 	healthz(mux, func() error {
@@ -99,12 +99,9 @@ func (p *platform) open(ctx context.Context) (err error) {
 	if err := makeIndex(); err != nil {
 		return err
 	}
-	if p.ring == nil {
-		if p.ring, err = dialRing(p.site, ownLogin()); err != nil {
-			return err
-		}
-	}
-	return p.ring.Query("SELECT id FROM dev.message LIMIT 1").WithContext(ctx).Exec()
+	return p.ring.do(func(session *gocql.Session) error {
+		return session.Query("SELECT id FROM dev.message LIMIT 1").WithContext(ctx).Exec()
+	})
 }
 
 func (p *platform) serveWrite(w http.ResponseWriter, r *http.Request) {
@@ -146,7 +143,9 @@ func outcome(found any, err error, missing bool) any {
 func (p *platform) serveCounts(w http.ResponseWriter, r *http.Request) {
 	counts := map[string]int{}
 	var rows int
-	err := p.ring.Query("SELECT count(*) FROM dev.message").WithContext(r.Context()).Scan(&rows)
+	err := p.ring.do(func(session *gocql.Session) error {
+		return session.Query("SELECT count(*) FROM dev.message").WithContext(r.Context()).Scan(&rows)
+	})
 	counts["rows"] = rows
 	for object := range p.objects.ListObjects(r.Context(), bucket, minio.ListObjectsOptions{Prefix: objectKey(""), Recursive: true}) {
 		err = errors.Join(err, object.Err)

@@ -79,16 +79,21 @@ func (p *platform) writeOne(ctx context.Context, m message) error {
 const columns = "id, site, written, body, object_key, document_id, record_key"
 
 func (p *platform) insert(ctx context.Context, m message) error {
-	values := []any{m.ID, m.Site, m.Written, m.Body, m.ObjectKey, m.DocumentID, m.RecordKey}
+	names, values := columns, []any{m.ID, m.Site, m.Written, m.Body, m.ObjectKey, m.DocumentID, m.RecordKey}
 	if p.version >= versionMore {
-		return p.ring.Query("INSERT INTO dev.message ("+columns+", priority) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", append(values, 1)...).WithContext(ctx).Exec()
+		names, values = names+", priority", append(values, 1)
 	}
-	return p.ring.Query("INSERT INTO dev.message ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?)", values...).WithContext(ctx).Exec()
+	marks := strings.Repeat("?, ", len(values)-1) + "?"
+	return p.ring.do(func(session *gocql.Session) error {
+		return session.Query("INSERT INTO dev.message ("+names+") VALUES ("+marks+")", values...).WithContext(ctx).Exec()
+	})
 }
 
 func (p *platform) row(ctx context.Context, id string) (message, error) {
 	var m message
-	err := p.ring.Query("SELECT "+columns+" FROM dev.message WHERE id = ?", id).WithContext(ctx).Scan(m.fields()...)
+	err := p.ring.do(func(session *gocql.Session) error {
+		return session.Query("SELECT "+columns+" FROM dev.message WHERE id = ?", id).WithContext(ctx).Scan(m.fields()...)
+	})
 	return m, err
 }
 
