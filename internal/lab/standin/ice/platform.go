@@ -38,6 +38,7 @@ type platform struct {
 // platformServices answers
 //
 //	/write?n=N    writes N messages, each to all stores, and tells their names and which failed
+//	/delete?id=   takes one out of all stores
 //	/message?id=  what each store has of one
 //	/counts       how many each store has
 //	/healthz      200 once all stores of the site were reached
@@ -65,6 +66,7 @@ func platformServices(ctx context.Context, _ []string) error {
 		}
 	}
 	mux.HandleFunc("/write", once(p.serveWrite))
+	mux.HandleFunc("/delete", once(p.serveDelete))
 	mux.HandleFunc("/message", once(p.serveMessage))
 	mux.HandleFunc("/counts", once(p.serveCounts))
 	go func() {
@@ -116,6 +118,21 @@ func (p *platform) serveWrite(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusInternalServerError
 	}
 	answer(w, status, map[string]any{"site": p.site, "written": written, "failed": failed})
+}
+
+func (p *platform) serveDelete(w http.ResponseWriter, r *http.Request) {
+	m, err := p.row(r.Context(), r.FormValue("id"))
+	if err == nil {
+		err = p.deleteOne(r.Context(), m)
+	}
+	switch {
+	case errors.Is(err, gocql.ErrNotFound):
+		http.Error(w, "there is no such row", http.StatusNotFound)
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusBadGateway)
+	default:
+		answer(w, http.StatusOK, map[string]string{"site": p.site, "deleted": m.ID})
+	}
 }
 
 // serveMessage tells what each store has of a message; one that did not answer says so.
@@ -182,7 +199,11 @@ func (p *platform) follow(ctx context.Context) {
 			if json.Unmarshal(record.Value, &m) != nil {
 				continue // a canary, or something else that is none of ours
 			}
-			if until(ctx, time.Second, func() error { return putDocument(m) }) != nil {
+			file := putDocument
+			if m.Deleted {
+				file = dropDocument
+			}
+			if until(ctx, time.Second, func() error { return file(m) }) != nil {
 				return
 			}
 		}
