@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"log"
 	"net/http"
 	"os"
 	"strconv"
@@ -196,7 +196,7 @@ func (p *platform) follow(ctx context.Context) {
 		fetched := reader.PollFetches(ctx)
 		for record := range fetched.RecordsAll() {
 			var m message
-			if json.Unmarshal(record.Value, &m) != nil {
+			if json.Unmarshal(record.Value, &m) != nil || m.DocumentID == "" {
 				continue // a canary, or something else that is none of ours
 			}
 			file := putDocument
@@ -208,7 +208,7 @@ func (p *platform) follow(ctx context.Context) {
 			}
 		}
 		if err := reader.CommitUncommittedOffsets(ctx); err != nil {
-			fmt.Fprintln(os.Stderr, "commit:", err)
+			log.Print("commit: ", err)
 		}
 	}
 }
