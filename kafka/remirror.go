@@ -54,7 +54,8 @@ func (r Remirroring) String() string {
 // Remirror carries a plan out: the connector is stopped, forgets the positions of the partitions, is resumed, and has
 // copied them again when Remirror returns. Connectors mirror all their topics or none, so the others stand still for a
 // moment. Whatever fails after the stop, the connector is resumed. Confirm is the plan's Duplicates, as proof that
-// somebody has read it.
+// somebody has read it. It leaves no mark: a program that was killed in it carries the same plan out again, and that resumes
+// a connector that was left stopped; what was copied meanwhile is then in the copy once more.
 func (r *Replication) Remirror(ctx context.Context, plan Remirroring, confirm int64) error {
 	control := r.sites[plan.Mirror.To].Control
 	switch {
