@@ -10,15 +10,23 @@ import (
 
 const iceFolder = "/lab/ice"
 
-// iceNeeds are the stores that the stand-ins of ICE's applications work with: they are there where all of these are.
-var iceNeeds = []string{"minio", "kafka", "cassandra"}
+// withICE completes names of stores: the stand-ins of ICE's applications need all stores, and come along where those that
+// hold its data are wanted.
+func withICE(names []string) []string {
+	lacks := func(name string) bool { return !slices.Contains(names, name) }
+	if lacks("ice") && (lacks("minio") || lacks("kafka") || lacks("cassandra")) {
+		return names
+	}
+	for _, need := range []string{"minio", "kafka", "cassandra", "search", "ice"} {
+		if lacks(need) {
+			names = append(names, need)
+		}
+	}
+	return names
+}
 
 // iceVersions are those of chart ice-helm-operator-develop.
 var iceVersions = []string{"3.5.41629", "3.5.41630", "3.5.41631"}
-
-func needsICE(names []string) bool {
-	return !slices.ContainsFunc(iceNeeds, func(need string) bool { return !slices.Contains(names, need) })
-}
 
 // ice is the stand-ins of ICE's applications, as one image of each version.
 func ice(ctx context.Context, progress io.Writer) (Stores, error) {

@@ -24,6 +24,8 @@ var kinds = map[string]func(context.Context, io.Writer) (Stores, error){
 	"minio":     minio,
 	"kafka":     kafka,
 	"cassandra": cassandra,
+	"search":    search,
+	"ice":       ice,
 }
 
 // Names are the stores there are.
@@ -36,7 +38,7 @@ func Prepare(ctx context.Context, names string, progress io.Writer) (Stores, err
 	if names == "" {
 		return all, nil
 	}
-	wanted := strings.Split(names, ",")
+	wanted := withICE(strings.Split(names, ","))
 	var preparing []func(context.Context, io.Writer) (Stores, error)
 	for _, name := range wanted {
 		prepare, ok := kinds[name]
@@ -45,13 +47,10 @@ func Prepare(ctx context.Context, names string, progress io.Writer) (Stores, err
 		}
 		preparing = append(preparing, prepare)
 	}
-	if needsICE(wanted) {
-		preparing = append(preparing, ice)
-	}
 	for i, prepare := range preparing {
 		one, err := prepare(ctx, progress)
 		if err != nil {
-			return all, fmt.Errorf("store %s: %w", append(wanted, "ice")[i], err)
+			return all, fmt.Errorf("store %s: %w", wanted[i], err)
 		}
 		maps.Copy(all.Folders, one.Folders)
 		all.Images = append(all.Images, one.Images...)

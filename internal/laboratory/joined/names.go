@@ -105,7 +105,7 @@ func (s *Sites) federate(f dnsfed.Federation, name geored.SiteName, files map[st
 	s.must(err)
 }
 
-// Await looks until something is so, for two minutes; what was seen last is told when it never is.
+// Await looks until something is so, for four minutes; what was seen last is told when it never is.
 func (s *Sites) Await(what string, so func() (seen string, done bool)) {
 	s.t.Helper()
 	for began := time.Now(); ; time.Sleep(200 * time.Millisecond) {
@@ -113,7 +113,7 @@ func (s *Sites) Await(what string, so func() (seen string, done bool)) {
 		if done {
 			return
 		}
-		if time.Since(began) > 2*time.Minute {
+		if time.Since(began) > 4*time.Minute {
 			s.t.Fatalf("%s: %s", what, seen)
 		}
 	}

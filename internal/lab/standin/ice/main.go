@@ -14,10 +14,12 @@ import (
 )
 
 var applications = map[string]func(ctx context.Context, args []string) error{
+	"cqlsh":             cqlsh,
 	"multi-casskop":     multiCassKop,
 	"modelmanager":      modelmanager,
 	"platform-services": platformServices,
 	"rest-bridge":       restBridge,
+	"elastic-sync":      elasticSync,
 	"ksqldb":            ksqldb,
 	"rallypoint":        rallypoint,
 }

@@ -14,8 +14,12 @@ func ownLogin() login { return login{os.Getenv("CASSANDRA_USER"), os.Getenv("CAS
 
 // dialRing opens a session with the site's own node, and no other.
 func dialRing(site string, as login) (*gocql.Session, error) {
-	c := gocql.NewCluster(ringNode(site))
-	c.ProtoVersion, c.DisableInitialHostLookup, c.Consistency = 4, true, gocql.LocalOne
+	return dial(ringNode(site), as, gocql.LocalOne)
+}
+
+func dial(host string, as login, consistency gocql.Consistency) (*gocql.Session, error) {
+	c := gocql.NewCluster(host)
+	c.ProtoVersion, c.DisableInitialHostLookup, c.Consistency = 4, true, consistency
 	c.Authenticator = gocql.PasswordAuthenticator{Username: as.user, Password: as.password}
 	c.Timeout, c.ConnectTimeout, c.Logger = 20*time.Second, 5*time.Second, noLog{}
 	c.ReconnectInterval = 2 * time.Second
