@@ -12,6 +12,7 @@ import (
 	"github.com/georedkit/georedkit/cassandra"
 	"github.com/georedkit/georedkit/cassandra/cassandratest"
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/report"
 )
 
 // exampleRing is a ring over two sites; a program names its own nodes instead. The second site lacks a row.
@@ -108,12 +109,12 @@ func ExampleCluster_Checks() {
 		log.Fatal(err)
 	}
 	defer cluster.Close()
-	report, err := geored.Prove(context.Background(), geored.CheckConfig{Title: "ring"}, cluster.Checks()...)
+	proof, err := geored.Prove(context.Background(), geored.CheckConfig{Title: "ring"}, cluster.Checks()...)
 	if err != nil {
 		log.Fatal(err)
 	}
 	var text strings.Builder
-	if err := report.WriteText(&text); err != nil {
+	if err := report.WriteText(&text, report.Document{Report: proof}); err != nil {
 		log.Fatal(err)
 	}
 	verdict, _, _ := strings.Cut(text.String(), "  took")

@@ -23,7 +23,7 @@ func ExampleExport_Faults() {
 	// server is the loopback address: in another site it is the consumer itself
 	// ca.crt is empty: kubemcsa leaves it so when the kubeconfig names the CA by file
 	// token is not a JSON web token of three parts
-	// (secret)
+	// [redacted]
 }
 
 // CoreDNS of each site reads the other, so each site receives one Secret; the guide copies four.

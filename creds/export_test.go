@@ -225,7 +225,7 @@ func TestNothingShowsASecret(t *testing.T) {
 			t.Errorf("%q came out:\n%s", planted, out.String())
 		}
 	}
-	if !strings.Contains(out.String(), "(secret)") || token.Reveal() != "planted-token" {
+	if !strings.Contains(out.String(), geored.Redacted) || token.Reveal() != "planted-token" {
 		t.Error("nothing was printed, or nothing can be opened")
 	}
 }

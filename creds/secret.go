@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-)
 
-const redacted = "(secret)"
+	"github.com/georedkit/georedkit/geored"
+)
 
 // secret shows itself in no form of printing, logging or encoding. The zero value is no secret.
 type secret struct {
@@ -46,19 +46,19 @@ func (s secret) Digest() string {
 }
 
 // String redacts.
-func (s secret) String() string { return redacted }
+func (s secret) String() string { return geored.Redacted }
 
 // GoString redacts.
-func (s secret) GoString() string { return redacted }
+func (s secret) GoString() string { return geored.Redacted }
 
 // Format redacts under every verb.
-func (s secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+func (s secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, geored.Redacted) }
 
 // LogValue redacts.
-func (s secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (s secret) LogValue() slog.Value { return slog.StringValue(geored.Redacted) }
 
 // MarshalText redacts, and so does JSON: what it writes cannot be read back.
-func (s secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (s secret) MarshalText() ([]byte, error) { return []byte(geored.Redacted), nil }
 
 func (s secret) equal(other secret) bool {
 	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1

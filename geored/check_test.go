@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -179,20 +178,6 @@ func sample() geored.Report {
 		{Check: "dns/names", Site: "dc2", Verdict: geored.Unknown, Message: "no answer", Unanswered: []geored.Silence{{Target: geored.Target{Site: "dc2", Name: "pod/coredns-1"}, Reason: "i/o timeout"}}, Started: start},
 		{Check: "dns/cache", Site: "dc1", Verdict: geored.Skipped, Message: "no node-local cache here", Started: start},
 	}}
-}
-
-func TestReportAsText(t *testing.T) {
-	var b bytes.Buffer
-	if err := sample().WriteText(&b); err != nil {
-		t.Fatal(err)
-	}
-	want, err := os.ReadFile("testdata/report.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b.String() != string(want) {
-		t.Errorf("report:\n%s\nwant:\n%s", b.String(), want)
-	}
 }
 
 func TestReportReadsBackFromJSON(t *testing.T) {

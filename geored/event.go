@@ -10,6 +10,7 @@ type EventKind string
 
 // The kinds of events.
 const (
+	LockAwaited  EventKind = "lock-awaited" // before run-started: somebody else holds the lock, and may be dead; see Holder and Until
 	RunStarted   EventKind = "run-started"
 	StageStarted EventKind = "stage-started"
 	StepStarted  EventKind = "step-started"
@@ -32,8 +33,10 @@ type Event struct {
 	Status Status        `json:"status,omitempty"`
 	Detail string        `json:"detail,omitempty"`
 	Took   time.Duration `json:"tookNs,omitempty"`
-	Ended  int           `json:"ended"` // steps of the run that came to their end so far
-	Steps  int           `json:"steps"` // steps of the run
+	Ended  int           `json:"ended"`            // steps of the run that came to their end so far
+	Steps  int           `json:"steps"`            // steps of the run
+	Holder *Holder       `json:"holder,omitempty"` // of a lock that is awaited
+	Until  time.Time     `json:"until,omitzero"`   // when it is free at the latest, unless the holder lives: then the run is refused
 }
 
 func (r *run) tell(e Event) {

@@ -58,6 +58,16 @@ func (e *HeldError) Error() string { return fmt.Sprintf("%s %v by %s", e.Where, 
 // Unwrap gives [ErrHeld].
 func (e *HeldError) Unwrap() error { return ErrHeld }
 
+type awaitKey struct{}
+
+// AwaitLock tells those who watch a run that its lock is waited for: who holds it, and when it ends unless that holder
+// shows that it lives. Locks that wait call it from within Acquire, with the context that they were given.
+func AwaitLock(ctx context.Context, held *HeldError, until time.Time) {
+	if tell, ok := ctx.Value(awaitKey{}).(func(*HeldError, time.Time)); ok {
+		tell(held, until)
+	}
+}
+
 // AllLocks is one lock made of several: held when all are. They are taken in their order and given back in the other.
 func AllLocks(locks ...Lock) Lock { return allLocks(locks) }
 

@@ -137,7 +137,10 @@ func (r *run) within(ctx context.Context) error {
 
 func (r *run) locked(ctx context.Context) (err error) {
 	if r.Lock != nil {
-		if err := r.Lock.Acquire(ctx); err != nil {
+		awaiting := context.WithValue(ctx, awaitKey{}, func(held *HeldError, until time.Time) {
+			r.tell(Event{Kind: LockAwaited, Detail: held.Error(), Holder: &held.Holder, Until: until})
+		})
+		if err := r.Lock.Acquire(awaiting); err != nil {
 			return fmt.Errorf("lock: %w", err)
 		}
 		defer func() { err = errors.Join(err, r.Lock.Release(r.keep)) }()

@@ -61,26 +61,34 @@ func (a Access) Validate() error {
 		faults = append(faults, geored.Fault{Site: a.Site, Field: "SASL.Mechanism", Value: string(a.SASL.Mechanism),
 			Problem: "is not known", Remedy: fmt.Sprintf("use %s, %s or %s", Plain, ScramSHA256, ScramSHA512)})
 	}
-	if a.SASL.User == "" || a.SASL.Password.value == "" {
+	if a.SASL.User == "" || a.SASL.Password.Reveal() == "" {
 		faults = append(faults, geored.Fault{Site: a.Site, Field: "SASL", Problem: "has no user or no password"})
 	}
 	return faults.Err()
 }
 
-// Secret is a password. Every form of printing gives "[redacted]"; [Secret.Reveal] alone gives the value.
-type Secret struct{ value string }
+// Secret is a password. Every form of printing gives [geored.Redacted]; [Secret.Reveal] alone gives the value.
+type Secret struct {
+	// A function, because fmt shows what is in an unexported field without asking its methods.
+	open func() string
+}
 
 // NewSecret wraps a password.
-func NewSecret(value string) Secret { return Secret{value} }
+func NewSecret(value string) Secret { return Secret{func() string { return value }} }
 
-// Reveal gives the password.
-func (s Secret) Reveal() string { return s.value }
+// Reveal gives the password; "" when there is none.
+func (s Secret) Reveal() string {
+	if s.open == nil {
+		return ""
+	}
+	return s.open()
+}
 
 // Format redacts under every verb.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[redacted]")) }
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(geored.Redacted)) }
 
 // LogValue redacts in logs.
-func (s Secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+func (s Secret) LogValue() slog.Value { return slog.StringValue(geored.Redacted) }
 
 // MarshalText redacts in JSON and YAML.
-func (s Secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(geored.Redacted), nil }

@@ -8,12 +8,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+
+	"github.com/georedkit/georedkit/geored"
 )
 
-const (
-	keyBytes = 32
-	redacted = "(private key)"
-)
+const keyBytes = 32
 
 // PrivateKey is a Curve25519 private key, clamped as WireGuard does. It shows itself in no form of printing, logging or
 // encoding; [PrivateKey.Reveal] is the only way out. The zero value is no key.
@@ -84,19 +83,19 @@ func (k PrivateKey) Equal(other PrivateKey) bool {
 }
 
 // String redacts.
-func (k PrivateKey) String() string { return redacted }
+func (k PrivateKey) String() string { return geored.Redacted }
 
 // GoString redacts.
-func (k PrivateKey) GoString() string { return redacted }
+func (k PrivateKey) GoString() string { return geored.Redacted }
 
 // Format redacts under every verb.
-func (k PrivateKey) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, redacted) }
+func (k PrivateKey) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, geored.Redacted) }
 
 // LogValue redacts.
-func (k PrivateKey) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (k PrivateKey) LogValue() slog.Value { return slog.StringValue(geored.Redacted) }
 
 // MarshalText redacts, and so does JSON: what it writes cannot be read back.
-func (k PrivateKey) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (k PrivateKey) MarshalText() ([]byte, error) { return []byte(geored.Redacted), nil }
 
 // UnmarshalText reads what [PrivateKey.Reveal] gave; nothing reads as the zero key.
 func (k *PrivateKey) UnmarshalText(text []byte) error {

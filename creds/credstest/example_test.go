@@ -35,8 +35,8 @@ func Example() {
 		response.Body.Close()
 	}
 	// Output:
-	// 200 (secret)
-	// 401 (secret)
+	// 200 [redacted]
+	// 401 [redacted]
 }
 
 // exampleT leaves the cleaning up to the end of the program.

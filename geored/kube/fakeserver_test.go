@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -177,6 +178,54 @@ func TestALeaseThatRunsOutStopsTheNextEffect(t *testing.T) {
 	if retries := result.Outcomes[0].Retries; len(retries) == 0 || !containsAll(retries[0].Reason, "site dc2: lease kube-system/it could not be renewed for", "connection refused", "the lock is lost") {
 		t.Errorf("%+v", retries)
 	}
+}
+
+// Who watches is told whose lock it is and when it ends, once; a holder who lives is no wait for its end.
+func TestWhoWatchesIsToldOfALockThatIsAwaited(t *testing.T) {
+	_, _, clusters := twoServers()
+	clock := geotest.NewClock(t, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	anna := geored.Holder{Owner: "anna@host1", What: "ice-install", Since: clock.Now()}
+	dead, kill := context.WithCancel(t.Context())
+	first := NewLeaseLock(LeaseConfig{Clusters: clusters, Name: "it", Clock: clock, Holder: anna})
+	if err := first.Acquire(dead); err != nil {
+		t.Fatal(err)
+	}
+	watched := func() (events []geored.Event, err error) {
+		var w geotest.World
+		book := geored.Runbook{Name: "test", Stages: []geored.Stage{geored.StageOf("only", w.Task(geored.Step{ID: "a", Target: "a", Action: geored.Apply}))}}
+		_, err = book.Run(t.Context(), geored.RunConfig{Clock: clock, Lock: NewLeaseLock(LeaseConfig{Clusters: clusters, Name: "it", Clock: clock}),
+			Observer: func(e geored.Event) { events = append(events, e) }})
+		return events, err
+	}
+	told := func(events []geored.Event) {
+		t.Helper()
+		e := events[0]
+		if e.Kind != geored.LockAwaited || e.Holder == nil || *e.Holder != anna || e.Until.Sub(e.Time) > 15*time.Second || !e.Until.After(e.Time) ||
+			!containsAll(e.Detail, "site dc1: lease kube-system/it is held by anna@host1 for ice-install since 2026-01-02T03:04:05Z") {
+			t.Errorf("%+v", e)
+		}
+		text, err := json.Marshal(e)
+		if err != nil || !containsAll(string(text), `"kind":"lock-awaited"`, `"holder":{"owner":"anna@host1","what":"ice-install","since":"2026-01-02T03:04:05Z"}`, `"until":"2026-01-02T03:`) {
+			t.Errorf("%s, %v", text, err)
+		}
+		for _, later := range events[1:] {
+			if text, err := json.Marshal(later); err != nil || later.Kind == geored.LockAwaited || strings.Contains(string(text), "until") {
+				t.Errorf("%s, %v", text, err)
+			}
+		}
+	}
+	events, err := watched()
+	if !errors.Is(err, geored.ErrHeld) {
+		t.Errorf("of a holder who lives: %v", err)
+	}
+	told(events)
+	kill()
+	first.stop() // it renews no more, and gives nothing back: as a process that is dead
+	<-first.stopped
+	if events, err = watched(); err != nil || events[1].Kind != geored.RunStarted {
+		t.Errorf("of one who died: %v, %+v", err, events)
+	}
+	told(events)
 }
 
 func TestASiteThatIsAwayWhenTheLockIsTaken(t *testing.T) {

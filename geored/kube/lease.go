@@ -74,7 +74,8 @@ func NewLeaseLock(c LeaseConfig) *LeaseLock {
 }
 
 // Acquire takes the lock everywhere or nowhere. It waits for at most the time to live of who holds it. The error is a
-// geored.HeldError, or names every site that did not answer.
+// geored.HeldError, or names every site that did not answer. Who is waited for, and until when, is told by
+// geored.AwaitLock.
 func (l *LeaseLock) Acquire(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -143,7 +144,14 @@ func (l *LeaseLock) free(ctx context.Context) (map[geored.SiteName]*coordination
 	if len(first) == 0 {
 		return found, answers.Unanswered(), ctxError(ctx)
 	}
-	for since := l.Clock.Now(); l.Clock.Now().Sub(since) < longest; {
+	since := l.Clock.Now()
+	for _, cluster := range l.Clusters {
+		if lease := first[cluster.site]; lease != nil {
+			geored.AwaitLock(ctx, l.heldBy(cluster.site, lease), since.Add(longest))
+			break
+		}
+	}
+	for l.Clock.Now().Sub(since) < longest {
 		if err := l.Clock.Sleep(ctx, longest/20); err != nil {
 			return nil, nil, err
 		}

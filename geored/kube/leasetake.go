@@ -42,7 +42,7 @@ func ttlOf(lease *coordinationv1.Lease) time.Duration {
 	return 15 * time.Second
 }
 
-func (l *LeaseLock) heldBy(site geored.SiteName, lease *coordinationv1.Lease) error {
+func (l *LeaseLock) heldBy(site geored.SiteName, lease *coordinationv1.Lease) *geored.HeldError {
 	e := &geored.HeldError{Where: fmt.Sprintf("site %s: lease %s/%s", site, l.Namespace, l.Name)}
 	if err := json.Unmarshal([]byte(lease.Annotations[HolderAnnotation]), &e.Holder); err != nil && isHeld(lease) {
 		e.Holder.Owner = *lease.Spec.HolderIdentity // somebody else's tool

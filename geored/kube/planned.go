@@ -77,7 +77,7 @@ func withoutSecrets(object *Object) *Object {
 			continue
 		}
 		for key := range held {
-			held[key] = "REDACTED"
+			held[key] = geored.Redacted
 		}
 		object.Object[field] = held
 	}

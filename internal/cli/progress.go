@@ -12,12 +12,16 @@ import (
 func (s *screen) event(e geored.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended, s.steps, s.note = e.Ended, e.Steps, ""
-	if e.Kind == geored.StageStarted {
+	s.ended, s.steps, s.note, s.until = e.Ended, e.Steps, "", e.Until
+	switch e.Kind {
+	case geored.LockAwaited:
+		s.awaitLock(e)
+	case geored.StageStarted:
 		s.beginStage(e)
 	}
 	stage := s.stage(e.Stage)
 	if stage == nil {
+		s.redraw()
 		return
 	}
 	switch e.Kind {
@@ -40,6 +44,17 @@ func (s *screen) beginStage(e geored.Event) {
 	if !s.live {
 		s.keep("  %-12s begins\n", e.Stage)
 	}
+	s.tickOn()
+}
+
+// awaitLock says who holds the lock; a live line counts down to its end.
+func (s *screen) awaitLock(e geored.Event) {
+	s.keep("  %-12s %s; it ends at %s unless its holder lives\n", "lock", plain(e.Detail), e.Until.UTC().Format(time.RFC3339))
+	s.tickOn()
+}
+
+// tickOn lets time be seen from now on.
+func (s *screen) tickOn() {
 	if s.stop == nil {
 		s.stop = make(chan struct{})
 		go s.ticking(s.stop)

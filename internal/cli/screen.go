@@ -30,6 +30,7 @@ type screen struct {
 	drawn  int          // live lines on the terminal now; the last of them has no line break
 	stages []*stageLine // under way, in the order in which they began
 	note   string       // a live line beside them
+	until  time.Time    // when a lock ends that is awaited; zero: none is
 	name   string       // that begins the lines of those who write to the screen as an io.Writer
 	ended  int          // steps of the run
 	steps  int
@@ -85,7 +86,7 @@ func (s *screen) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.wipe()
-	s.stages, s.note = nil, ""
+	s.stages, s.note, s.until = nil, "", time.Time{}
 	s.rest()
 }
 
@@ -118,6 +119,9 @@ func (s *screen) redraw() {
 	}
 	if s.note != "" {
 		lines = append(lines, s.note)
+	}
+	if !s.until.IsZero() {
+		lines = append(lines, fmt.Sprintf("  %-12s waits %s more for a sign of life of its holder", "lock", seconds(max(s.until.Sub(s.now()), 0))))
 	}
 	s.wipe()
 	for i, line := range lines {

@@ -80,6 +80,26 @@ func TestStagesSideBySide(t *testing.T) {
 	}
 }
 
+// While a lock is waited for, a line says who holds it, since when and until when; on a terminal another one counts down.
+func TestALockThatIsAwaited(t *testing.T) {
+	held := "  lock         site dc1: lease kube-system/it is held by anna@host1 for ice-install since 2026-03-14T09:00:00Z; it ends at 2026-03-14T09:27:08Z unless its holder lives"
+	for live, want := range map[bool]string{true: held + "\n  lock         waits 13s more for a sign of life of its holder", false: held} {
+		w := watch(live, 200)
+		w.event(geored.Event{Kind: geored.LockAwaited, Until: w.at.Add(15 * time.Second),
+			Detail: "site dc1: lease kube-system/it is held by anna@host1 for ice-install since 2026-03-14T09:00:00Z"})
+		w.at = w.at.Add(2 * time.Second)
+		w.tick()
+		if got := shown(t, w.out.String()); got != want {
+			t.Errorf("shown:\n%s\nwant:\n%s", got, want)
+		}
+		w.tell(geored.RunStarted, "", "", "")
+		if got := shown(t, w.out.String()); got != held {
+			t.Errorf("once it is taken:\n%s", got)
+		}
+		w.clear()
+	}
+}
+
 // More stages than fit are counted, and no line is as wide as the terminal.
 func TestLiveLinesAreCut(t *testing.T) {
 	w := watch(true, 40)

@@ -10,24 +10,23 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/georedkit/georedkit/geored"
 )
 
 // Settings is a connector's configuration. It may hold passwords: printing it in any form, JSON included, shows
-// [Redacted] in their place. Index it, or give it to the client, to use the values.
+// [geored.Redacted] in their place. Index it, or give it to the client, to use the values.
 type Settings map[string]string
-
-// Redacted stands for a value that is not shown.
-const Redacted = "[redacted]"
 
 // secretKey errs on the side of hiding; "key.converter" and its like are no secrets.
 var secretKey = regexp.MustCompile(`(?i)password|jaas|secret|token|credential|\.key$|keystore\.(key|certificate)`)
 
-// Shown is a copy that may be shown: what may be a secret is [Redacted].
+// Shown is a copy that may be shown: what may be a secret is [geored.Redacted].
 func (s Settings) Shown() map[string]string {
 	shown := maps.Clone(map[string]string(s))
 	for key := range shown {
 		if secretKey.MatchString(key) {
-			shown[key] = Redacted
+			shown[key] = geored.Redacted
 		}
 	}
 	return shown

@@ -17,7 +17,7 @@ import (
 	"github.com/georedkit/georedkit/objectstore"
 )
 
-// Secret is a secret key or a session token. It prints as "[redacted]" in every form and opens by Reveal alone. The zero
+// Secret is a secret key or a session token. It prints as [geored.Redacted] in every form and opens by Reveal alone. The zero
 // value is none.
 type Secret struct{ reveal func() string }
 
@@ -32,12 +32,10 @@ func (s Secret) Reveal() string {
 	return s.reveal()
 }
 
-const redacted = "[redacted]"
-
-func (s Secret) String() string               { return redacted }
-func (s Secret) GoString() string             { return redacted }
-func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-func (s Secret) LogValue() slog.Value         { return slog.StringValue(redacted) }
+func (s Secret) String() string               { return geored.Redacted }
+func (s Secret) GoString() string             { return geored.Redacted }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(geored.Redacted), nil }
+func (s Secret) LogValue() slog.Value         { return slog.StringValue(geored.Redacted) }
 
 // Config is how a site's store is reached.
 type Config struct {

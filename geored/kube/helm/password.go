@@ -5,9 +5,9 @@ import (
 	"io"
 	"log/slog"
 	"strings"
-)
 
-const redacted = "(secret)"
+	"github.com/georedkit/georedkit/geored"
+)
 
 // Password opens a chart repository. It shows itself in no form of printing, logging or encoding; Reveal is the only way
 // out. The zero value is none.
@@ -34,16 +34,16 @@ func (p Password) Reveal() string {
 }
 
 // String redacts.
-func (p Password) String() string { return redacted }
+func (p Password) String() string { return geored.Redacted }
 
 // GoString redacts.
-func (p Password) GoString() string { return redacted }
+func (p Password) GoString() string { return geored.Redacted }
 
 // Format redacts under every verb.
-func (p Password) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+func (p Password) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, geored.Redacted) }
 
 // LogValue redacts.
-func (p Password) LogValue() slog.Value { return slog.StringValue(redacted) }
+func (p Password) LogValue() slog.Value { return slog.StringValue(geored.Redacted) }
 
 // MarshalText redacts, and so does JSON.
-func (p Password) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (p Password) MarshalText() ([]byte, error) { return []byte(geored.Redacted), nil }

@@ -15,6 +15,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/georedkit/georedkit/geored"
 )
 
 const secretPassword = "p4ss-planted-in-a-test"
@@ -165,7 +167,7 @@ func TestPasswordShowsItselfNowhere(t *testing.T) {
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "p", repository.Password, "r", repository)
 	shown := fmt.Sprintf("%v %+v %#v %s %q %x", repository, repository, repository, repository.Password, repository.Password, repository.Password) + string(text) + log.String()
-	if strings.Contains(shown, secretPassword) || strings.Contains(shown, fmt.Sprintf("%x", secretPassword)) || !strings.Contains(shown, redacted) {
+	if strings.Contains(shown, secretPassword) || strings.Contains(shown, fmt.Sprintf("%x", secretPassword)) || !strings.Contains(shown, geored.Redacted) {
 		t.Error(shown)
 	}
 	if repository.Password.Reveal() != secretPassword || NewPassword("\n").Reveal() != "" {
