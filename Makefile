@@ -78,11 +78,14 @@ REST_0 = $(TURN_1)|$(TURN_2)
 REST_1 = $(TURN_0)|$(TURN_2)
 REST_2 = $(TURN_0)|$(TURN_1)
 
+# What only the drill runs.
+DRILL  = TestRecoverAfterACut
+
 # The steps in which CI kills ice-install: two of them, others each time.
 KILL_PART = $(shell expr $$(git rev-list --count HEAD) / 3 % 16)/16
 
 sites: ## the SDK and its programs on real sites
-	@GEOREDKIT_KILL_PART=$(KILL_PART) $(GO) test -tags lab -count=1 -p 1 -timeout 30m -skip '^($(REST_$(TURN)))$$' \
+	@GEOREDKIT_KILL_PART=$(KILL_PART) $(GO) test -tags lab -count=1 -p 1 -timeout 30m -skip '^($(REST_$(TURN))|$(DRILL))$$' \
 		./geored/... ./mesh/... ./dnsfed/... ./creds/... ./examples/...
 
 # The parts of the long store suites that CI runs on real servers.
@@ -100,10 +103,10 @@ stores: ## objectstore on real MinIO and versitygw and on MinIO in two sites; pa
 	@$(GO) test -tags lab -count=1 -timeout 15m -run 'TestFaultsOfCI|TestLive41/conform|TestLive41/$(CASSANDRA_PART)' ./cassandra/cassandratest
 	@$(GO) test -tags lab -count=1 -timeout 10m -run 'OfRealServers/^($(KAFKA_SAMPLE))$$' ./kafka/kafkatest
 
-drill: stores ## the store suites on real servers whole, Cassandra's and Kafka's too, and ice-install killed in every step: about an hour
+drill: stores ## the store suites on real servers whole, Cassandra's and Kafka's too, ice-install killed in every step, ice-recover after a cut: about an hour
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 60m ./cassandra/...
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 60m ./kafka/...
-	@$(GO) test -tags lab -count=1 -p 1 -timeout 90m -run '^($(TURN_0)|$(TURN_1)|$(TURN_2))$$' ./geored/... ./mesh/... ./dnsfed/... ./examples/...
+	@$(GO) test -tags lab -count=1 -p 1 -timeout 90m -run '^($(TURN_0)|$(TURN_1)|$(TURN_2)|$(DRILL))$$' ./geored/... ./mesh/... ./dnsfed/... ./examples/...
 
 bench: ## ratios to a floor measured in the same run
 	@$(GO) test -run '^$$' -bench . -benchtime 3x ./geored/... ./mesh/...

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -19,7 +20,7 @@ import (
 	"github.com/georedkit/georedkit/cassandra/cassandratest"
 )
 
-// rowsVariable says how many rows the benchmark reads; without it 200,000.
+// rowsVariable says how many rows the benchmark reads, the smallest number first, with commas.
 const rowsVariable = "GEOREDKIT_BENCH_ROWS"
 
 // BenchmarkBesideOthers times comparison and count beside what else there is, in turns on the same ring, and reports
@@ -29,18 +30,36 @@ const rowsVariable = "GEOREDKIT_BENCH_ROWS"
 // The drain is the floor of a comparison: a loop around the driver that reads the same ranges of both sites, with keys,
 // values and write times, and throws them away.
 func BenchmarkBesideOthers(b *testing.B) {
+	text := os.Getenv(rowsVariable)
+	if text == "" {
+		text = "200000,1000000"
+	}
 	r := start(b, "-heap", "512m")
 	config := r.config(b)
-	rows := load(b, r, config)
-	bench := &benchmark{ring: r, config: config, cluster: open(b, config), credentials: credentials(b, config), rows: rows}
+	bench := &benchmark{ring: r, config: config, cluster: open(b, config), credentials: credentials(b, config)}
 	for site := range r.Sites { // open before, as the cluster's are
 		bench.sessions = append(bench.sessions, session(b, r, config, site, gocql.LocalOne))
 	}
+	cassandratest.NewLive(b, config, 1).Exec("CREATE TABLE dev.bench (id bigint PRIMARY KEY, v text, n int) WITH compression = {'enabled': false}")
+	for _, number := range strings.Split(text, ",") {
+		rows, err := strconv.Atoi(number)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run("rows="+number, func(b *testing.B) {
+			bench.load(b, rows)
+			bench.turns(b)
+		})
+	}
+}
+
+// turns runs every contender once in each turn of the loop.
+func (x *benchmark) turns(b *testing.B) {
 	contenders := []struct {
 		name string
 		run  func(*testing.B)
 	}{
-		{"drain", bench.drain}, {"compare", bench.compare}, {"count", bench.count}, {"cqlsh", bench.cqlsh}, {"preview", bench.preview}, {"quick", bench.quick},
+		{"drain", x.drain}, {"compare", x.compare}, {"count", x.count}, {"cqlsh", x.cqlsh}, {"preview", x.preview}, {"quick", x.quick},
 	}
 	for _, c := range contenders { // servers compile what they run often
 		c.run(b)
@@ -55,7 +74,7 @@ func BenchmarkBesideOthers(b *testing.B) {
 			cpu[c.name] = append(cpu[c.name], (ownCPU(b) - before).Seconds())
 		}
 	}
-	read := float64(2 * rows)
+	read := float64(2 * x.rows)
 	b.ReportMetric(median(took["compare"])/median(took["drain"]), "compare/drain")
 	b.ReportMetric(median(took["cqlsh"])/median(took["count"]), "cqlsh/count")
 	b.ReportMetric(median(took["compare"])/median(took["preview"]), "compare/preview")
@@ -65,7 +84,21 @@ func BenchmarkBesideOthers(b *testing.B) {
 	for _, c := range contenders {
 		b.ReportMetric(median(took[c.name]), c.name+"-s")
 	}
-	b.ReportMetric(bench.peak, "peak-MB")
+	b.ReportMetric(x.peak, "peak-MB")
+	b.ReportMetric(machineLoad(b), "load")
+}
+
+// machineLoad is how many processes wanted a processor in the last minute.
+func machineLoad(b *testing.B) float64 {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		b.Fatal(err)
+	}
+	load, err := strconv.ParseFloat(strings.Fields(string(text))[0], 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return load
 }
 
 func median(values []float64) float64 {
@@ -93,18 +126,9 @@ type benchmark struct {
 
 var benched = cassandra.Table{Keyspace: "dev", Name: "bench"}
 
-// load fills the table on both sites.
-func load(b *testing.B, r ring, config cassandra.Config) int {
-	rows := 200_000
-	if text := os.Getenv(rowsVariable); text != "" {
-		var err error
-		if rows, err = strconv.Atoi(text); err != nil {
-			b.Fatal(err)
-		}
-	}
-	live := cassandratest.NewLive(b, config, 1)
-	live.Exec("CREATE TABLE dev.bench (id bigint PRIMARY KEY, v text, n int) WITH compression = {'enabled': false}")
-	s := session(b, r, config, 0, gocql.All)
+// load fills the table on both sites up to that many rows.
+func (x *benchmark) load(b *testing.B, rows int) {
+	s := session(b, x.ring, x.config, 0, gocql.All)
 	const batch = 50
 	next := make(chan int)
 	var writers sync.WaitGroup
@@ -123,16 +147,16 @@ func load(b *testing.B, r ring, config cassandra.Config) int {
 			}
 		}()
 	}
-	for from := 0; from < rows; from += batch {
+	for from := x.rows; from < rows; from += batch {
 		next <- from
 	}
 	close(next)
 	writers.Wait()
-	for site := range r.Sites {
-		r.nodetool(b, site, 0, "flush", "dev", "bench")
-		r.nodetool(b, site, 0, "compact", "dev", "bench")
+	x.rows = rows
+	for site := range x.Sites {
+		x.nodetool(b, site, 0, "flush", "dev", "bench")
+		x.nodetool(b, site, 0, "compact", "dev", "bench")
 	}
-	return rows
 }
 
 func session(b *testing.B, r ring, config cassandra.Config, site int, consistency gocql.Consistency) *gocql.Session {

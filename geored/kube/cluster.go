@@ -85,6 +85,9 @@ func New(site geored.SiteName, config *rest.Config) (*Cluster, error) {
 	if config.QPS == 0 {
 		config.QPS, config.Burst = 100, 200 // the default of 5 makes a run wait for itself
 	}
+	if config.WarningHandler == nil {
+		config.WarningHandler = rest.NoWarnings{} // client-go's own prints
+	}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, err

@@ -48,11 +48,15 @@ func (s *session) change(ctx context.Context, d Deployment, events *events) (cod
 		code, err = s.undo(ctx, book, config)
 		return code, true, err
 	}
-	code, err = s.install(ctx, book, plan, config)
+	attend := attending(func(ctx context.Context, _ geored.Journal) (context.Context, func()) { return ctx, func() {} })
+	if attendant, ok := d.(Attendant); ok {
+		attend = attendant.Attend
+	}
+	code, err = s.install(ctx, book, plan, config, attend)
 	return code, false, err
 }
 
-func (s *session) install(ctx context.Context, book geored.Runbook, plan geored.Plan, c geored.RunConfig) (int, error) {
+func (s *session) install(ctx context.Context, book geored.Runbook, plan geored.Plan, c geored.RunConfig, attend attending) (int, error) {
 	mine, err := geored.Applied(ctx, c.Journal, book.Name)
 	if err != nil {
 		return ExitUsage, err
@@ -68,10 +72,15 @@ func (s *session) install(ctx context.Context, book geored.Runbook, plan geored.
 		c.RunID = last.Run
 		s.screen.printf("  going on with the run of %s: %d steps were proven before it was interrupted\n", last.Begun.Local().Format(time.DateTime), len(last.Proven))
 	}
-	result, err := book.Run(ctx, c)
+	watched, stop := attend(ctx, c.Journal)
+	result, err := book.Run(watched, c)
+	stop()
 	s.document.Run = result
 	return s.ended(ctx, result, err)
 }
+
+// attending is [Attendant]'s.
+type attending func(ctx context.Context, journal geored.Journal) (watched context.Context, stop func())
 
 // ended is the exit code of a run.
 func (s *session) ended(ctx context.Context, result geored.Result, err error) (int, error) {

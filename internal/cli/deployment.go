@@ -36,6 +36,12 @@ type Departer interface {
 	Departures() []report.Departure
 }
 
+// Attendant looks on while its runbook runs, and may end the run: watched is the context that the run gets. stop is called
+// when the run has come to its end, before the proof.
+type Attendant interface {
+	Attend(ctx context.Context, journal geored.Journal) (watched context.Context, stop func())
+}
+
 // Reviewer looks at a whole report once more: at what one check says against what another does.
 type Reviewer interface {
 	Review(geored.Report) geored.Report

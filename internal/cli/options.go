@@ -51,9 +51,9 @@ type Options struct {
 }
 
 // parse reads the command line and reports all its faults at once.
-func parse(program string, args []string, stderr io.Writer) (Options, error) {
+func (p Program) parse(args []string, stderr io.Writer) (Options, error) {
 	var o Options
-	flags := flag.NewFlagSet(program, flag.ContinueOnError)
+	flags := flag.NewFlagSet(p.Name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.Topology, "topology", "", "`FILE` with the sites; without it: the laboratory on this machine")
 	flags.StringVar(&o.Lab, "lab", "georedkit", "`NAME` of the laboratory, for several side by side")
@@ -81,6 +81,9 @@ func parse(program string, args []string, stderr io.Writer) (Options, error) {
 	o.Charts.flags(flags)
 	flags.StringVar(&o.Render, "render", "", "write the manifests and values files into `DIR` instead of changing anything")
 	flags.StringVar(&o.Lint, "lint", "", "read the files in `DIR` that an operator already has and name their faults; no connection is made")
+	if p.Flags != nil {
+		p.Flags(flags)
+	}
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -26,6 +26,10 @@ type Program struct {
 	// Lint reads files that an operator already has, and connects to nothing. topology is empty when none is named. zero:
 	// the program has no -lint.
 	Lint func(folder fs.FS, topology []byte) (geored.Faults, error)
+	// Flags adds the program's own. Zero: it has none.
+	Flags func(*flag.FlagSet)
+	// Budget is for one check of the proof. Zero: that of [geored.Prove].
+	Budget time.Duration
 	// Whole is what -whole adds to the laboratory's topology. Zero: the program has no such flag.
 	Whole string
 	// Stores are the data stores that the laboratory must be able to run for that.
@@ -56,7 +60,7 @@ var errInterrupted = errors.New("interrupted")
 
 // Run is [Program.Main] for tests: it gives the exit code.
 func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	options, err := parse(p.Name, args, stderr)
+	options, err := p.parse(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return ExitPass
@@ -207,7 +211,7 @@ func (s *session) carryOut(ctx context.Context, d Deployment) (int, error) {
 			return code, errors.Join(err, s.writeUnproven(ctx, err))
 		}
 	}
-	proof, err := geored.Prove(ctx, geored.CheckConfig{Title: s.Name, Observer: func(f geored.Finding) {
+	proof, err := geored.Prove(ctx, geored.CheckConfig{Title: s.Name, Budget: s.Program.Budget, Observer: func(f geored.Finding) {
 		events.write(f)
 		s.screen.finding(f)
 	}}, d.Checks()...)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -200,5 +201,41 @@ func TestAnInterruptedRunGoesOn(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(dir, "test.journal"))
 	if err != nil || strings.Count(string(text), `"run":"first"`) < 4 {
 		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// attended is a deployment that looks on, and ends the run when it is told to.
+type attended struct {
+	deployment
+	halt    error
+	stopped *bool
+}
+
+func (a attended) Attend(ctx context.Context, _ geored.Journal) (context.Context, func()) {
+	watched, end := context.WithCancelCause(ctx)
+	if a.halt != nil {
+		end(a.halt)
+	}
+	return watched, func() { *a.stopped = true; end(nil) }
+}
+
+func TestADeploymentLooksOn(t *testing.T) {
+	for _, halt := range []error{nil, errors.New("the sites are apart")} {
+		d := attended{deployment{world: &geotest.World{}, verdict: geored.Pass}, halt, new(bool)}
+		size := 0
+		p := Program{Name: "test", Flags: func(f *flag.FlagSet) { f.IntVar(&size, "size", 0, "of its own") },
+			Open: func([]byte, Options) (Deployment, error) { return d, nil }}
+		file := filepath.Join(t.TempDir(), "topology")
+		if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var stdout, stderr strings.Builder
+		code := p.Run(t.Context(), []string{"-topology", file, "-probe-image", "x", "-yes", "-journal", t.TempDir(), "-size", "3"}, strings.NewReader(""), &stdout, &stderr)
+		if !*d.stopped || size != 3 {
+			t.Errorf("stopped %t, -size %d", *d.stopped, size)
+		}
+		if halt == nil && code != ExitPass || halt != nil && (code != ExitUnknown || !strings.Contains(stderr.String(), halt.Error()) || d.world.There("mesh/dc1")) {
+			t.Errorf("%v: exit code %d\n%s", halt, code, stderr.String())
+		}
 	}
 }

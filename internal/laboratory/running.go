@@ -59,7 +59,7 @@ type Spec struct {
 	Sites  int
 	Nodes  int      // of each site; zero: one
 	Images []string // archives
-	Stores []string // data stores that pods can run: "cassandra", "kafka", "minio"
+	Stores []string // data stores that pods can run: "cassandra", "kafka", "minio", "search"; "ice" is all of them, and its applications
 	// Progress is told of each stage a site reached. Zero: nobody.
 	Progress func(Progress)
 }

@@ -57,7 +57,7 @@ func put(t *testing.T, s Subject, bucket, key, body string) {
 	}
 }
 
-// all lists to the end by token.
+// all lists to the end by token. Each page may use the room of the one before.
 func all(t *testing.T, s Subject, q objectstore.Query) []objectstore.Object {
 	t.Helper()
 	var objects []objectstore.Object
@@ -67,6 +67,7 @@ func all(t *testing.T, s Subject, q objectstore.Query) []objectstore.Object {
 			t.Fatalf("list %+v: %v", q, err)
 		}
 		objects = append(objects, page.Objects...)
+		q.Room = page.Objects
 		if q.Token = page.Token; q.Token == "" {
 			return objects
 		}

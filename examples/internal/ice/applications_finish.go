@@ -66,8 +66,9 @@ func (d *Deployment) workersOf(ctx context.Context, site geored.SiteName, namesp
 	return strings.Join(ids, " "), nil
 }
 
-// provenTask is done when the workers that run now were seen to mirror. prove writes a canary and waits for it.
-func (d *Deployment) provenTask(step geored.Step, from geored.SiteName, namespace, selector string, prove func(context.Context) error) geored.Task {
+// provenTask is done when the workers that run now were seen to mirror, and all is settled. prove writes a canary and waits
+// for it.
+func (d *Deployment) provenTask(step geored.Step, from geored.SiteName, namespace, selector string, settled func(context.Context) (geored.State, error), prove func(context.Context) error) geored.Task {
 	key := mirrorProven + string(from)
 	namespaces := d.Clusters[step.Site].Client().CoreV1().Namespaces()
 	return d.waiting(geored.Task{Step: step,
@@ -83,7 +84,15 @@ func (d *Deployment) provenTask(step geored.Step, from geored.SiteName, namespac
 			if workers == "" || space.Annotations[key] != workers {
 				return geored.State{Detail: "nothing was seen to come through the workers that run now"}, nil
 			}
-			return geored.State{Done: true, Detail: "a canary came through the workers that run now"}, nil
+			const done = "a canary came through the workers that run now"
+			if settled == nil {
+				return geored.State{Done: true, Detail: done}, nil
+			}
+			state, err := settled(ctx)
+			if err == nil && state.Done {
+				state.Detail = done + "; " + state.Detail
+			}
+			return state, err
 		},
 		Apply: func(ctx context.Context) error {
 			workers, err := d.workersOf(ctx, step.Site, namespace, selector)
@@ -106,7 +115,7 @@ func (d *Deployment) provenTask(step geored.Step, from geored.SiteName, namespac
 const canaryWait = 11 * time.Minute
 
 func (d *Deployment) mirrorTask(m kafka.Mirror, step geored.Step) geored.Task {
-	return d.provenTask(step, m.From, kafkaNamespace, "strimzi.io/cluster=mm-"+string(m.From), func(ctx context.Context) error {
+	return d.provenTask(step, m.From, kafkaNamespace, "strimzi.io/cluster=mm-"+string(m.From), func(ctx context.Context) (geored.State, error) { return d.told(ctx, m) }, func(ctx context.Context) error {
 		r, end, err := d.replication(m)
 		if err != nil {
 			return err
@@ -121,6 +130,20 @@ func (d *Deployment) mirrorTask(m kafka.Mirror, step geored.Step) geored.Task {
 		}
 		return err
 	})
+}
+
+// told: Strimzi tells of the connectors. Its status is as old as its last look, two minutes unless set otherwise, and the
+// guide's check of a mirror reads it (guide 000, 5.1.1).
+func (d *Deployment) told(ctx context.Context, m kafka.Mirror) (geored.State, error) {
+	resource, err := d.mirrorMaker(m).MirrorMaker(ctx)
+	if err != nil {
+		return geored.State{}, err
+	}
+	verdict, said := resource.Ready()
+	if verdict == geored.Pass && len(resource.Connectors) == 0 {
+		verdict, said = geored.Unknown, "Strimzi does not tell of its connectors yet"
+	}
+	return geored.State{Done: verdict == geored.Pass, Detail: said}, nil
 }
 
 // restartFailed restarts what has failed. What cannot be asked is left alone: silence is no reason, and the canary tells.
@@ -157,7 +180,10 @@ func (d *Deployment) ksqldbTask(step geored.Step) geored.Task {
 			}
 			s := deployment.Status
 			rolled := s.ObservedGeneration == deployment.Generation && s.UpdatedReplicas == s.Replicas && s.ReadyReplicas == s.Replicas && s.Replicas > 0
-			return geored.State{Done: rolled, Detail: fmt.Sprintf("restarted; %d of %d pods are new and ready", min(s.UpdatedReplicas, s.ReadyReplicas), s.Replicas)}, nil
+			if !rolled {
+				return geored.State{Detail: fmt.Sprintf("restarted; %d of %d pods are new and ready", min(s.UpdatedReplicas, s.ReadyReplicas), s.Replicas)}, nil
+			}
+			return d.podsRun(ctx, step.Site, kafkaNamespace) // the old one is gone too
 		},
 		Apply: func(ctx context.Context) error {
 			_, err := deployments.Patch(ctx, "ksqldb", types.StrategicMergePatchType, restartPatch(mark), metav1.PatchOptions{FieldManager: kube.FieldManager})
@@ -166,7 +192,7 @@ func (d *Deployment) ksqldbTask(step geored.Step) geored.Task {
 }
 
 func (d *Deployment) objectsTask(step geored.Step) geored.Task {
-	return d.provenTask(step, d.Topology.partner(step.Site), minioNamespace, "app="+mirrorDeploy, func(ctx context.Context) error {
+	return d.provenTask(step, d.Topology.partner(step.Site), minioNamespace, "app="+mirrorDeploy, nil, func(ctx context.Context) error {
 		canary := objectstore.Canary{Bucket: filesBucket, Prefix: "georedkit-canary/" + string(step.Site) + "/"}
 		for _, site := range []geored.SiteName{step.Site, d.Topology.partner(step.Site)} {
 			store, err := d.store(ctx, site)

@@ -63,7 +63,7 @@ func (d *Deployment) ring(ctx context.Context) (*cassandra.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := cassandra.Config{User: who.user, Password: cassandra.Password(who.password), Dial: kube.DialAny(d.inOrder()...), ConnectTimeout: 5 * time.Second, Logger: d.options.Logger}
+	config := cassandra.Config{User: who.user, Password: cassandra.Password(who.password), Dial: kube.DialAny(d.inOrder()...), ConnectTimeout: 15 * time.Second, Logger: d.options.Logger}
 	for _, site := range d.Topology.Sites {
 		addresses, err := d.Clusters[site.Name].Resolve(ctx, ringName(site.Name)+"."+cassandraNamespace+".svc")
 		if err != nil {
@@ -112,12 +112,12 @@ func (d *Deployment) replication(m kafka.Mirror) (r *kafka.Replication, end func
 	}
 	to.Worker, to.Resource, to.Restarter, to.Pods = worker, resource, worker, strimzikube.Workers{resource}
 	to.Control = strimzikube.Control{Control: worker, Resource: resource}
-	r, err = kafka.New(kafka.Config{Sites: []kafka.Site{from, to}, Mirrors: []kafka.Mirror{m}, Budget: 20 * time.Second})
+	r, err = kafka.New(kafka.Config{Sites: []kafka.Site{from, to}, Mirrors: []kafka.Mirror{m}, Budget: 40 * time.Second})
 	return r, end, err
 }
 
 func (d *Deployment) kafkaSite(site geored.SiteName) (kafka.Site, error) {
-	access := kafka.Access{Site: site, Bootstrap: []string{brokers(site)}, Dial: d.Clusters[site].Dial}
+	access := kafka.Access{Site: site, Bootstrap: []string{brokers(site)}, Dial: d.Clusters[site].Dial, Timeout: 15 * time.Second}
 	records, err := stream.Open(access)
 	if err != nil {
 		return kafka.Site{}, fmt.Errorf("site %s: %w", site, err)

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,12 +24,12 @@ import (
 // documentedCheck is one of the guide's own checks, with those of this program that answer the same question. Its finding
 // says what the guide would have one believe; [Deployment.Review] holds it against ours.
 type documentedCheck struct {
-	id    geored.CheckID
-	title string // what passes it, in the guide's words
-	ours  []geored.CheckID
-	ask   func(ctx context.Context, d *Deployment, site geored.SiteName) (said, error)
-	// product says that it is of chapter 4.4 or later.
-	product bool
+	id      geored.CheckID
+	title   string // what passes it, in the guide's words
+	ours    []geored.CheckID
+	ask     func(ctx context.Context, d *Deployment, site geored.SiteName) (said, error)
+	product bool // of chapter 4.4 or later
+	once    bool // one answer is for all sites
 }
 
 // said is what a documented check shows.
@@ -46,7 +47,7 @@ var documentedChecks = []documentedCheck{
 		}},
 	{id: "guide/4.4.5-status", title: "nodetool status shows UN", ours: []geored.CheckID{cassandra.CheckNodes, cassandra.CheckView, cassandra.CheckGossip}, product: true, ask: guideStatus},
 	{id: "guide/4.4.5-schema", title: "nodetool describecluster lists one schema version", ours: []geored.CheckID{cassandra.CheckSchema}, product: true, ask: guideSchema},
-	{id: "guide/4.4.5-count", title: "all clusters count the same rows of dev.changeset", ours: []geored.CheckID{CheckRows}, product: true, ask: guideCount},
+	{id: "guide/4.4.5-count", title: "all clusters count the same rows of dev.changeset", ours: []geored.CheckID{CheckRows}, product: true, once: true, ask: guideCount},
 	{id: "guide/5.1.1-mirror", title: "a condition is True and the connectors are RUNNING", ours: []geored.CheckID{kafka.CheckStatus, kafka.CheckResource, kafka.CheckPosition}, product: true, ask: guideMirror},
 	{id: "guide/5.4-minio", title: "the minio-mirror pod is Running", ours: []geored.CheckID{objectkube.CheckPods, checkObjects}, product: true,
 		ask: func(ctx context.Context, d *Deployment, site geored.SiteName) (said, error) {
@@ -57,12 +58,25 @@ var documentedChecks = []documentedCheck{
 // documented are the guide's own checks, to be held against ours.
 func (d *Deployment) documented() []geored.Check {
 	var checks []geored.Check
+	turn := make(chan struct{}, 1) // each nodetool is a Java machine of its own: one at a time
 	for _, c := range documentedChecks {
 		if c.product && d.Topology.Applications == nil {
 			continue
 		}
 		checks = append(checks, geored.Check{ID: c.id, Title: c.title, Run: func(ctx context.Context) []geored.Finding {
-			answers := geored.Ask(ctx, d.every("the guide's check"), func(ctx context.Context, t geored.Target) (said, error) { return c.ask(ctx, d, t.Site) })
+			targets := d.every("the guide's check")
+			if c.once {
+				targets = []geored.Target{{Name: "the guide's check"}}
+			}
+			answers := geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (said, error) {
+				select {
+				case turn <- struct{}{}:
+					defer func() { <-turn }()
+					return c.ask(ctx, d, t.Site)
+				case <-ctx.Done():
+					return said{}, context.Cause(ctx)
+				}
+			}, geored.AskBudget(55*time.Second))
 			return answers.Each(func(_ geored.Target, s said) geored.Finding { return judgeSaid(s) })
 		}})
 	}

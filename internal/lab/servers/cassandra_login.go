@@ -31,7 +31,7 @@ func (c cassandra) openTo(ctx context.Context, ring *CassandraRing) error {
 		statements = append(statements, fmt.Sprintf("ALTER KEYSPACE %s WITH replication = {'class': 'NetworkTopologyStrategy', %s}", keyspace, strings.Join(everywhere, ", ")))
 	}
 	statements = append(statements,
-		fmt.Sprintf("CREATE ROLE %s WITH SUPERUSER = true AND LOGIN = true AND PASSWORD = '%s'", cassandraUser, password))
+		fmt.Sprintf("CREATE ROLE IF NOT EXISTS %s WITH SUPERUSER = true AND LOGIN = true AND PASSWORD = '%s'", cassandraUser, password))
 	address := ring.Sites[0].Nodes[0].Address
 	if err := c.execute(ctx, address, "cassandra", "cassandra", len(ring.Sites)*c.nodes, statements...); err != nil {
 		return err
@@ -50,7 +50,8 @@ func (c cassandra) execute(ctx context.Context, address, user, password string, 
 		return err
 	}
 	for _, s := range statements {
-		if err := session.Query(s).WithContext(ctx).Exec(); err != nil {
+		// Each may be repeated: a ring that is just coming together closes connections now and then.
+		if err := retry(ctx, func() error { return session.Query(s).WithContext(ctx).Exec() }); err != nil {
 			return fmt.Errorf("%s: %w", strings.SplitN(s, " WITH ", 2)[0], err)
 		}
 	}
@@ -69,6 +70,7 @@ func (c cassandra) logIn(ctx context.Context, address, user, password string) (s
 	client.ProtoVersion, client.DisableInitialHostLookup, client.Consistency = 4, true, gocql.One
 	client.Authenticator = gocql.PasswordAuthenticator{Username: user, Password: password}
 	client.Timeout, client.ConnectTimeout, client.Logger = time.Minute, 10*time.Second, noLog{}
+	client.Events.DisableNodeStatusEvents, client.Events.DisableTopologyEvents, client.Events.DisableSchemaEvents = true, true, true
 	err = retry(ctx, func() error {
 		session, err = client.CreateSession()
 		return err

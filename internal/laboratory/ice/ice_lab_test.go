@@ -4,10 +4,12 @@ package ice_test
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/georedkit/georedkit/geored"
@@ -38,11 +40,16 @@ func TestICE(t *testing.T) {
 			t.Errorf("%s: changes: %s", site, text)
 		}
 	}
-	i.Write("dc1", 20)
+	ids := i.Write("dc1", 21)
 	i.Write("dc2", 10)
+	for _, site := range i.Names {
+		i.AwaitCounts(site, 31)
+	}
+	i.Delete("dc2", ids[0]) // at the site that did not write it
 	for _, site := range i.Names {
 		i.AwaitCounts(site, 30)
 	}
+	t.Run("a deletion is told once", func(t *testing.T) { toldOnce(t, i) })
 	t.Run("ksqldb reads topics that were there when it started", func(t *testing.T) { restartedKsqldb(t, i) })
 	t.Run("the index is filled again", func(t *testing.T) { refilled(t, i) })
 	t.Run("versions", func(t *testing.T) { versions(t, i) })
@@ -73,6 +80,35 @@ func replicas(t *testing.T, i *ice.ICE, site geored.SiteName) int32 {
 	return *set.Spec.Replicas
 }
 
+// toldOnce holds mirrors to what each has to do: to pass on what the other one did would go on for ever.
+func toldOnce(t *testing.T, i *ice.ICE) {
+	removed := func() (n int) {
+		for _, site := range i.Names {
+			pods, err := i.Clusters[site].Client().CoreV1().Pods("ice-minio").List(t.Context(), metav1.ListOptions{LabelSelector: "app=minio-mirror"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, pod := range pods.Items {
+				log, err := i.Clusters[site].Logs(t.Context(), "ice-minio", pod.Name, corev1.PodLogOptions{Container: "mirror"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer log.Close()
+				text, err := io.ReadAll(log)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += strings.Count(string(text), "Removed ")
+			}
+		}
+		return n
+	}
+	time.Sleep(2 * time.Second)
+	if n := removed(); n != 1 {
+		t.Errorf("a deletion was passed on %d times", n)
+	}
+}
+
 func restartedKsqldb(t *testing.T, i *ice.ICE) {
 	type streams struct {
 		Topics  []string
@@ -88,7 +124,7 @@ func restartedKsqldb(t *testing.T, i *ice.ICE) {
 	i.Restart("dc1", "ice-kafka", "run=ksqldb")
 	i.Await("ksqldb reads the other site's records", func() (string, bool) {
 		s, err := ask()
-		return fmt.Sprintf("%+v %v", s, err), err == nil && len(s.Topics) == 1 && s.Topics[0] == "dc2.messages" && s.Records == 10
+		return fmt.Sprintf("%+v %v", s, err), err == nil && len(s.Topics) == 1 && s.Topics[0] == "dc2.messages" && s.Records == 11
 	})
 }
 

@@ -58,6 +58,13 @@ func (i *ICE) Write(site geored.SiteName, n int) []string {
 	return answer.Written
 }
 
+// Delete takes a message out of all stores, at a site.
+func (i *ICE) Delete(site geored.SiteName, id string) {
+	i.t.Helper()
+	var answer struct{ Deleted string }
+	i.must(i.Ask(site, platform, "/delete?id="+id, &answer))
+}
+
 // Counts are how many messages a site has, by kind of store.
 type Counts struct{ Rows, Objects, Documents int }
 

@@ -23,7 +23,8 @@ import (
 type Shared struct {
 	Sites int // named dc1, dc2, …
 	Nodes int // of each site; zero: one
-	// Stores are data stores that pods can run: "cassandra", "kafka", "minio".
+	// Stores are data stores that pods can run: "cassandra", "kafka", "minio", "search"; "ice" is all of them, and its
+	// applications.
 	Stores []string
 
 	once sync.Once

@@ -219,6 +219,52 @@ func TestACutThatNobodyReports(t *testing.T) {
 	r.mirroring()
 }
 
+// A broker that comes back has another address. Connect goes on to say RUNNING while its workers ask the old one; they
+// find the new one by themselves, and nothing is lost.
+func TestABrokerWithANewAddress(t *testing.T) {
+	r := up(t)
+	r.mirroring()
+	site := r.Names[0]
+	before := r.brokerAddress(site)
+	pods := r.Clusters[site].Client().CoreV1().Pods(namespace)
+	must(t, pods.DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "app=kafka"}))
+	began := time.Now()
+	r.Await("the broker is back under another address", func() (string, bool) {
+		now := r.brokerAddress(site)
+		return fmt.Sprintf("%q, before %q", now, before), now != "" && now != before
+	})
+	t.Logf("back after %s", time.Since(began).Round(100*time.Millisecond))
+	// Written now, it arrives when the workers have found the address.
+	r.Await("a record is written there", func() (string, bool) {
+		err := r.brokers[site].Send(t.Context(), topic, []byte("new-address"), []byte("written at once"))
+		return fmt.Sprint(err), err == nil
+	})
+	for _, name := range r.Names {
+		if states := r.connectorState(name); strings.Contains(states, string(connect.Failed)) {
+			t.Errorf("the worker of %s: %s; Connect was thought to say nothing of it", name, states)
+		}
+	}
+	r.mirroring()
+	t.Logf("canaries each way %s after the broker was deleted", time.Since(began).Round(100*time.Millisecond))
+	r.Await("the positions are at the end", func() (string, bool) {
+		ok := r.each(r.verdicts(kafka.CheckPosition), geored.Pass)
+		return r.said, ok
+	})
+}
+
+// brokerAddress is empty until the broker is ready.
+func (r *rig) brokerAddress(site geored.SiteName) string {
+	r.t.Helper()
+	list, err := r.Clusters[site].Client().CoreV1().Pods(namespace).List(r.t.Context(), metav1.ListOptions{LabelSelector: "app=kafka"})
+	must(r.t, err)
+	for _, p := range list.Items {
+		if p.DeletionTimestamp == nil && len(p.Status.ContainerStatuses) > 0 && p.Status.ContainerStatuses[0].Ready {
+			return p.Status.PodIP
+		}
+	}
+	return ""
+}
+
 // A worker that starts while the other site's names are not known fails, and stays so after the mend: an annotation cures
 // it, which the operator obeys and takes away.
 func TestAWorkerStartedDuringACut(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"net/http"
 	"time"
 )
 
@@ -58,7 +57,7 @@ func elasticSync(ctx context.Context, _ []string) error {
 		return err
 	}
 	for _, id := range extra {
-		if err := ask(http.MethodDelete, documentPath(id), nil, nil); err != nil && !isMissing(err) {
+		if err := dropDocument(message{DocumentID: id}); err != nil {
 			return err
 		}
 	}

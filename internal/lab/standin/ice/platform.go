@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"log"
 	"net/http"
 	"os"
 	"strconv"
@@ -29,7 +29,7 @@ const (
 // records tell of in its own search server.
 type platform struct {
 	settings
-	ring    *gocql.Session
+	ring    ring
 	broker  *kgo.Client
 	objects *minio.Client
 	version string
@@ -38,6 +38,7 @@ type platform struct {
 // platformServices answers
 //
 //	/write?n=N    writes N messages, each to all stores, and tells their names and which failed
+//	/delete?id=   takes one out of all stores
 //	/message?id=  what each store has of one
 //	/counts       how many each store has
 //	/healthz      200 once all stores of the site were reached
@@ -46,7 +47,7 @@ func platformServices(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	p := &platform{settings: s, version: os.Getenv("VERSION")}
+	p := &platform{settings: s, ring: ring{site: s.site}, version: os.Getenv("VERSION")}
 	var ready atomic.Bool
 	mux := http.NewServeMux()
 	healthz(mux, func() error {
@@ -65,6 +66,7 @@ func platformServices(ctx context.Context, _ []string) error {
 		}
 	}
 	mux.HandleFunc("/write", once(p.serveWrite))
+	mux.HandleFunc("/delete", once(p.serveDelete))
 	mux.HandleFunc("/message", once(p.serveMessage))
 	mux.HandleFunc("/counts", once(p.serveCounts))
 	go func() {
@@ -99,12 +101,9 @@ func (p *platform) open(ctx context.Context) (err error) {
 	if err := makeIndex(); err != nil {
 		return err
 	}
-	if p.ring == nil {
-		if p.ring, err = dialRing(p.site, ownLogin()); err != nil {
-			return err
-		}
-	}
-	return p.ring.Query("SELECT id FROM dev.message LIMIT 1").WithContext(ctx).Exec()
+	return p.ring.do(func(session *gocql.Session) error {
+		return session.Query("SELECT id FROM dev.message LIMIT 1").WithContext(ctx).Exec()
+	})
 }
 
 func (p *platform) serveWrite(w http.ResponseWriter, r *http.Request) {
@@ -119,6 +118,21 @@ func (p *platform) serveWrite(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusInternalServerError
 	}
 	answer(w, status, map[string]any{"site": p.site, "written": written, "failed": failed})
+}
+
+func (p *platform) serveDelete(w http.ResponseWriter, r *http.Request) {
+	m, err := p.row(r.Context(), r.FormValue("id"))
+	if err == nil {
+		err = p.deleteOne(r.Context(), m)
+	}
+	switch {
+	case errors.Is(err, gocql.ErrNotFound):
+		http.Error(w, "there is no such row", http.StatusNotFound)
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusBadGateway)
+	default:
+		answer(w, http.StatusOK, map[string]string{"site": p.site, "deleted": m.ID})
+	}
 }
 
 // serveMessage tells what each store has of a message; one that did not answer says so.
@@ -146,7 +160,9 @@ func outcome(found any, err error, missing bool) any {
 func (p *platform) serveCounts(w http.ResponseWriter, r *http.Request) {
 	counts := map[string]int{}
 	var rows int
-	err := p.ring.Query("SELECT count(*) FROM dev.message").WithContext(r.Context()).Scan(&rows)
+	err := p.ring.do(func(session *gocql.Session) error {
+		return session.Query("SELECT count(*) FROM dev.message").WithContext(r.Context()).Scan(&rows)
+	})
 	counts["rows"] = rows
 	for object := range p.objects.ListObjects(r.Context(), bucket, minio.ListObjectsOptions{Prefix: objectKey(""), Recursive: true}) {
 		err = errors.Join(err, object.Err)
@@ -180,15 +196,19 @@ func (p *platform) follow(ctx context.Context) {
 		fetched := reader.PollFetches(ctx)
 		for record := range fetched.RecordsAll() {
 			var m message
-			if json.Unmarshal(record.Value, &m) != nil {
+			if json.Unmarshal(record.Value, &m) != nil || m.DocumentID == "" {
 				continue // a canary, or something else that is none of ours
 			}
-			if until(ctx, time.Second, func() error { return putDocument(m) }) != nil {
+			file := putDocument
+			if m.Deleted {
+				file = dropDocument
+			}
+			if until(ctx, time.Second, func() error { return file(m) }) != nil {
 				return
 			}
 		}
 		if err := reader.CommitUncommittedOffsets(ctx); err != nil {
-			fmt.Fprintln(os.Stderr, "commit:", err)
+			log.Print("commit: ", err)
 		}
 	}
 }

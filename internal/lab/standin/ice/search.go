@@ -37,6 +37,15 @@ func documentPath(id string) string { return "/" + index + "/_doc/" + url.PathEs
 
 func putDocument(m message) error { return ask(http.MethodPut, documentPath(m.DocumentID), m, nil) }
 
+// dropDocument is content when there is none.
+func dropDocument(m message) error {
+	err := ask(http.MethodDelete, documentPath(m.DocumentID), nil, nil)
+	if isMissing(err) {
+		return nil
+	}
+	return err
+}
+
 func getDocument(id string) (message, error) {
 	var found struct {
 		Source message `json:"_source"`

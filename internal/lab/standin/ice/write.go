@@ -24,6 +24,7 @@ type message struct {
 	ObjectKey  string    `json:"objectKey"`
 	DocumentID string    `json:"documentID"`
 	RecordKey  string    `json:"recordKey"`
+	Deleted    bool      `json:"deleted,omitempty"` // in a record: it is no more
 }
 
 func objectKey(id string) string { return "messages/" + id }
@@ -38,7 +39,7 @@ func (p *platform) write(ctx context.Context, n int) (written []string, failed m
 	for i := range n {
 		id := fmt.Sprintf("%s-%x-%d", p.site, began.UnixNano(), i)
 		group.Go(func() error {
-			err := p.writeOne(ctx, message{id, p.site, time.Now().UTC().Truncate(time.Millisecond), "message " + id, objectKey(id), id, id})
+			err := p.writeOne(ctx, message{ID: id, Site: p.site, Written: time.Now().UTC().Truncate(time.Millisecond), Body: "message " + id, ObjectKey: objectKey(id), DocumentID: id, RecordKey: id})
 			mutex.Lock()
 			defer mutex.Unlock()
 			if err != nil {
@@ -60,12 +61,8 @@ func (p *platform) writeOne(ctx context.Context, m message) error {
 	if err != nil {
 		return fmt.Errorf("object: %w", err)
 	}
-	value, err := json.Marshal(m)
-	if err != nil {
+	if err := p.tell(ctx, m); err != nil {
 		return err
-	}
-	if err := p.broker.ProduceSync(ctx, &kgo.Record{Key: []byte(m.RecordKey), Value: value}).FirstErr(); err != nil {
-		return fmt.Errorf("record: %w", err)
 	}
 	if err := putDocument(m); err != nil {
 		return fmt.Errorf("document: %w", err)
@@ -76,19 +73,57 @@ func (p *platform) writeOne(ctx context.Context, m message) error {
 	return nil
 }
 
+// deleteOne takes a message out of all stores, the row first.
+func (p *platform) deleteOne(ctx context.Context, m message) error {
+	err := p.ring.do(func(session *gocql.Session) error {
+		return session.Query("DELETE FROM dev.message WHERE id = ?", m.ID).WithContext(ctx).Exec()
+	})
+	if err != nil {
+		return fmt.Errorf("row: %w", err)
+	}
+	if err := dropDocument(m); err != nil {
+		return fmt.Errorf("document: %w", err)
+	}
+	m.Deleted = true
+	if err := p.tell(ctx, m); err != nil {
+		return err
+	}
+	if err := p.objects.RemoveObject(ctx, bucket, m.ObjectKey, minio.RemoveObjectOptions{}); err != nil {
+		return fmt.Errorf("object: %w", err)
+	}
+	return nil
+}
+
+// tell writes the record from which the other sites learn of a message.
+func (p *platform) tell(ctx context.Context, m message) error {
+	value, err := json.Marshal(m)
+	if err == nil {
+		err = p.broker.ProduceSync(ctx, &kgo.Record{Key: []byte(m.RecordKey), Value: value}).FirstErr()
+	}
+	if err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	return nil
+}
+
 const columns = "id, site, written, body, object_key, document_id, record_key"
 
 func (p *platform) insert(ctx context.Context, m message) error {
-	values := []any{m.ID, m.Site, m.Written, m.Body, m.ObjectKey, m.DocumentID, m.RecordKey}
+	names, values := columns, []any{m.ID, m.Site, m.Written, m.Body, m.ObjectKey, m.DocumentID, m.RecordKey}
 	if p.version >= versionMore {
-		return p.ring.Query("INSERT INTO dev.message ("+columns+", priority) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", append(values, 1)...).WithContext(ctx).Exec()
+		names, values = names+", priority", append(values, 1)
 	}
-	return p.ring.Query("INSERT INTO dev.message ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?)", values...).WithContext(ctx).Exec()
+	marks := strings.Repeat("?, ", len(values)-1) + "?"
+	return p.ring.do(func(session *gocql.Session) error {
+		return session.Query("INSERT INTO dev.message ("+names+") VALUES ("+marks+")", values...).WithContext(ctx).Exec()
+	})
 }
 
 func (p *platform) row(ctx context.Context, id string) (message, error) {
 	var m message
-	err := p.ring.Query("SELECT "+columns+" FROM dev.message WHERE id = ?", id).WithContext(ctx).Scan(m.fields()...)
+	err := p.ring.do(func(session *gocql.Session) error {
+		return session.Query("SELECT "+columns+" FROM dev.message WHERE id = ?", id).WithContext(ctx).Scan(m.fields()...)
+	})
 	return m, err
 }
 

@@ -1,0 +1,766 @@
+package ice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/georedkit/georedkit/cassandra"
+	"github.com/georedkit/georedkit/cassandra/cassandratest"
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/geotest"
+	"github.com/georedkit/georedkit/kafka"
+	"github.com/georedkit/georedkit/kafka/broker"
+	"github.com/georedkit/georedkit/kafka/connect"
+	"github.com/georedkit/georedkit/kafka/kafkatest"
+	"github.com/georedkit/georedkit/kafka/stream"
+	"github.com/georedkit/georedkit/objectstore"
+	objectkube "github.com/georedkit/georedkit/objectstore/kube"
+	"github.com/georedkit/georedkit/objectstore/objecttest"
+)
+
+// quick is the machine's clock with short pauses; budgets are longer, and stay so.
+type quick struct{}
+
+func (quick) Now() time.Time { return time.Now() }
+func (quick) Sleep(ctx context.Context, d time.Duration) error {
+	if d <= cassandra.GossipPause {
+		d = min(d, 20*time.Millisecond)
+	}
+	return geored.SystemClock().Sleep(ctx, d)
+}
+
+// memoryNotes keeps the note where a program that was killed would find it.
+type memoryNotes struct {
+	mu    sync.Mutex
+	note  RecoveryNote
+	there bool
+	err   error
+}
+
+func (m *memoryNotes) Load(context.Context) (RecoveryNote, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.note, m.there, m.err
+}
+
+func (m *memoryNotes) Save(_ context.Context, note RecoveryNote) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.err == nil {
+		m.note, m.there = note, true
+	}
+	return m.err
+}
+
+// sitesRig is sites with all stores, in this process.
+type sitesRig struct {
+	t       *testing.T
+	names   []geored.SiteName
+	ring    *cassandratest.Ring
+	tool    *ringTool
+	kafka   *kafkatest.World
+	objects map[geored.SiteName]*objecttest.Server
+	mirrors *fakeMirrors
+	index   *fakeIndex
+	notes   *memoryNotes
+	journal *geored.MemoryJournal
+	apart   func() []geored.Silence
+	gates   []Gate
+	away    geored.SiteName
+}
+
+// ringTool is a nodetool that knows reloadseeds, and what is to be counted.
+type ringTool struct {
+	*cassandratest.Nodetool
+	mu     sync.Mutex
+	reload func()
+	calls  []string
+	before func(args []string) error
+}
+
+func (n *ringTool) Run(ctx context.Context, node cassandra.Node, args ...string) (string, error) {
+	n.mu.Lock()
+	n.calls = append(n.calls, fmt.Sprintf("%s %s", node.Site, strings.Join(args, " ")))
+	reload, before := n.reload, n.before
+	n.mu.Unlock()
+	if before != nil {
+		if err := before(args); err != nil {
+			return "", err
+		}
+	}
+	if args[0] == "reloadseeds" {
+		if reload != nil {
+			reload()
+		}
+		return "", nil
+	}
+	return n.Nodetool.Run(ctx, node, args...)
+}
+
+func (n *ringTool) count(part string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	count := 0
+	for _, call := range n.calls {
+		if strings.Contains(call, part) {
+			count++
+		}
+	}
+	return count
+}
+
+// fakeMirrors copy by events until they are deaf, and list everything when they are restarted.
+type fakeMirrors struct {
+	rig     *sitesRig
+	mu      sync.Mutex
+	started map[geored.SiteName]time.Time
+	marks   map[geored.SiteName]string
+	times   int
+}
+
+func (m *fakeMirrors) Restart(_ context.Context, site geored.SiteName, mark string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.marks[site] == mark {
+		return nil
+	}
+	m.marks[site], m.started[site] = mark, time.Now()
+	m.times++
+	for _, other := range m.rig.names {
+		if other != site {
+			m.rig.objects[site].MirrorTo(m.rig.t, m.rig.objects[other])
+		}
+	}
+	return nil
+}
+
+func (m *fakeMirrors) Running(_ context.Context, site geored.SiteName, mark string) (geored.State, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return geored.State{Done: m.marks[site] == mark, Detail: m.marks[site]}, nil
+}
+
+func (m *fakeMirrors) Read(_ context.Context, site geored.SiteName) (objectkube.Mirror, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return objectkube.Mirror{Pods: []objectkube.Pod{{Mirrors: true, Started: m.started[site]}}}, nil
+}
+
+// fakeIndex is an index for each site, which a job fills from the rows of the site.
+type fakeIndex struct {
+	mu        sync.Mutex
+	rows      map[geored.SiteName][]Reference
+	documents map[geored.SiteName]map[string]bool
+	objects   func(geored.SiteName, string) bool
+	jobs      []string
+	silent    geored.SiteName
+}
+
+func (f *fakeIndex) answer(site geored.SiteName) error {
+	if f.silent == site {
+		return errors.New("it gives no answer")
+	}
+	return nil
+}
+
+func (f *fakeIndex) References(_ context.Context, site geored.SiteName) ([]Reference, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.rows[site], f.answer(site)
+}
+
+func (f *fakeIndex) Documents(_ context.Context, site geored.SiteName) (map[string]bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.documents[site]), f.answer(site)
+}
+
+func (f *fakeIndex) Objects(_ context.Context, site geored.SiteName) (map[string]bool, error) {
+	keys := map[string]bool{}
+	for _, row := range f.rows[site] {
+		if f.objects(site, row.Object) {
+			keys[row.Object] = true
+		}
+	}
+	return keys, f.answer(site)
+}
+
+func (f *fakeIndex) Filled(context.Context, geored.SiteName) (string, time.Time, error) {
+	return "elastic-sync", time.Now().Add(-day), nil
+}
+
+func (f *fakeIndex) Refill(_ context.Context, site geored.SiteName, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if slices.Contains(f.jobs, string(site)+" "+name) {
+		return nil
+	}
+	f.jobs = append(f.jobs, string(site)+" "+name)
+	f.documents[site] = map[string]bool{}
+	for _, row := range f.rows[site] {
+		f.documents[site][row.Document] = true
+	}
+	return nil
+}
+
+func (f *fakeIndex) Refilled(_ context.Context, site geored.SiteName, name string) (geored.State, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return geored.State{Done: slices.Contains(f.jobs, string(site)+" "+name)}, f.answer(site)
+}
+
+func newSites(t *testing.T, names ...geored.SiteName) *sitesRig {
+	r := &sitesRig{t: t, names: names, ring: cassandratest.New(t, names), kafka: kafkatest.New(t, names...), objects: map[geored.SiteName]*objecttest.Server{},
+		notes: &memoryNotes{}, journal: &geored.MemoryJournal{}, apart: func() []geored.Silence { return nil }}
+	r.tool = &ringTool{Nodetool: r.ring.Nodetool()}
+	r.ring.CreateTable(cassandratest.Table{Keyspace: "dev", Name: "message", Columns: []cassandratest.Column{
+		{Name: "id", Type: "text", Kind: cassandratest.PartitionKey}, {Name: "object_key", Type: "text"}}})
+	r.mirrors = &fakeMirrors{rig: r, started: map[geored.SiteName]time.Time{}, marks: map[geored.SiteName]string{}}
+	r.index = &fakeIndex{rows: map[geored.SiteName][]Reference{}, documents: map[geored.SiteName]map[string]bool{}}
+	r.index.objects = func(site geored.SiteName, key string) bool { return r.objects[site].Has(filesBucket, key) }
+	for _, name := range names {
+		kafkatest.Seed(t.Context(), t, r.kafka.Access(name)).Create("events", 1)
+		r.objects[name] = objecttest.New(t, []string{filesBucket})
+		r.mirrors.started[name] = time.Now().Add(-30 * day)
+		r.index.documents[name] = map[string]bool{}
+	}
+	r.everywhere("a", "b", "c")
+	return r
+}
+
+// everywhere writes messages that have reached every site.
+func (r *sitesRig) everywhere(ids ...string) {
+	for _, id := range ids {
+		r.ring.Insert("dev.message", id, "object-"+id)
+		for _, name := range r.names {
+			r.objects[name].Put(filesBucket, "object-"+id, id)
+			r.index.rows[name] = append(r.index.rows[name], Reference{id, "object-" + id, "doc-" + id})
+		}
+	}
+}
+
+// during writes a message that reached one site alone.
+func (r *sitesRig) during(site geored.SiteName, id string) {
+	r.ring.InsertAt(site, "dev.message", id, "object-"+id)
+	r.objects[site].Put(filesBucket, "object-"+id, id)
+	kafkatest.Seed(r.t.Context(), r.t, r.kafka.Access(site)).Write("events", []byte(id), []byte(id))
+	for _, name := range r.names { // once Cassandra is together, all have it
+		r.index.rows[name] = append(r.index.rows[name], Reference{id, "object-" + id, "doc-" + id})
+	}
+}
+
+func (r *sitesRig) kafkaConfig() kafka.Config {
+	c := kafka.Config{Mirrors: kafka.MirrorsBothWays(r.names...)}
+	for _, name := range r.names {
+		access := r.kafka.Access(name)
+		brokers, err := broker.Open(access)
+		records, err2 := stream.Open(access)
+		worker, err3 := connect.New(connect.Config{URL: r.kafka.ConnectURL(name), Timeout: 5 * time.Second})
+		if err := errors.Join(err, err2, err3); err != nil {
+			r.t.Fatal(err)
+		}
+		r.t.Cleanup(brokers.Close)
+		c.Sites = append(c.Sites, kafka.Site{Name: name, Brokers: brokers, Records: records, Worker: worker, Messenger: brokers, Control: worker})
+	}
+	return c
+}
+
+// recovery is what one call of the program makes.
+func (r *sitesRig) recovery(said OutageSaid) *Recovery {
+	r.t.Helper()
+	x := &Recovery{Sites: r.names, Notes: r.notes, Said: said, Clock: quick{}, Gates: r.gates, Apart: func(context.Context) []geored.Silence { return r.apart() }}
+	if x.Gates == nil {
+		x.Gates = []Gate{gateOf("mesh", func() geored.Verdict { return geored.Pass })}
+	}
+	mirrors, err := x.Kafka(KafkaStore{Config: r.kafkaConfig(), Canary: kafka.CanaryPlan{Wait: 10 * time.Second}})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	config := r.ring.Config()
+	config.Clock = quick{}
+	x.Stores = []Store{mirrors,
+		x.Cassandra(CassandraStore{Open: func(context.Context) (*cassandra.Cluster, error) { return cassandra.Open(config) }, Tool: r.tool, Restarter: r.ring, Away: r.away, Settle: time.Second}),
+		x.Search(SearchStore{r.index, r.index})}
+	objects := ObjectStore{Access: map[geored.SiteName]ObjectAccess{}, Mirrors: r.mirrors, Patience: 5 * time.Second}
+	for _, name := range r.names {
+		objects.Access[name] = r.objects[name].Client(r.t, name, nil)
+	}
+	x.Stores = append(x.Stores, x.Objects(objects))
+	return x
+}
+
+func gateOf(name string, verdict func() geored.Verdict) Gate {
+	return Gate{Name: name, Checks: func() []geored.Check {
+		return []geored.Check{{ID: "fake/gate", Run: func(context.Context) []geored.Finding {
+			return []geored.Finding{{Verdict: verdict(), Message: "as it was told", Asked: []geored.Target{{Site: "dc1"}}}}
+		}}}
+	}}
+}
+
+// run is one call of the program: assess, run, prove.
+func (r *sitesRig) run(ctx context.Context, x *Recovery, confirmed map[geored.StepID]string) (geored.Result, error) {
+	r.t.Helper()
+	if err := x.Assess(ctx); err != nil {
+		return geored.Result{}, err
+	}
+	book, err := x.Runbook()
+	if err != nil {
+		return geored.Result{}, err
+	}
+	watched, stop := x.Attend(ctx, r.journal)
+	defer stop()
+	return book.Run(watched, geored.RunConfig{Journal: r.journal, Confirmed: confirmed, Poll: 20 * time.Millisecond, StepTimeout: 20 * time.Second})
+}
+
+// recovered runs to the end, and wants the proof to pass.
+func (r *sitesRig) recovered(said OutageSaid, confirmed map[geored.StepID]string) (*Recovery, geored.Report) {
+	r.t.Helper()
+	x := r.recovery(said)
+	result, err := r.run(r.t.Context(), x, confirmed)
+	if err != nil {
+		for _, o := range result.Outcomes {
+			r.t.Logf("%s: %s: %s", o.ID, o.Status, o.Detail)
+		}
+		r.t.Fatal(err)
+	}
+	return x, r.proof(x)
+}
+
+func (r *sitesRig) proof(x *Recovery) geored.Report {
+	r.t.Helper()
+	report, err := geored.Prove(r.t.Context(), geored.CheckConfig{}, x.Checks()...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return report
+}
+
+func (r *sitesRig) wants(report geored.Report, verdict geored.Verdict) {
+	r.t.Helper()
+	if report.Verdict() != verdict {
+		for _, f := range report.Findings {
+			r.t.Logf("%s %s %s: %s: %s %q", f.Check, f.Site, f.To, f.Verdict, f.Message, f.Evidence)
+		}
+		r.t.Fatalf("the proof: %s, want %s", report.Verdict(), verdict)
+	}
+}
+
+func find(report geored.Report, id geored.CheckID, text string) bool {
+	return slices.ContainsFunc(report.Findings, func(f geored.Finding) bool {
+		return f.Check == id && strings.Contains(f.Message+strings.Join(f.Evidence, "\n"), text)
+	})
+}
+
+// Outages of three lengths, over two sites and three: each store gets the cure that its limits ask for, and all is proven.
+func TestRecoverOutages(t *testing.T) {
+	for _, names := range [][]geored.SiteName{{"dc1", "dc2"}, {"dc1", "dc2", "dc3"}} {
+		for name, c := range map[string]struct {
+			outage  time.Duration
+			repairs int // of one keyspace at one node
+			cure    Cure
+		}{
+			"hints were kept":    {time.Hour, 1, AwaitCure}, // they were dropped all the same
+			"hints were dropped": {5 * time.Hour, 1, RepairCure},
+		} {
+			t.Run(fmt.Sprintf("%d sites, %s", len(names), name), func(t *testing.T) {
+				t.Parallel()
+				r := newSites(t, names...)
+				r.during("dc1", "d")
+				r.during("dc2", "e")
+				x, report := r.recovered(OutageSaid{Length: c.outage}, nil)
+				r.wants(report, geored.Pass)
+				for _, name := range names {
+					if n := r.tool.count(string(name) + " repair -full -pr dev"); n != c.repairs {
+						t.Errorf("%s: %d repairs of dev, want %d", name, n, c.repairs)
+					}
+					for _, id := range []string{"a", "d", "e"} {
+						if !r.objects[name].Has(filesBucket, "object-"+id) {
+							t.Errorf("%s lacks object-%s", name, id)
+						}
+					}
+				}
+				if d := x.decided(storeCassandra); d[0].Part != "keyspace dev" || d[0].Cure != c.cure {
+					t.Errorf("%+v", d)
+				}
+				if len(r.index.jobs) != len(names) || r.mirrors.times != len(names) {
+					t.Errorf("jobs %q, %d restarts of mirrors", r.index.jobs, r.mirrors.times)
+				}
+				for _, want := range []string{"cassandra: RPO", "objects: RPO"} {
+					if !find(report, CheckRPO, want) {
+						t.Errorf("no finding says %q", want)
+					}
+				}
+				if !find(report, CheckRTO, "cassandra/ring: ") || !find(report, CheckRTO, "RTO ") {
+					t.Error("the RTO is not told by step")
+				}
+			})
+		}
+	}
+}
+
+// Beyond gc_grace nothing is repaired: a rebuild is planned, and done only with its confirmation.
+func TestRebuildNeedsItsConfirmation(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	r.ring.DeleteAt("dc1", "dev.message", "a") // a deletion that dc2 never heard of
+	r.index.rows["dc1"], r.index.rows["dc2"] = r.index.rows["dc1"][1:], r.index.rows["dc2"][1:]
+	long := OutageSaid{Length: 11 * day}
+	if _, err := r.run(t.Context(), r.recovery(long), nil); err == nil || !strings.Contains(err.Error(), "-away") {
+		t.Fatalf("nobody said who was away: %v", err)
+	}
+	r.away = "dc2"
+	x := r.recovery(long)
+	if _, err := r.run(t.Context(), x, nil); err == nil || !strings.Contains(err.Error(), "must be confirmed") {
+		t.Fatalf("without a confirmation: %v", err)
+	}
+	if r.notes.there || len(r.tool.calls) > 0 {
+		t.Fatalf("something was changed without a confirmation: %q", r.tool.calls)
+	}
+	confirm := x.decided(storeCassandra)[0].Confirm
+	if !strings.HasPrefix(confirm, "give-up-dev-in-dc2-") {
+		t.Fatalf("confirm %q", confirm)
+	}
+	const step = "cassandra/keyspace/dev/rebuild"
+	if _, err := r.run(t.Context(), r.recovery(long), map[geored.StepID]string{step: "yes"}); err == nil {
+		t.Fatal("any value confirms")
+	}
+	_, report := r.recovered(long, map[geored.StepID]string{step: confirm})
+	r.wants(report, geored.Pass)
+	if n := r.tool.count("repair -full -pr dev"); n != 0 {
+		t.Errorf("%d repairs bring deleted rows back", n)
+	}
+	if r.tool.count("rebuild -ks dev") != 1 {
+		t.Errorf("%q", r.tool.calls)
+	}
+	if !find(report, CheckSameRows, "dev.message") {
+		t.Error("no finding speaks of the table")
+	}
+}
+
+// A ring whose nodes know each other's old addresses only is healed by looking seeds up again.
+func TestSplitRing(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	a, b := r.ring.Node("dc1", 0), r.ring.Node("dc2", 0)
+	split := func(on bool) {
+		a.Remember(b, on)
+		b.Remember(a, on)
+		a.Deafen(b, on)
+		b.Deafen(a, on)
+	}
+	split(true)
+	r.tool.reload = func() { split(false) }
+	_, report := r.recovered(OutageSaid{Length: time.Minute}, nil)
+	r.wants(report, geored.Pass)
+	if r.tool.count("reloadseeds") != 1 {
+		t.Errorf("%q", r.tool.calls)
+	}
+}
+
+// Connectors that failed are restarted; others are left alone.
+func TestFailedMirror(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	worker, err := connect.New(connect.Config{URL: r.kafka.ConnectURL("dc1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mend, err := r.kafka.Inject(t.Context(), kafkatest.LinkCut, geored.Target{Site: "dc2", To: "dc1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.during("dc2", "d")
+	if err := worker.Stop(t.Context(), (kafka.Mirror{From: "dc2", To: "dc1"}).Connector(kafka.SourceConnector)); err != nil {
+		t.Fatal(err)
+	}
+	_ = mend(t.Context())
+	x := r.recovery(OutageSaid{Length: time.Hour})
+	if err := x.Assess(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range x.decided(storeKafka) {
+		if d.Part == "mirror dc2 -> dc1" && d.Cure == AwaitCure {
+			t.Errorf("a connector that was stopped: %+v", d)
+		}
+	}
+	if err := worker.Resume(t.Context(), (kafka.Mirror{From: "dc2", To: "dc1"}).Connector(kafka.SourceConnector)); err != nil {
+		t.Fatal(err)
+	}
+	_, report := r.recovered(OutageSaid{Length: time.Hour}, nil)
+	r.wants(report, geored.Pass)
+}
+
+// Records that retention removed are told, and nothing goes on before somebody accepts it.
+func TestLossMustBeAccepted(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	seeder := kafkatest.Seed(t.Context(), t, r.kafka.Access("dc1"))
+	seeder.Create("orders", 1)
+	seeder.Produce("orders", 1, 0, 10)
+	first := r.recovery(OutageSaid{Length: time.Minute})
+	copied := first.Stores[0].Measure
+	eventually(t, func() bool { return copied(t.Context())[0].Count == 0 })
+	mend, err := r.kafka.Inject(t.Context(), kafkatest.LinkCut, geored.Target{Site: "dc1", To: "dc2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seeder.Produce("orders", 1, 10, 10)
+	seeder.Truncate("orders", 0, 15)
+	x := r.recovery(OutageSaid{Length: time.Hour})
+	if _, err = r.run(t.Context(), x, nil); err == nil || !strings.Contains(err.Error(), "accept-loss-from-dc1-to-dc2") {
+		t.Fatalf("a loss that nobody accepted: %v", err)
+	}
+	_ = mend(t.Context())
+	var confirmed = map[geored.StepID]string{}
+	for _, d := range x.decided(storeKafka) {
+		if d.Cure == LostCure {
+			confirmed["kafka/lost/dc1/dc2"] = d.Confirm
+		}
+	}
+	x = r.recovery(OutageSaid{Length: time.Hour})
+	if _, err := r.run(t.Context(), x, confirmed); err != nil {
+		// The mirror went on meanwhile, and its log shows nothing any more: then there is nothing to confirm either.
+		t.Fatal(err)
+	}
+}
+
+func eventually(t *testing.T, so func() bool) {
+	t.Helper()
+	for began := time.Now(); !so(); time.Sleep(50 * time.Millisecond) {
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("it never is")
+		}
+	}
+}
+
+// A site that disappears again halts the recovery with a clear state; started again it goes on, and does nothing twice.
+func TestASiteDisappearsAgain(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	r.during("dc1", "d")
+	var mu sync.Mutex
+	gone := false
+	r.apart = func() []geored.Silence {
+		mu.Lock()
+		defer mu.Unlock()
+		if gone {
+			return []geored.Silence{{Target: geored.Target{Site: "dc2"}, Reason: "no route to host"}}
+		}
+		return nil
+	}
+	repaired := func() map[string]int { // by node, as far as nodetool was reached
+		counts := map[string]int{}
+		for _, call := range r.tool.Nodetool.Calls() {
+			if strings.HasSuffix(call, "repair -full -pr dev") {
+				counts[call]++
+			}
+		}
+		return counts
+	}
+	r.tool.before = func(args []string) error { // once the first node is repaired
+		mu.Lock()
+		defer mu.Unlock()
+		if gone = gone || len(repaired()) == 1; gone {
+			return errors.New("connection lost")
+		}
+		return nil
+	}
+	x := r.recovery(OutageSaid{Length: 5 * time.Hour})
+	result, err := r.run(t.Context(), x, nil)
+	halted := new(ApartError)
+	if !errors.As(err, &halted) || !strings.Contains(err.Error(), "dc2: no route to host") || !strings.Contains(err.Error(), "start the program again") {
+		t.Fatalf("%v\n%+v", err, result.Outcomes)
+	}
+	last, err := geored.LastRun(t.Context(), r.journal)
+	if err != nil || !last.Interrupted() || !r.notes.note.Done.IsZero() || len(r.index.jobs) > 0 {
+		t.Fatalf("%+v, %v, jobs %q", last, err, r.index.jobs)
+	}
+	mu.Lock()
+	gone = false
+	mu.Unlock()
+	r.tool.mu.Lock()
+	r.tool.before = nil
+	r.tool.mu.Unlock()
+	if err := r.recovery(OutageSaid{Length: 6 * time.Hour}).Assess(t.Context()); err == nil || !strings.Contains(err.Error(), "is not the one that is being recovered from") {
+		t.Errorf("another outage meanwhile: %v", err)
+	}
+	_, report := r.recovered(OutageSaid{}, nil) // what was decided is known
+	r.wants(report, geored.Pass)
+	if counts := repaired(); len(counts) != 2 || slices.Max(slices.Collect(maps.Values(counts))) != 1 {
+		t.Errorf("each node is to be repaired once: %v", counts)
+	}
+	if r.mirrors.times != 2 || len(r.index.jobs) != 2 {
+		t.Errorf("%d restarts, jobs %q", r.mirrors.times, r.index.jobs)
+	}
+}
+
+// Stores wait for the gates.
+func TestGatesHoldUpTheStores(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	r.during("dc1", "d")
+	var mu sync.Mutex
+	looks := 0
+	r.gates = []Gate{gateOf("mesh", func() geored.Verdict {
+		mu.Lock()
+		defer mu.Unlock()
+		if looks++; looks < 5 {
+			if len(r.tool.calls) > 0 || len(r.index.jobs) > 0 {
+				t.Error("a store was touched before the mesh was proven")
+			}
+			return geored.Unknown
+		}
+		return geored.Pass
+	}), gateOf("dns", func() geored.Verdict { return geored.Pass })}
+	x, report := r.recovered(OutageSaid{Length: 5 * time.Hour}, nil)
+	r.wants(report, geored.Pass)
+	if note := x.Note(); note.Apart.IsZero() || !find(report, CheckRPO, "at most ") {
+		t.Errorf("when the sites came together is not bounded: %+v", note)
+	}
+}
+
+// An outage that nobody tells of is refused, and what was looked at is named.
+func TestUnknownOutageIsRefused(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	err := r.recovery(OutageSaid{}).Assess(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "nothing tells how long") || !strings.Contains(err.Error(), "hints that dc1 keeps") || !strings.Contains(err.Error(), "position of the mirror dc1 -> dc2") {
+		t.Fatal(err)
+	}
+	r.recovered(OutageSaid{Length: time.Minute}, nil)
+	x := r.recovery(OutageSaid{})
+	if err := x.Assess(t.Context()); err != nil || !strings.Contains(x.Note().Outage.Known, "at the earliest (found)") {
+		t.Errorf("after a recovery the next outage is known to be later: %+v, %v", x.Note().Outage, err)
+	}
+}
+
+// The proof names what differs, by key, also across stores.
+func TestTheProofFindsWhatDiffers(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	x := r.recovery(OutageSaid{Length: time.Minute})
+	if err := x.Assess(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range r.names {
+		_ = r.index.Refill(t.Context(), name, "first")
+	}
+	verdict := func(report geored.Report, id geored.CheckID) geored.Verdict {
+		var all []geored.Verdict
+		for _, f := range report.Findings {
+			if f.Check == id {
+				all = append(all, f.Verdict)
+			}
+		}
+		return geored.Join(all...)
+	}
+	for name, c := range map[string]struct {
+		check       geored.CheckID
+		text        string
+		spoil, mend func()
+	}{
+		"a row":      {CheckSameRows, "id = 'b': dc1 has it", func() { r.ring.DeleteAt("dc2", "dev.message", "b") }, func() { r.ring.Insert("dev.message", "b", "object-b") }},
+		"an object":  {CheckObjects, "files/object-b", func() { r.objects["dc2"].Put(filesBucket, "object-b", "x") }, func() { r.objects["dc2"].Put(filesBucket, "object-b", "b") }},
+		"a document": {CheckIndex, "row b names document doc-b", func() { delete(r.index.documents["dc1"], "doc-b") }, func() { r.index.documents["dc1"]["doc-b"] = true }},
+		"a stray":    {CheckIndex, "document doc-z belongs to no row", func() { r.index.documents["dc2"]["doc-z"] = true }, func() { delete(r.index.documents["dc2"], "doc-z") }},
+		"a reference": {CheckReferences, "row q names object object-q", func() { r.index.rows["dc1"] = append(r.index.rows["dc1"], Reference{"q", "object-q", "doc-b"}) },
+			func() { r.index.rows["dc1"] = r.index.rows["dc1"][:3] }},
+	} {
+		if v := verdict(r.proof(x), c.check); v != geored.Pass {
+			t.Errorf("%s: %s before", name, v)
+		}
+		c.spoil()
+		report := r.proof(x)
+		if v := verdict(report, c.check); v != geored.Fail || !find(report, c.check, c.text) {
+			t.Errorf("%s: %s", name, v)
+			for _, f := range report.Findings {
+				t.Logf("%s %s %s: %s: %s %q", f.Check, f.Site, f.To, f.Verdict, f.Message, f.Evidence)
+			}
+		}
+		c.mend()
+	}
+	r.index.silent = "dc2"
+	if v := verdict(r.proof(x), CheckIndex); v != geored.Unknown {
+		t.Errorf("an index gives no answer: %s", v)
+	}
+}
+
+// listed asks before it lists.
+type listed struct {
+	ObjectAccess
+	ask func() error
+}
+
+func (l listed) List(ctx context.Context, q objectstore.Query) (objectstore.Page, error) {
+	if err := l.ask(); err != nil {
+		return objectstore.Page{}, err
+	}
+	return l.ObjectAccess.List(ctx, q)
+}
+
+// Every check of a recovery is held to the rule of all.
+func TestRecoveryHonesty(t *testing.T) {
+	honest(t, CheckIndex, content{rows: []Reference{{"a", "o", "d"}}, documents: map[string]bool{"d": true}}, judgeIndex)
+	honest(t, CheckReferences, content{rows: []Reference{{"a", "o", "d"}}, documents: map[string]bool{"d": true}, objects: map[string]bool{"o": true}}, judgeReferences)
+	honest(t, CheckRecords, []kafka.Comparison{{Matched: 1}}, judgeRecords)
+
+	r := newSites(t, "dc1", "dc2")
+	geotest.Honest(t, CheckSameRows, func(recorded *geotest.Recorded) []geored.Check {
+		x := r.recovery(OutageSaid{Length: time.Minute})
+		x.note.Decisions = []Decision{{Store: storeCassandra, Part: "keyspace dev"}}
+		store := x.Cassandra(CassandraStore{Open: func(context.Context) (*cassandra.Cluster, error) {
+			if err := recorded.Answer("ring"); err != nil {
+				return nil, err
+			}
+			return cassandra.Open(r.ring.Config())
+		}, Tool: r.tool, Restarter: r.ring})
+		return store.Checks()
+	})
+	geotest.Honest(t, CheckObjects, func(recorded *geotest.Recorded) []geored.Check {
+		x, access := r.recovery(OutageSaid{Length: time.Minute}), map[geored.SiteName]ObjectAccess{}
+		for _, name := range r.names {
+			access[name] = listed{r.objects[name].Client(t, name, nil), func() error { return recorded.Answer("list at " + string(name)) }}
+		}
+		return x.Objects(ObjectStore{Access: access, Mirrors: r.mirrors}).Checks()
+	})
+
+	joined := time.Now()
+	records := []geored.Record{{Kind: geored.Evidence, Step: "end/note", Time: joined.Add(time.Second)}}
+	note := RecoveryNote{Joined: joined, Done: joined.Add(time.Second)}
+	check := func(id geored.CheckID, run func() []geored.Finding) []geored.Check {
+		return []geored.Check{{ID: id, Run: func(context.Context) []geored.Finding { return run() }}}
+	}
+	geotest.Honest(t, CheckRTO, func(recorded *geotest.Recorded) []geored.Check {
+		return check(CheckRTO, func() []geored.Finding {
+			if recorded.Answer("journal") != nil {
+				return []geored.Finding{judgeRTO(note, nil, r.names)}
+			}
+			return []geored.Finding{judgeRTO(note, records, r.names)}
+		})
+	})
+	geotest.Honest(t, CheckRPO, func(recorded *geotest.Recorded) []geored.Check {
+		return check(CheckRPO, func() []geored.Finding {
+			measured := note
+			for _, store := range []string{storeKafka, storeCassandra, storeObjects} {
+				m := Missing{Store: store, From: "dc1", To: "dc2", Count: 1, Oldest: joined.Add(-time.Minute), Seen: joined}
+				if err := recorded.Answer(store); err != nil {
+					m.Err = err.Error()
+				}
+				measured.Missing = append(measured.Missing, m)
+			}
+			return judgeRPO(measured)
+		})
+	})
+	geotest.Honest(t, CheckDecisions, func(recorded *geotest.Recorded) []geored.Check {
+		return check(CheckDecisions, func() []geored.Finding {
+			read := limits(3*time.Hour, 10*day)
+			for _, s := range read.Sites {
+				if err := recorded.Answer("limits of " + string(s.Site)); err != nil {
+					read.Unknown = append(read.Unknown, geored.Silence{Target: geored.Target{Site: s.Site}, Reason: err.Error()})
+				}
+			}
+			facts := MirrorFacts{Positions: []kafka.Position{mirrored(1, 0, 2)}, Status: geored.Finding{Verdict: geored.Pass},
+				Retention: map[string]kafka.Retention{"orders": {Delete: true, Time: day, Bytes: -1}}, Err: recorded.Answer("retention")}
+			return judgeDecisions(RecoveryNote{Decisions: append(DecideCassandra(away(time.Hour), read), DecideMirror(away(time.Hour), facts))}, r.names)
+		})
+	})
+}

@@ -1,0 +1,189 @@
+package ice
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/georedkit/georedkit/cassandra"
+	"github.com/georedkit/georedkit/geored"
+)
+
+// CassandraStore is Cassandra as a recovery sees it.
+type CassandraStore struct {
+	// Open connects to the ring at its nodes' present addresses. Required.
+	Open func(ctx context.Context) (*cassandra.Cluster, error)
+	// Tool and Restarter change nodes. Required.
+	Tool      cassandra.Nodetool
+	Restarter cassandra.Restarter
+	// Away is the site whose rows are given up when a rebuild is needed. Zero: nobody said.
+	Away geored.SiteName
+	// Settle is how long the ring and rows that differ are given to come by themselves. Zero: 20 seconds.
+	Settle time.Duration
+}
+
+// cassandraRecovery is a store within its recovery.
+type cassandraRecovery struct {
+	CassandraStore
+	*Recovery
+}
+
+// Cassandra makes the store of a recovery.
+func (r *Recovery) Cassandra(s CassandraStore) Store {
+	if s.Settle <= 0 {
+		s.Settle = 20 * time.Second
+	}
+	c := &cassandraRecovery{s, r}
+	return Store{Name: storeCassandra, Read: c.read, Measure: c.measure, Tasks: c.tasks, Checks: c.checks}
+}
+
+// with opens the ring for one thing.
+func (c *cassandraRecovery) with(ctx context.Context, do func(*cassandra.Cluster) error) error {
+	ring, err := c.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer ring.Close()
+	return do(ring)
+}
+
+func (c *cassandraRecovery) read(ctx context.Context) ([]Evidence, func(Outage) ([]Decision, error)) {
+	var limits cassandra.Limits
+	var given []string // host IDs of the nodes whose rows a rebuild gives up
+	err := c.with(ctx, func(ring *cassandra.Cluster) (err error) {
+		limits, err = ring.Limits(ctx)
+		seen, _ := ring.Ring(ctx) // a node that is silent now is asked again before anything is given up
+		for _, v := range seen.Views {
+			if v.Node.Site == c.Away {
+				given = append(given, v.Node.HostID)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		limits.Unknown = append(limits.Unknown, geored.Silence{Target: geored.Target{Name: storeCassandra}, Reason: err.Error()})
+	}
+	return hintEvidence(limits), func(o Outage) ([]Decision, error) {
+		if len(limits.Tables) == 0 {
+			return nil, fmt.Errorf("no node tells its limits, nor which keyspaces there are: %v", limits.Unknown)
+		}
+		decisions := DecideCassandra(o, limits)
+		for i, d := range decisions {
+			if d.Cure == RebuildCure && !slices.Contains(c.Sites, c.Away) {
+				return decisions, fmt.Errorf("%s asks for a rebuild (%s): say with -away which site was away: its rows are given up and taken from another", d.Part, d.Because[0])
+			}
+			if d.Cure == RebuildCure {
+				decisions[i].Confirm = confirmation(fmt.Sprintf("give-up-%s-in-%s", keyspaceOf(d), c.Away), append(given, o.Known)...)
+			}
+		}
+		return decisions, nil
+	}
+}
+
+// hintEvidence takes the oldest hint of each site: it was written when its node was away already.
+func hintEvidence(limits cassandra.Limits) []Evidence {
+	var all []Evidence
+	for _, s := range limits.Sites {
+		e := Evidence{Source: "hints that " + string(s.Site) + " keeps", Says: "no finished file of them waits"}
+		for _, h := range s.Waiting {
+			if h.Files > 0 && !h.Oldest.IsZero() && (e.Apart.IsZero() || h.Oldest.Before(e.Apart)) {
+				e.Apart, e.Says = h.Oldest, fmt.Sprintf("the oldest of %d files for node %s", h.Files, h.HostID)
+			}
+		}
+		all = append(all, e)
+	}
+	for _, u := range limits.Unknown {
+		all = append(all, Evidence{Source: "hints of " + u.Target.String(), Says: "not known: " + u.Reason})
+	}
+	return all
+}
+
+// measure compares all tables, and tells for each way what the one site lacks.
+func (c *cassandraRecovery) measure(ctx context.Context) []Missing {
+	began := c.clock().Now()
+	found := map[[2]geored.SiteName]*Missing{}
+	var order []*Missing
+	for _, from := range c.Sites {
+		for _, to := range c.Sites {
+			if from != to {
+				m := &Missing{Store: storeCassandra, From: from, To: to}
+				found[[2]geored.SiteName{from, to}], order = m, append(order, m)
+			}
+		}
+	}
+	err := c.with(ctx, func(ring *cassandra.Cluster) error {
+		for _, d := range c.decided(storeCassandra) {
+			comparisons, err := c.compare(ctx, ring, keyspaceOf(d), false)
+			if err != nil {
+				return err
+			}
+			for _, table := range comparisons {
+				if table.Equality == cassandra.Unproven && len(table.Differences) == 0 && table.Coverage == nil {
+					return fmt.Errorf("table %s: %v", table.Table, table.Reasons)
+				}
+				for _, difference := range table.Differences {
+					countMissing(found, difference)
+				}
+			}
+		}
+		return nil
+	})
+	var all []Missing
+	for _, m := range order {
+		m.Seen, m.Took = c.clock().Now(), c.clock().Now().Sub(began)
+		if err != nil {
+			m.Err = err.Error()
+		}
+		all = append(all, *m)
+	}
+	return all
+}
+
+// countMissing counts a row for each way on which the one has a version that the other lacks.
+func countMissing(found map[[2]geored.SiteName]*Missing, d cassandra.Difference) {
+	for _, here := range d.Seen {
+		for _, there := range d.Seen {
+			m := found[[2]geored.SiteName{here.Site, there.Site}]
+			if m == nil || !here.Present || there.Present && !here.Written.After(there.Written) {
+				continue
+			}
+			m.Count++
+			if !here.Written.IsZero() && (m.Oldest.IsZero() || here.Written.Before(m.Oldest)) {
+				m.Oldest = here.Written
+			}
+		}
+	}
+}
+
+func keyspaceOf(d Decision) string { return d.Part[len("keyspace "):] }
+
+// compare compares all tables of a keyspace.
+func (c *cassandraRecovery) compare(ctx context.Context, ring *cassandra.Cluster, keyspace string, every bool) (cassandra.Comparisons, error) {
+	tables, err := ring.Tables(ctx, keyspace)
+	if err != nil {
+		return nil, err
+	}
+	return ring.CompareAll(ctx, tables, cassandra.Comparing{EveryReplica: every, Settle: time.Second, MaxDifferences: 1000})
+}
+
+// equal is done when the sites hold the same rows in a keyspace.
+func (c *cassandraRecovery) equal(ctx context.Context, keyspace string) (geored.State, error) {
+	var found cassandra.Comparisons
+	err := c.with(ctx, func(ring *cassandra.Cluster) (err error) {
+		found, err = c.compare(ctx, ring, keyspace, true)
+		return err
+	})
+	if err != nil {
+		return geored.State{}, err
+	}
+	if len(found) == 0 {
+		return geored.State{Done: true, Detail: "the keyspace has no table that can be compared"}, nil
+	}
+	for _, table := range found {
+		if table.Equality != cassandra.Equal {
+			return geored.State{Detail: table.String()}, nil
+		}
+	}
+	return geored.State{Done: true, Detail: fmt.Sprintf("%d tables are equal in all sites", len(found))}, nil
+}

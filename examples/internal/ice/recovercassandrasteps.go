@@ -1,0 +1,262 @@
+package ice
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/georedkit/georedkit/cassandra"
+	"github.com/georedkit/georedkit/geored"
+)
+
+// tasks bring the ring together, then each keyspace as it was decided.
+func (c *cassandraRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
+	tasks := []geored.Task{c.ringTask(), c.schemaTask()}
+	for _, d := range decisions {
+		step := geored.Step{ID: geored.StepID("cassandra/" + strings.ReplaceAll(d.Part, " ", "/") + "/" + string(d.Cure)), Target: d.Part, Action: geored.Execute, Reason: d.Reason(),
+			Permanent: "rows that were brought together stay so"}
+		keyspace := keyspaceOf(d)
+		proof := geored.Step{ID: step.ID + "/proof", Target: d.Part, Action: geored.Await, Reason: "a cure that ended proves nothing: all sites must hold the same rows"}
+		switch d.Cure {
+		case AwaitCure:
+			step.Manual = []string{"nodetool statushandoff", "nodetool repair -full -pr " + keyspace + " # on every node, if rows differ all the same"}
+			tasks = append(tasks, geored.Task{Step: step, Timeout: dataTimeout, Observe: c.paced(c.equalTo(keyspace)), Apply: func(ctx context.Context) error { return c.awaitOrRepair(ctx, keyspace) }})
+		case RepairCure:
+			step.Manual = []string{"nodetool repair -full -pr " + keyspace + " # on every node of every site, one after another"}
+			tasks = append(tasks, c.once(step, dataTimeout, func(ctx context.Context) error { return c.repair(ctx, keyspace) }), c.proof(proof, keyspace))
+		case RebuildCure:
+			step.Action, step.Confirm = geored.Delete, d.Confirm
+			step.Permanent = "the rows that the site alone had are given up"
+			tasks = append(tasks, c.once(step, dataTimeout, func(ctx context.Context) error { return c.rebuild(ctx, keyspace) }), c.proof(proof, keyspace))
+		default:
+			step.Action = geored.Await
+			tasks = append(tasks, c.proof(step, keyspace))
+		}
+	}
+	return tasks, nil
+}
+
+func (c *cassandraRecovery) equalTo(keyspace string) func(context.Context) (geored.State, error) {
+	return func(ctx context.Context) (geored.State, error) { return c.equal(ctx, keyspace) }
+}
+
+func (c *cassandraRecovery) proof(step geored.Step, keyspace string) geored.Task {
+	return geored.Task{Step: step, Observe: c.paced(c.equalTo(keyspace))}
+}
+
+// whole are the checks of the ring without which rows do not go from site to site.
+var whole = []geored.CheckID{cassandra.CheckNodes, cassandra.CheckNames, cassandra.CheckView, cassandra.CheckGossip}
+
+// ringTask heals a ring that stays split because both sides know old addresses only (guide 000 does not know of it).
+func (c *cassandraRecovery) ringTask() geored.Task {
+	step := geored.Step{ID: "cassandra/ring", Target: "ring", Action: geored.Execute, Permanent: "a whole ring stays so",
+		Reason: "pods that were restarted on both sides during a cut never find each other again by themselves", Manual: []string{"nodetool reloadseeds"}}
+	return geored.Task{Step: step, Observe: c.isWhole, Apply: c.heal}
+}
+
+func (c *cassandraRecovery) isWhole(ctx context.Context) (state geored.State, err error) {
+	err = c.with(ctx, func(ring *cassandra.Cluster) error {
+		checks := slices.DeleteFunc(ring.Checks(), func(check geored.Check) bool { return !slices.Contains(whole, check.ID) })
+		state, err = proves(ctx, c.clock(), checks, "")
+		return err
+	})
+	return state, err
+}
+
+// heal gives gossip a moment, then has one node after another look its seeds up again until the ring is whole.
+func (c *cassandraRecovery) heal(ctx context.Context) error {
+	var nodes []cassandra.Node
+	err := c.with(ctx, func(ring *cassandra.Cluster) error {
+		seen, err := ring.Ring(ctx)
+		for _, v := range seen.Views {
+			nodes = append(nodes, v.Node)
+		}
+		if err == nil && len(seen.Silent) > 0 {
+			err = geored.Retriable(&seen.Silent[0])
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, node := range nodes {
+		if whole, err := c.settles(ctx); whole || err != nil {
+			return err
+		}
+		if output, err := c.Tool.Run(ctx, node, "reloadseeds"); err != nil {
+			return geored.Retriable(fmt.Errorf("nodetool reloadseeds at %s: %w: %.200s", node.Address, err, output))
+		}
+	}
+	return nil
+}
+
+// settles waits for the ring to become whole by itself.
+func (c *cassandraRecovery) settles(ctx context.Context) (bool, error) {
+	for end := c.clock().Now().Add(c.Settle); ; {
+		state, err := c.isWhole(ctx)
+		if err != nil || state.Done || c.clock().Now().After(end) {
+			return state.Done, err
+		}
+		if err := c.clock().Sleep(ctx, pollPause); err != nil {
+			return false, err
+		}
+	}
+}
+
+// schemaTask wants one schema; a split that stays is cured node by node.
+func (c *cassandraRecovery) schemaTask() geored.Task {
+	step := geored.Step{ID: "cassandra/schema", Target: "schema", Action: geored.Execute, Permanent: "one schema stays so",
+		Reason: "with two schemas no repair runs, and rows of new columns are lost", Manual: []string{"nodetool describecluster", "nodetool reloadlocalschema # at the few"}}
+	return geored.Task{Step: step, Timeout: dataTimeout, Observe: c.hasOneSchema, Apply: func(ctx context.Context) error {
+		return c.with(ctx, func(ring *cassandra.Cluster) error {
+			limited, cancel := context.WithTimeout(ctx, schemaPatience)
+			defer cancel()
+			if _, err := ring.AwaitSchema(limited, 0); err == nil || ctx.Err() != nil {
+				return err
+			}
+			cure, err := ring.PlanSchemaCure(ctx, "")
+			if err != nil {
+				return err
+			}
+			return c.nest(ctx, ring.CureStage(cure, c.Tool, c.Restarter, schemaPatience))
+		})
+	}}
+}
+
+// schemaPatience is longer than nodes wait before they ask each other again: a minute.
+const schemaPatience = 90 * time.Second
+
+func (c *cassandraRecovery) hasOneSchema(ctx context.Context) (state geored.State, err error) {
+	err = c.with(ctx, func(ring *cassandra.Cluster) error {
+		seen, err := ring.Ring(ctx)
+		if err == nil && len(seen.Silent) > 0 {
+			err = &seen.Silent[0]
+		}
+		versions := seen.Schema()
+		state = geored.State{Done: len(versions) == 1, Detail: fmt.Sprintf("%d versions of the schema", len(versions))}
+		return err
+	})
+	return state, err
+}
+
+// awaitOrRepair gives hints their time. Rows that differ after it were dropped all the same, and are repaired: deletions
+// are not forgotten yet.
+func (c *cassandraRecovery) awaitOrRepair(ctx context.Context, keyspace string) error {
+	for end := c.clock().Now().Add(2 * c.Settle); c.clock().Now().Before(end); {
+		state, err := c.equal(ctx, keyspace)
+		if err != nil || state.Done {
+			return err
+		}
+		if err := c.clock().Sleep(ctx, provePause); err != nil {
+			return err
+		}
+	}
+	return c.repair(ctx, keyspace)
+}
+
+// repair repairs a keyspace in full. The plan is kept, so that a recovery that goes on repairs no node twice.
+func (c *cassandraRecovery) repair(ctx context.Context, keyspace string) error {
+	return c.with(ctx, func(ring *cassandra.Cluster) error {
+		var plan cassandra.RepairPlan
+		name := "repair/" + keyspace
+		if !c.kept(name, &plan) || c.moved(ctx, ring, plan.Nodes) {
+			var err error
+			if plan, err = ring.PlanRepair(ctx, keyspace, 0); err != nil {
+				return err
+			}
+			if err := c.keep(ctx, name, plan); err != nil {
+				return err
+			}
+		}
+		return c.nest(ctx, ring.RepairStage(plan, c.Tool, dataTimeout))
+	})
+}
+
+// moved says whether a node of a plan is no longer where it was: it was restarted, and forgot what it had repaired.
+func (c *cassandraRecovery) moved(ctx context.Context, ring *cassandra.Cluster, nodes []cassandra.Node) bool {
+	seen, err := ring.Ring(ctx)
+	if err != nil {
+		return false
+	}
+	for _, n := range nodes {
+		if !slices.ContainsFunc(seen.Views, func(v cassandra.View) bool { return v.Node.HostID == n.HostID && v.Node.Address == n.Address }) {
+			return true
+		}
+	}
+	return false
+}
+
+// rebuild gives a site's rows up and takes them from another. It was confirmed before the run began.
+func (c *cassandraRecovery) rebuild(ctx context.Context, keyspace string) error {
+	return c.with(ctx, func(ring *cassandra.Cluster) error {
+		from := c.Sites[slices.IndexFunc(c.Sites, func(s geored.SiteName) bool { return s != c.Away })]
+		var plan cassandra.RebuildPlan
+		name := "rebuild/" + keyspace
+		if !c.kept(name, &plan) {
+			var err error
+			if plan, err = ring.PlanRebuild(ctx, cassandra.Rebuilding{Keyspace: keyspace, Site: c.Away, From: from}); err != nil {
+				return err
+			}
+			if err := c.keep(ctx, name, plan); err != nil {
+				return err
+			}
+		}
+		stage, err := ring.RebuildStage(plan, c.Tool, plan.Confirmation(), dataTimeout)
+		if err != nil {
+			return err
+		}
+		return c.nest(ctx, stage)
+	})
+}
+
+// checks hold every row of every site against the others', for the report.
+func (c *cassandraRecovery) checks() []geored.Check {
+	return []geored.Check{{ID: CheckSameRows, Title: "all sites hold the same rows", Run: func(ctx context.Context) []geored.Finding {
+		var findings []geored.Finding
+		err := c.with(ctx, func(ring *cassandra.Cluster) error {
+			for _, d := range c.decided(storeCassandra) {
+				found, err := c.compare(ctx, ring, keyspaceOf(d), true)
+				if err != nil {
+					return err
+				}
+				for _, table := range found {
+					findings = append(findings, judgeTable(table))
+				}
+			}
+			return nil
+		})
+		if err != nil || len(findings) == 0 {
+			findings = append(findings, geored.Finding{Verdict: geored.Unknown, Message: fmt.Sprintf("not all tables were compared: %v", err), Unanswered: []geored.Silence{{Target: geored.Target{Name: storeCassandra}, Reason: fmt.Sprint(err)}}})
+		}
+		return findings
+	}}}
+}
+
+// CheckSameRows is the check that all sites hold the same rows.
+const CheckSameRows geored.CheckID = "recover/rows"
+
+// judgeTable says how a table was compared, how much of it, and which rows differ.
+func judgeTable(table cassandra.Comparison) geored.Finding {
+	f := geored.Finding{Verdict: table.Equality.Verdict(), Message: table.String()}
+	for _, part := range table.Coverage {
+		f.Asked = append(f.Asked, geored.Target{Site: part.Site, Name: "table " + table.Table.String()})
+		f.Evidence = append(f.Evidence, fmt.Sprintf("method: keys, values and write times of every replica; coverage: %s", part))
+	}
+	for i, d := range table.Differences {
+		if i == mostKeys {
+			f.Evidence = append(f.Evidence, fmt.Sprintf("and %d more rows", len(table.Differences)-i+table.Omitted))
+			break
+		}
+		f.Evidence = append(f.Evidence, d.String())
+	}
+	if f.Verdict != geored.Pass {
+		f.Evidence = append(f.Evidence, table.Reasons...)
+		f.Remedy = "start ice-recover again with the true length of the outage"
+	}
+	return f
+}
+
+// mostKeys are as many keys as a finding names.
+const mostKeys = 20

@@ -1,0 +1,153 @@
+package ice
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// Checks of a recovery as a whole.
+const (
+	CheckDecisions geored.CheckID = "recover/decisions"
+	CheckRPO       geored.CheckID = "recover/rpo"
+	CheckRTO       geored.CheckID = "recover/rto"
+)
+
+// Checks are the consistency proof: what was decided and why, what every store holds, what refers to what, and the
+// measured times.
+func (r *Recovery) Checks() []geored.Check {
+	checks := []geored.Check{{ID: CheckDecisions, Title: "every store's limits are known, and so is what they ask for", Run: func(context.Context) []geored.Finding {
+		return judgeDecisions(r.Note(), r.Sites)
+	}}}
+	for _, store := range r.Stores {
+		checks = append(checks, store.Checks()...)
+	}
+	checks = append(checks, r.Proofs...)
+	if r.ProveOnly {
+		return checks
+	}
+	return append(checks,
+		geored.Check{ID: CheckRPO, Title: "how much would have been lost is measured", Run: func(context.Context) []geored.Finding { return judgeRPO(r.Note()) }},
+		geored.Check{ID: CheckRTO, Title: "how long the recovery took is measured", Run: func(context.Context) []geored.Finding {
+			return []geored.Finding{judgeRTO(r.Note(), r.records, r.Sites)}
+		}})
+}
+
+func asked(sites []geored.SiteName, what string) []geored.Target {
+	var targets []geored.Target
+	for _, site := range sites {
+		targets = append(targets, geored.Target{Site: site, Name: what})
+	}
+	return targets
+}
+
+// judgeDecisions has a finding for each part of a store: what was decided, by which inequality, and what happens without.
+func judgeDecisions(note RecoveryNote, sites []geored.SiteName) []geored.Finding {
+	var findings []geored.Finding
+	for _, d := range note.Decisions {
+		f := geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%s, %s: %s", d.Store, d.Part, d.Cure), Asked: asked(sites, d.Store),
+			Evidence: append([]string{"outage: " + note.Outage.String()}, d.Because...)}
+		f.Evidence = append(f.Evidence, "left out: "+d.Without)
+		for _, line := range d.Seen {
+			f.Evidence = append(f.Evidence, "seen: "+line)
+		}
+		for _, line := range d.Unknown {
+			f.Verdict = geored.Warn
+			f.Evidence = append(f.Evidence, "not known: "+line)
+		}
+		for _, line := range d.Silent {
+			f.Unanswered = append(f.Unanswered, geored.Silence{Target: geored.Target{Name: d.Store}, Reason: line})
+		}
+		if len(d.Silent) > 0 {
+			f.Verdict = geored.Unknown
+		}
+		if d.Cure == LostCure {
+			f.Verdict, f.Remedy = geored.Warn, "write again at the other site what was lost; raise retention.ms above the longest outage"
+		}
+		findings = append(findings, f)
+	}
+	if len(findings) == 0 {
+		findings = []geored.Finding{{Verdict: geored.Unknown, Message: "nothing was decided"}}
+	}
+	return findings
+}
+
+// judgeRPO says for each store and way how old the oldest write was that the other site lacked when the sites came
+// together. What mirrors had carried over before the look is not in it, which is why it tells how late that was.
+func judgeRPO(note RecoveryNote) []geored.Finding {
+	var findings []geored.Finding
+	for _, m := range note.Missing {
+		f := geored.Finding{Site: m.From, To: m.To, Verdict: geored.Pass, Asked: []geored.Target{{Site: m.From, To: m.To, Name: m.Store}}}
+		late := m.Seen.Sub(note.Joined)
+		switch {
+		case m.Err != "":
+			f.Verdict, f.Message = geored.Unknown, fmt.Sprintf("%s: not measured: %s", m.Store, m.Err)
+			f.Unanswered = []geored.Silence{{Target: f.Asked[0], Reason: m.Err}}
+		case note.Joined.IsZero():
+			f.Verdict, f.Message = geored.Unknown, m.Store+": when the sites came together is not known"
+		case m.Count == 0:
+			f.Message = fmt.Sprintf("%s: nothing was missing %s after the sites were seen together", m.Store, geored.RoundDuration(late))
+		case m.Oldest.IsZero():
+			f.Verdict, f.Message = geored.Unknown, fmt.Sprintf("%s: %d writes were missing, and none bears a time", m.Store, m.Count)
+		default:
+			f.Message = fmt.Sprintf("%s: RPO %s: the oldest of %d missing writes is of %s", m.Store, geored.RoundDuration(note.Joined.Sub(m.Oldest)), m.Count, clockText(m.Oldest))
+		}
+		f.Evidence = []string{joinedText(note), fmt.Sprintf("looked at within %s, until %s after that; what was carried over meanwhile is not counted", geored.RoundDuration(m.Took), geored.RoundDuration(late)),
+			"write times are those of the servers' and producers' clocks: the check site/clock says how far they are apart"}
+		findings = append(findings, f)
+	}
+	if len(findings) == 0 {
+		findings = []geored.Finding{{Verdict: geored.Unknown, Message: "nothing was measured"}}
+	}
+	return findings
+}
+
+// joinedText says when the sites came together, and how exactly that is known.
+func joinedText(note RecoveryNote) string {
+	if note.Apart.IsZero() {
+		return fmt.Sprintf("the sites were together when they were first looked at, on %s: they may have been so for long, and the true RPO is smaller by as much", clockText(note.Joined))
+	}
+	return fmt.Sprintf("the sites came together on %s, at most %s earlier", clockText(note.Joined), geored.RoundDuration(note.Joined.Sub(note.Apart)))
+}
+
+// judgeRTO takes the times of the run's steps from its journal.
+func judgeRTO(note RecoveryNote, records []geored.Record, sites []geored.SiteName) geored.Finding {
+	f := geored.Finding{Verdict: geored.Pass, Asked: asked(sites, "journal")}
+	var last time.Time
+	var lines []string
+	begun := map[geored.StepID]time.Time{}
+	for _, record := range records {
+		switch record.Kind {
+		case geored.Intent:
+			if begun[record.Step].IsZero() {
+				begun[record.Step] = record.Time
+			}
+		case geored.Evidence:
+			if record.Time.Before(note.Joined) {
+				continue
+			}
+			from, what := begun[record.Step], "done"
+			if from.IsZero() {
+				from, what = last, "proven"
+			}
+			if from.Before(note.Joined) {
+				from = note.Joined
+			}
+			lines = append(lines, fmt.Sprintf("%s: %s %s after the sites came together, took %s", record.Step, what, geored.RoundDuration(record.Time.Sub(note.Joined)), geored.RoundDuration(record.Time.Sub(from))))
+			last = record.Time
+		}
+	}
+	switch {
+	case note.Joined.IsZero() || last.IsZero():
+		f.Verdict, f.Message = geored.Unknown, "no journal tells of a recovery after the sites came together"
+		return f
+	case note.Done.IsZero():
+		f.Verdict, f.Message = geored.Unknown, fmt.Sprintf("the recovery is not done, %s after the sites came together", geored.RoundDuration(last.Sub(note.Joined)))
+	default:
+		f.Message = fmt.Sprintf("RTO %s from the sites being together to the last proof; a step's end is seen at most %s late", geored.RoundDuration(note.Done.Sub(note.Joined)), provePause)
+	}
+	f.Evidence = append([]string{joinedText(note)}, lines...)
+	return f
+}

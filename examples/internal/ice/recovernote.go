@@ -1,0 +1,101 @@
+package ice
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube"
+)
+
+// RecoveryNote is what a recovery remembers from one call to the next: what was decided before anything was changed, and
+// what steps must know that are taken up again. It holds no secret.
+type RecoveryNote struct {
+	ID        string                     `json:"id"`     // of the recovery; what it leaves behind in the sites bears it
+	Number    int                        `json:"number"` // rises with each change
+	Outage    Outage                     `json:"outage"`
+	Evidence  []Evidence                 `json:"evidence,omitempty"`
+	Decisions []Decision                 `json:"decisions"`
+	Apart     time.Time                  `json:"apart,omitzero"`  // when it last saw that the sites were apart; zero: it never did
+	Joined    time.Time                  `json:"joined,omitzero"` // when it first saw that they were together; zero: not yet
+	Missing   []Missing                  `json:"missing,omitempty"`
+	Kept      map[string]json.RawMessage `json:"kept,omitempty"` // what steps keep, by name
+	Done      time.Time                  `json:"done,omitzero"`  // when all was proven; zero: it is under way
+}
+
+// Missing is what one site lacked of another's writes in one store when it was looked at, before anything was changed.
+type Missing struct {
+	Store  string          `json:"store"`
+	From   geored.SiteName `json:"from"`
+	To     geored.SiteName `json:"to"`
+	Count  int64           `json:"count"`
+	Oldest time.Time       `json:"oldest,omitzero"` // write among them; zero: none is missing, or none bears a time
+	Seen   time.Time       `json:"seen"`            // when the look ended
+	Took   time.Duration   `json:"tookNs"`          // the look
+	Err    string          `json:"error,omitempty"` // why it is not known
+}
+
+// Notes keep the note. [SiteNotes] keeps it in the sites.
+type Notes interface {
+	// Load gives the latest note, and false when there is none.
+	Load(ctx context.Context) (RecoveryNote, bool, error)
+	// Save returns when every site has it.
+	Save(ctx context.Context, note RecoveryNote) error
+}
+
+// SiteNotes keeps the note as a ConfigMap in every site.
+type SiteNotes []*kube.Cluster
+
+const (
+	noteNamespace = metav1.NamespaceSystem
+	noteName      = "ice-recover"
+	noteKey       = "note"
+)
+
+// Load reads the note of every site; a site that does not answer may have a later one, and so is an error.
+func (s SiteNotes) Load(ctx context.Context) (latest RecoveryNote, found bool, err error) {
+	for _, cluster := range s {
+		m, err := cluster.Client().CoreV1().ConfigMaps(noteNamespace).Get(ctx, noteName, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return latest, false, &geored.Silence{Target: geored.Target{Site: cluster.Site()}, Reason: err.Error()}
+		}
+		var note RecoveryNote
+		if err := json.Unmarshal([]byte(m.Data[noteKey]), &note); err != nil {
+			return latest, false, fmt.Errorf("site %s: configmap %s/%s: %w", cluster.Site(), noteNamespace, noteName, err)
+		}
+		if !found || note.Number > latest.Number {
+			latest, found = note, true
+		}
+	}
+	return latest, found, nil
+}
+
+// Save writes the note into every site.
+func (s SiteNotes) Save(ctx context.Context, note RecoveryNote) error {
+	text, err := json.Marshal(note)
+	if err != nil {
+		return err
+	}
+	objects, err := kube.Objects(&corev1.ConfigMap{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: noteNamespace, Name: noteName}, Data: map[string]string{noteKey: string(text)}})
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, cluster := range s {
+		if err := cluster.Apply(ctx, objects...); err != nil {
+			errs = append(errs, fmt.Errorf("site %s: %w", cluster.Site(), err))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,189 @@
+package ice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// Runbook is what the decisions ask for: the note, the gates, the measurement, then store after store, each proven before
+// the next.
+func (r *Recovery) Runbook() (geored.Runbook, error) {
+	book := geored.Runbook{Name: "ice-recover", Stages: []geored.Stage{geored.StageOf("begin", r.begin())}}
+	for i, gate := range r.Gates {
+		book.Stages = append(book.Stages, geored.StageOf(gate.Name, r.gate(gate, i == 0)))
+	}
+	book.Stages = append(book.Stages, geored.StageOf("measure", r.measure()))
+	var errs []error
+	for _, store := range r.Stores {
+		tasks, err := store.Tasks(r.decided(store.Name))
+		errs = append(errs, err)
+		if len(tasks) > 0 {
+			book.Stages = append(book.Stages, geored.StageOf(store.Name, r.sequence(tasks)...))
+		}
+	}
+	book.Stages = append(book.Stages, geored.StageOf("end", r.end()))
+	return book, errors.Join(errs...)
+}
+
+// sequence lets each task wait for the one before it, unless it says what it waits for.
+func (r *Recovery) sequence(tasks []geored.Task) []geored.Task {
+	tasks = slices.Clone(tasks)
+	for i := range tasks {
+		if i > 0 && len(tasks[i].Needs) == 0 {
+			tasks[i].Needs = []geored.StepID{tasks[i-1].ID}
+		}
+		tasks[i].Apply = r.unlessApart(tasks[i].Apply)
+	}
+	return tasks
+}
+
+// unlessApart lets a step be tried again that failed because the sites are apart: that is not its fault. Whether they stay
+// apart is for the watch to say, which ends the run.
+func (r *Recovery) unlessApart(apply func(context.Context) error) func(context.Context) error {
+	if apply == nil {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		err := apply(ctx)
+		if err == nil || ctx.Err() != nil || geored.IsRetriable(err) {
+			return err
+		}
+		if silent := r.Apart(ctx); len(silent) > 0 {
+			return geored.Retriable(fmt.Errorf("the sites are apart: %w: %w", &silent[0], err))
+		}
+		return err
+	}
+}
+
+func (r *Recovery) begin() geored.Task {
+	step := geored.Step{ID: "begin/note", Target: "configmap " + noteNamespace + "/" + noteName + " in every site", Action: geored.Apply,
+		Reason:    "outage " + r.note.Outage.String() + ": what was decided is written down before anything is changed, so that a recovery that is interrupted goes on with it",
+		Permanent: "it is the record of what was done"}
+	return geored.Task{Step: step,
+		Observe: func(ctx context.Context) (geored.State, error) {
+			note, found, err := r.Notes.Load(ctx)
+			if err != nil || !found || note.ID != r.Note().ID {
+				return geored.State{Detail: "not written down"}, err
+			}
+			return geored.State{Done: true, Detail: "recovery " + note.ID}, nil
+		},
+		Apply: func(ctx context.Context) error { return r.change(ctx, func(*RecoveryNote) {}) }}
+}
+
+// gate waits until a proof passes. The first one is also how it is known when the sites came together again.
+func (r *Recovery) gate(g Gate, first bool) geored.Task {
+	step := geored.Step{ID: geored.StepID(g.Name + "/proof"), Target: g.Name + " between all sites", Action: geored.Await, Reason: g.Reason, Manual: g.Manual}
+	return geored.Task{Step: step, Observe: r.paced(func(ctx context.Context) (geored.State, error) {
+		began := r.clock().Now()
+		state, err := proves(ctx, r.clock(), g.Checks(), g.Remedy)
+		if first && err == nil {
+			if err = r.saw(ctx, state.Done, began); err == nil && state.Done {
+				r.together.Store(true)
+			}
+		}
+		return state, err
+	})}
+}
+
+// saw notes when the sites were last seen apart, and first seen together.
+func (r *Recovery) saw(ctx context.Context, together bool, at time.Time) error {
+	note := r.Note()
+	switch {
+	case !note.Joined.IsZero():
+		return nil
+	case !together:
+		r.mu.Lock()
+		r.note.Apart = at // it is saved with the rest
+		r.mu.Unlock()
+		return nil
+	}
+	return r.change(ctx, func(n *RecoveryNote) { n.Joined = r.clock().Now() })
+}
+
+// proves is done when no check fails or is unknown.
+func proves(ctx context.Context, clock geored.Clock, checks []geored.Check, remedy string) (geored.State, error) {
+	report, err := geored.Prove(ctx, geored.CheckConfig{Clock: clock, Budget: proofBudget}, checks...)
+	if err != nil {
+		return geored.State{}, err
+	}
+	if verdict := report.Verdict(); verdict == geored.Pass || verdict == geored.Warn {
+		return geored.State{Done: true, Detail: fmt.Sprintf("%d checks, none fails", len(report.Findings))}, nil
+	}
+	for _, want := range []geored.Verdict{geored.Fail, geored.Unknown} {
+		for _, f := range report.Findings {
+			if f.Verdict == want {
+				return geored.State{Detail: strings.TrimSpace(fmt.Sprintf("%s %s: %s: %s; %s", f.Check, geored.Target{Site: f.Site, To: f.To}, f.Verdict, f.Message, remedy))}, nil
+			}
+		}
+	}
+	return geored.State{Detail: "nothing was proven"}, nil
+}
+
+// proofBudget is for one check of a gate.
+const proofBudget = 2 * time.Minute
+
+// RecoveryBudget is for one check of the proof, which reads all data of a store.
+const RecoveryBudget = 2 * time.Hour
+
+// measure looks at what each site lacks, before anything is cured.
+func (r *Recovery) measure() geored.Task {
+	return geored.Task{Timeout: dataTimeout,
+		Step: geored.Step{ID: "measure/missing", Target: "every store", Action: geored.Execute,
+			Reason: "what is missing where is measured before anything is cured: afterwards nobody can tell how much would have been lost"},
+		Observe: func(context.Context) (geored.State, error) {
+			missing := r.Note().Missing
+			if len(missing) == 0 {
+				return geored.State{Detail: "not measured"}, nil
+			}
+			return geored.State{Done: true, Detail: missingText(missing)}, nil
+		},
+		Apply: r.unlessApart(func(ctx context.Context) error {
+			var missing []Missing
+			for _, store := range r.Stores {
+				if store.Measure != nil {
+					missing = append(missing, store.Measure(ctx)...)
+				}
+			}
+			if len(missing) == 0 {
+				missing = []Missing{{Err: "no store can be measured"}}
+			}
+			return r.change(ctx, func(n *RecoveryNote) { n.Missing = missing })
+		})}
+}
+
+func missingText(all []Missing) string {
+	var parts []string
+	for _, m := range all {
+		if m.Count > 0 {
+			parts = append(parts, fmt.Sprintf("%s: %s lacks %d of %s", m.Store, m.To, m.Count, m.From))
+		}
+		if m.Err != "" {
+			parts = append(parts, fmt.Sprintf("%s: not known: %s", m.Store, m.Err))
+		}
+	}
+	if len(parts) == 0 {
+		return "no site lacked anything"
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (r *Recovery) end() geored.Task {
+	step := geored.Step{ID: "end/note", Target: "configmap " + noteNamespace + "/" + noteName + " in every site", Action: geored.Apply,
+		Reason: "every store is proven: the next outage begins after this time", Permanent: "it is the record of what was done"}
+	return geored.Task{Step: step,
+		Observe: func(context.Context) (geored.State, error) {
+			if done := r.Note().Done; !done.IsZero() {
+				return geored.State{Done: true, Detail: "recovered on " + clockText(done)}, nil
+			}
+			return geored.State{Detail: "not yet"}, nil
+		},
+		Apply: func(ctx context.Context) error {
+			return r.change(ctx, func(n *RecoveryNote) { n.Done = r.clock().Now() })
+		}}
+}

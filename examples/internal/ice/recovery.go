@@ -1,0 +1,244 @@
+package ice
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// The stores, in the order of their recovery: what follows is filled by what stands before it, or refers to it.
+const (
+	storeKafka     = "kafka"
+	storeCassandra = "cassandra"
+	storeSearch    = "search"
+	storeObjects   = "objects"
+)
+
+// Gate is what must be proven before any store is touched.
+type Gate struct {
+	Name   string // "mesh"
+	Reason string
+	Manual []string
+	Remedy string
+	Checks func() []geored.Check
+}
+
+// Store is one store as a recovery sees it.
+type Store struct {
+	Name string
+	// Read looks at the store as it is now and changes nothing. decide is pure; an error of it refuses the recovery.
+	Read func(ctx context.Context) (evidence []Evidence, decide func(Outage) ([]Decision, error))
+	// Measure tells what each site lacks of each other.
+	Measure func(ctx context.Context) []Missing
+	// Tasks carry the decisions out, one after another; the last ones prove.
+	Tasks func(decisions []Decision) ([]geored.Task, error)
+	// Checks are the proof that the sites hold the same.
+	Checks func() []geored.Check
+}
+
+// Recovery is the guide's chapter 5: what an outage asks of each store, done in order and proven.
+type Recovery struct {
+	Sites  []geored.SiteName
+	Gates  []Gate
+	Stores []Store
+	// Proofs are further checks of the end.
+	Proofs []geored.Check
+	Notes  Notes
+	Said   OutageSaid
+	// ProveOnly decides nothing: only the checks are of use then.
+	ProveOnly bool
+	// Look gives further evidence of when the outage began. Zero: none.
+	Look func(ctx context.Context) []Evidence
+	// Apart asks every site, and from every site every other, and says who does not answer. Required.
+	Apart func(ctx context.Context) []geored.Silence
+	Clock geored.Clock // zero: the machine's
+	Watch WatchConfig
+
+	together atomic.Bool // the first gate is through
+	mu       sync.Mutex
+	note     RecoveryNote
+	records  []geored.Record // of the run that just ended
+}
+
+func (r *Recovery) clock() geored.Clock {
+	if r.Clock == nil {
+		return geored.SystemClock()
+	}
+	return r.Clock
+}
+
+// Assess reads everything and decides. A recovery that is under way goes on with what it decided when it began: its own
+// cures have changed the evidence since. It changes nothing.
+func (r *Recovery) Assess(ctx context.Context) error {
+	note, found, err := r.Notes.Load(ctx)
+	if err != nil {
+		return err
+	}
+	if found && note.Done.IsZero() {
+		r.note = note
+		return r.goesOn(note)
+	}
+	evidence, decides := r.read(ctx)
+	if found {
+		evidence = append(evidence, Evidence{Source: "the last recovery", Joined: note.Done, Says: "all stores of all sites were proven then"})
+	}
+	now := r.clock().Now()
+	outage, err := FindOutage(r.Said, evidence, now)
+	if r.ProveOnly {
+		outage, err = Outage{Known: "(none is recovered from)", Asked: now, Began: now}, nil
+	}
+	if err != nil {
+		return err
+	}
+	r.note = RecoveryNote{ID: now.UTC().Format("20060102T150405.000"), Number: note.Number, Outage: outage, Evidence: evidence}
+	var faults geored.Faults
+	for i, decide := range decides {
+		decisions, err := decide(outage)
+		if err != nil {
+			faults = append(faults, geored.Fault{Field: r.Stores[i].Name, Problem: err.Error()})
+		}
+		for _, d := range decisions {
+			if r.ProveOnly {
+				d.Cure, d.Because, d.Confirm = ProveCure, []string{"nothing is to be changed"}, ""
+			}
+			r.note.Decisions = append(r.note.Decisions, d)
+		}
+	}
+	return faults.Err()
+}
+
+// goesOn refuses another outage than the one that is being recovered from.
+func (r *Recovery) goesOn(note RecoveryNote) error {
+	said := r.Said != OutageSaid{}
+	if now, err := FindOutage(r.Said, nil, note.Outage.Asked); said && (err != nil || now.Known != note.Outage.Known) {
+		return geored.Faults{{Field: "outage", Value: now.Known, Problem: "is not the one that is being recovered from: " + note.Outage.Known,
+			Remedy: fmt.Sprintf("say the same, or nothing, to go on with it; to begin anew, delete configmap %s/%s in every site", noteNamespace, noteName)}}
+	}
+	return nil
+}
+
+// read looks at all stores at once.
+func (r *Recovery) read(ctx context.Context) ([]Evidence, []func(Outage) ([]Decision, error)) {
+	found := make([][]Evidence, len(r.Stores)+1)
+	decides := make([]func(Outage) ([]Decision, error), len(r.Stores))
+	var wg sync.WaitGroup
+	look := func(i int, f func()) {
+		wg.Add(1)
+		go func() { defer wg.Done(); f() }()
+	}
+	if r.Look != nil {
+		look(0, func() { found[0] = r.Look(ctx) })
+	}
+	for i, store := range r.Stores {
+		look(i, func() { found[i+1], decides[i] = store.Read(ctx) })
+	}
+	wg.Wait()
+	var evidence []Evidence
+	for _, e := range found {
+		evidence = append(evidence, e...)
+	}
+	return evidence, decides
+}
+
+// Note is what is remembered, as it is now.
+func (r *Recovery) Note() RecoveryNote {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.note
+}
+
+// change writes a changed note into every site.
+func (r *Recovery) change(ctx context.Context, change func(*RecoveryNote)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := r.note
+	next.Kept = map[string]json.RawMessage{}
+	for name, value := range r.note.Kept {
+		next.Kept[name] = value
+	}
+	change(&next)
+	next.Number++
+	if err := r.Notes.Save(ctx, next); err != nil {
+		return err
+	}
+	r.note = next
+	return nil
+}
+
+// keep remembers a value for a step that may be taken up again.
+func (r *Recovery) keep(ctx context.Context, name string, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return r.change(ctx, func(n *RecoveryNote) { n.Kept[name] = text })
+}
+
+// kept gives what was remembered.
+func (r *Recovery) kept(name string, value any) bool {
+	text, ok := r.Note().Kept[name]
+	return ok && json.Unmarshal(text, value) == nil
+}
+
+// mark is what a step leaves behind in a site: the same however often the recovery is interrupted and goes on.
+func (r *Recovery) mark(step geored.StepID) string { return geored.MarkOf(r.Note().ID, step) }
+
+// decided are the decisions about one store.
+func (r *Recovery) decided(store string) []Decision {
+	var own []Decision
+	for _, d := range r.Note().Decisions {
+		if d.Store == store {
+			own = append(own, d)
+		}
+	}
+	return own
+}
+
+// pause between two looks at what is dear to look at.
+const provePause = 2 * time.Second
+
+// paced waits a moment after each look that does not end the waiting.
+func (r *Recovery) paced(observe func(context.Context) (geored.State, error)) func(context.Context) (geored.State, error) {
+	return func(ctx context.Context) (geored.State, error) {
+		state, err := observe(ctx)
+		if err != nil || !state.Done {
+			if stop := r.clock().Sleep(ctx, provePause); stop != nil && err == nil {
+				err = stop
+			}
+		}
+		return state, err
+	}
+}
+
+// once is a task that is carried out once in a recovery; that it was is remembered in the sites.
+func (r *Recovery) once(step geored.Step, timeout time.Duration, apply func(context.Context) error) geored.Task {
+	name := "done/" + string(step.ID)
+	return geored.Task{Step: step, Timeout: timeout,
+		Observe: func(context.Context) (geored.State, error) {
+			var when time.Time
+			if r.kept(name, &when) {
+				return geored.State{Done: true, Detail: "done on " + clockText(when)}, nil
+			}
+			return geored.State{Detail: "not done by this recovery"}, nil
+		},
+		Apply: func(ctx context.Context) error {
+			if err := apply(ctx); err != nil {
+				return err
+			}
+			return r.keep(ctx, name, r.clock().Now())
+		}}
+}
+
+// nest runs the stage of a package inside a step.
+func (r *Recovery) nest(ctx context.Context, stages ...geored.Stage) error {
+	_, err := geored.Runbook{Name: "nested", Stages: stages}.Run(ctx, geored.RunConfig{Clock: r.clock(), StepTimeout: dataTimeout})
+	return err
+}
+
+// dataTimeout is for steps that go through all data of a store.
+const dataTimeout = 12 * time.Hour
