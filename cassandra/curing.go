@@ -127,10 +127,11 @@ func (x *curing) restartNow(ctx context.Context, ring Ring) error {
 	return nil
 }
 
-// hasRestarted says whether any other node has heard so.
+// hasRestarted says whether any node has heard that it restarted since the plan was made.
 func (x *curing) hasRestarted(ring Ring) bool {
-	return slices.ContainsFunc(ring.Views, func(v View) bool {
-		return v.heard(x.node.HostID).Generation > x.plan.Generations[x.node.HostID]
+	planned := x.plan.Generations[x.node.HostID]
+	return planned > 0 && slices.ContainsFunc(ring.Views, func(v View) bool {
+		return v.heard(x.node.HostID).Generation > planned
 	})
 }
 
