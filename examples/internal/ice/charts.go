@@ -78,6 +78,23 @@ func (c Charts) version(chart string) string {
 	return map[string]string{KiloChart: KiloVersion, CoreDNSChart: CoreDNSVersion}[chart]
 }
 
+// Pins are the digests of the charts' archives, which a plan holds on to. Without a repository there are none: whoever
+// pulls is told.
+func (d *Deployment) Pins(ctx context.Context) ([]geored.Input, error) {
+	if d.charts.Repository.URL == "" {
+		return nil, nil
+	}
+	var pins []geored.Input
+	for _, name := range []string{KiloChart, CoreDNSChart} {
+		chart, err := d.charts.get(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		pins = append(pins, geored.Input{Name: "chart " + name + " " + chart.Version, Digest: chart.Digest})
+	}
+	return pins, nil
+}
+
 // pulled fetches each chart once.
 type pulled struct {
 	Charts
