@@ -59,6 +59,7 @@ func TestChecks(t *testing.T) {
 		{"stopped", cassandra.CheckNodes, func(r *cassandratest.Ring) { second(r).Stop() }, geored.Fail, "cannot be reached"},
 		{"paused", cassandra.CheckNodes, func(r *cassandratest.Ring) { second(r).Pause() }, geored.Fail, "dc2 node"},
 		{"login refused", cassandra.CheckNodes, func(r *cassandratest.Ring) { second(r).RefuseLogin(true) }, geored.Fail, "check user and password"},
+		{"old protocol", cassandra.CheckNodes, func(r *cassandratest.Ring) { second(r).SpeakVersion3(true) }, geored.Fail, "does not speak CQL protocol version 4"},
 		{"other data center", cassandra.CheckNames, func(r *cassandratest.Ring) { second(r).MoveTo("dc9") }, geored.Fail, "dc9, which is that of no site"},
 		{"wrong site", cassandra.CheckNames, func(r *cassandratest.Ring) { second(r).MoveTo("dc1") }, geored.Fail, "named for site dc2"},
 		{"names unknown", cassandra.CheckNames, func(r *cassandratest.Ring) { second(r).Stop() }, geored.Unknown, ""},
@@ -83,6 +84,9 @@ func TestChecks(t *testing.T) {
 		{"keyspaces closed", cassandra.CheckReplication, func(r *cassandratest.Ring) { second(r).CloseTable("system_schema.keyspaces", true) }, geored.Unknown, "read system_schema.keyspaces"},
 		{"hints wait", cassandra.CheckHints, func(r *cassandratest.Ring) { first(r).KeepHints(second(r), 3) }, geored.Warn, "3 files of hints"},
 		{"hints off", cassandra.CheckHints, func(r *cassandratest.Ring) { first(r).Set("hinted_handoff_enabled", "false") }, geored.Fail, "keeps no hints"},
+		{"no hint window", cassandra.CheckHints, func(r *cassandratest.Ring) { first(r).Set("max_hint_window", "0ms") }, geored.Fail, "its window is zero"},
+		{"hint window unknown", cassandra.CheckHints, func(r *cassandratest.Ring) { first(r).Set("max_hint_window", "long") }, geored.Unknown, "is no duration"},
+		{"settings closed", cassandra.CheckHints, func(r *cassandratest.Ring) { first(r).CloseTable("system_views.settings", true) }, geored.Unknown, "read system_views.settings"},
 		{"hints closed", cassandra.CheckHints, func(r *cassandratest.Ring) { second(r).CloseTable("system_views.pending_hints", true) }, geored.Unknown, "read system_views.pending_hints"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -155,6 +159,18 @@ func TestRingFindsWhomItWasNotTold(t *testing.T) {
 	r.Node("dc2", 2).Start()
 	if ring, err = c.Ring(t.Context()); err != nil || len(ring.Views) != 6 {
 		t.Errorf("%d views after the node is back: %v", len(ring.Views), err)
+	}
+}
+
+// An address that a node no longer has is told from a node that is down.
+func TestOldContactPoint(t *testing.T) {
+	r := cassandratest.New(t, two)
+	config := r.Config()
+	config.Sites[1].Nodes = append(config.Sites[1].Nodes, "127.0.0.1:1")
+	findings := prove(t, open(t, config), cassandra.CheckNodes)
+	i := slices.IndexFunc(findings, func(f geored.Finding) bool { return f.Verdict == geored.Fail })
+	if i < 0 || len(findings) != 3 || findings[i].Site != "dc2" || !strings.Contains(findings[i].Remedy, r.Node("dc2", 0).Address()) {
+		t.Errorf("%+v", findings)
 	}
 }
 

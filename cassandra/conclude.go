@@ -16,7 +16,7 @@ func (x *comparing) judge(i int) {
 		switch {
 		case read.Err != "":
 			r.Equality = Unproven
-			r.Reason = fmt.Sprintf("site %s: %s", read.Site, read.Err)
+			r.Reason = fmt.Sprintf("%s: %s", read.where(), read.Err)
 		case first < 0:
 			first = j
 		case read.Digest != r.Reads[first].Digest && r.Equality == Equal:

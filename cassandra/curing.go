@@ -81,22 +81,20 @@ func (x *curing) observe(ctx context.Context) (geored.State, error) {
 	return geored.State{Done: true, Detail: "it agrees, and every node knows it"}, nil
 }
 
-// restart drains and restarts the node unless any other is away, and waits until all see that it has restarted.
+// restart drains and restarts the node unless any other is away, and waits until all see that it has restarted. A node
+// that agrees, or that has restarted since the plan was made, is left alone: a run that was killed may have done it.
 func (x *curing) restart(ctx context.Context) error {
 	ring, err := x.Ring(ctx)
 	if err != nil {
 		return err
 	}
-	for _, s := range ring.Silent {
-		if s.Target != x.node.Target() {
-			return geored.Retriable(fmt.Errorf("%s does not answer: two nodes would be away: %s", s.Target, s.Reason))
+	if x.agrees(ring) == "" {
+		return nil
+	}
+	if !x.hasRestarted(ring) {
+		if err := x.restartNow(ctx, ring); err != nil {
+			return err
 		}
-	}
-	if output, err := x.tool.Run(ctx, x.node, "drain"); err != nil {
-		return fmt.Errorf("nodetool drain: %w: %s", err, lastLine(output))
-	}
-	if err := x.restarter.Restart(ctx, x.node); err != nil {
-		return fmt.Errorf("restart: %w", err)
 	}
 	for {
 		if err := x.Clock.Sleep(ctx, repairPoll); err != nil {
@@ -106,6 +104,34 @@ func (x *curing) restart(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+func (x *curing) restartNow(ctx context.Context, ring Ring) error {
+	away := false
+	for _, s := range ring.Silent {
+		if s.Target != x.node.Target() {
+			return geored.Retriable(fmt.Errorf("%s does not answer: two nodes would be away: %s", s.Target, s.Reason))
+		}
+		away = true
+	}
+	if output, err := x.tool.Run(ctx, x.node, "drain"); err != nil {
+		err = fmt.Errorf("nodetool drain: %w: %s", err, lastLine(output))
+		if away { // it may be on its way back; one that is drained answers nodetool
+			err = geored.Retriable(err)
+		}
+		return err
+	}
+	if err := x.restarter.Restart(ctx, x.node); err != nil {
+		return fmt.Errorf("restart: %w", err)
+	}
+	return nil
+}
+
+// hasRestarted says whether any other node has heard so.
+func (x *curing) hasRestarted(ring Ring) bool {
+	return slices.ContainsFunc(ring.Views, func(v View) bool {
+		return v.heard(x.node.HostID).Generation > x.plan.Generations[x.node.HostID]
+	})
 }
 
 // isBack says whether every node has heard that it restarted.

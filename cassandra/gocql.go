@@ -22,9 +22,11 @@ func (g goCQL) connect(ctx context.Context, node netip.AddrPort) (Session, error
 	attempt := &attempt{goCQL: g, node: node}
 	made := make(chan *gocql.Session, 1)
 	failed := make(chan error, 1)
+	patience, stop := context.WithTimeout(ctx, g.ConnectTimeout)
 	go func() { // the driver takes no context
+		defer stop()
 		if s, err := attempt.cluster().CreateSession(); err != nil {
-			failed <- attempt.explain(err)
+			failed <- attempt.explain(patience, err)
 		} else {
 			made <- s
 		}

@@ -33,7 +33,7 @@ func (a *attempt) cluster() *gocql.ClusterConfig {
 		addr, _ := netip.AddrFromSlice(h.ConnectAddress())
 		return netip.AddrPortFrom(addr.Unmap(), uint16(h.Port())) == a.node
 	})
-	c.NumConns = 2
+	c.NumConns = 1 // beside the one that the driver asks for news: each login costs the server a tenth of a second of hashing
 	c.ReconnectInterval = 0
 	c.ReconnectionPolicy = &gocql.ConstantReconnectionPolicy{MaxRetries: 1, Interval: time.Millisecond}
 	c.Consistency = gocql.LocalOne
@@ -90,22 +90,6 @@ func (a *attempt) note(set func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	set()
-}
-
-// explain says what went wrong and what to do about it.
-func (a *attempt) explain(err error) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var notTLS tls.RecordHeaderError
-	switch {
-	case errors.As(a.dialErr, &notTLS):
-		return fmt.Errorf("connect: the node does not speak TLS: leave TLS out: %w", a.dialErr)
-	case a.dialErr != nil:
-		return fmt.Errorf("connect: %w", errors.Join(ErrUnreachable, a.dialErr))
-	case a.asked && !a.accepted:
-		return fmt.Errorf("log in as %q: check user and password, and that system_auth is replicated to this site: %w", a.User, err)
-	}
-	return fmt.Errorf("connect: no answer in CQL protocol version %d; does the node expect TLS?: %w", protocolVersion, errors.Join(ErrUnreachable, err))
 }
 
 // quiet is the driver's log: what matters comes back as an error.

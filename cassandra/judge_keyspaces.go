@@ -86,7 +86,7 @@ func wanted(sites []Site) string {
 	return strings.Join(parts, ", ")
 }
 
-// judgeHints gives one finding per site: hinted handoff is on, and no finished file of hints waits for anybody. Servers
+// judgeHints gives one finding per site: hinted handoff is on, for how long, and no finished file of hints waits. Servers
 // do not tell of the file that they are writing, which is the only one while a node is away for a short time: a pass is
 // no proof that every hint has arrived, which only a comparison is.
 func judgeHints(ctx context.Context, r Ring) []geored.Finding {
@@ -94,7 +94,10 @@ func judgeHints(ctx context.Context, r Ring) []geored.Finding {
 	for _, site := range r.Sites {
 		part := r.of(site.Name)
 		answers := part.answers(ctx)
-		f := geored.Finding{Site: site.Name, Verdict: geored.Pass, Message: fmt.Sprintf("%s keeps hints, and no finished file of them waits", site.Name)}
+		f := geored.Finding{Site: site.Name, Verdict: geored.Pass}
+		var limits Limits
+		window := limits.site(part, site.Name).HintWindow
+		f.Message = fmt.Sprintf("%s keeps hints for %s, and no finished file of them waits", site.Name, window)
 		for _, v := range answers.All() {
 			for _, h := range v.Hints {
 				f.Verdict = geored.Warn
@@ -102,17 +105,32 @@ func judgeHints(ctx context.Context, r Ring) []geored.Finding {
 			}
 		}
 		for _, v := range answers.All() {
-			if v.Settings["hinted_handoff_enabled"] == "false" {
+			if why := v.noHints(); why != "" {
 				f.Verdict = geored.Fail
-				f.Evidence = append([]string{fmt.Sprintf("node %s keeps no hints: hinted_handoff_enabled is false", v.Node.Address)}, f.Evidence...)
-				f.Remedy = "nodetool enablehandoff, and hinted_handoff_enabled: true in its settings"
+				f.Evidence = append([]string{fmt.Sprintf("node %s keeps no hints: %s", v.Node.Address, why)}, f.Evidence...)
+				f.Remedy = "nodetool enablehandoff and setmaxhintwindow, and hinted_handoff_enabled: true and max_hint_window in its settings"
 			}
 		}
 		if len(f.Evidence) > 0 {
 			f.Message = f.Evidence[0]
 		}
 		f = unknownWhereUnread(answers.Conclude(f), hintsTable, part)
-		findings = append(findings, unknownWhereUnread(f, settingsTable, part))
+		f = unknownWhereUnread(f, settingsTable, part)
+		if len(limits.Unknown) > 0 && f.Verdict != geored.Fail && f.Verdict != geored.Unknown {
+			f.Verdict, f.Message, f.Unanswered = geored.Unknown, limits.Unknown[0].Reason, append(f.Unanswered, limits.Unknown...)
+		}
+		findings = append(findings, f)
 	}
 	return findings
+}
+
+// noHints says why a node keeps none; zero: it does, or it is not known.
+func (v View) noHints() string {
+	if v.Settings["hinted_handoff_enabled"] == "false" {
+		return "hinted_handoff_enabled is false"
+	}
+	if window, err := hintWindow(v.Settings); err == nil && window == 0 {
+		return "its window is zero"
+	}
+	return ""
 }

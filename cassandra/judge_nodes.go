@@ -17,10 +17,21 @@ func judgeNodes(ctx context.Context, r Ring) []geored.Finding {
 	for i, f := range findings {
 		if len(f.Unanswered) > 0 {
 			findings[i].Verdict = geored.Fail
-			findings[i].Remedy = "see whether its process runs, whether it listens for CQL, and whether the way to it is open"
+			findings[i].Remedy = r.remedyOf(f.Unanswered[0].Target)
 		}
 	}
 	return append(findings, sitesWithoutNodes(r)...)
+}
+
+// remedyOf tells a node that is silent from a contact point that nobody in the ring knows any more.
+func (r Ring) remedyOf(silent geored.Target) string {
+	remedy := "see whether its process runs, whether it listens for CQL, and whether the way to it is open"
+	v, ok := r.first(silent.Site)
+	known := slices.ContainsFunc(r.silent, func(n Node) bool { return n.Target() == silent && n.HostID != "" })
+	if ok && !known {
+		remedy += fmt.Sprintf("; no node knows of it: if it has moved, correct the contact point (node %s of the site answers)", v.Node.Address)
+	}
+	return remedy
 }
 
 // sitesWithoutNodes fails each configured site none of whose nodes anybody knows.

@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -108,6 +109,14 @@ func sameReplicas(a, b placed) bool {
 type Source struct {
 	Site geored.SiteName `json:"site"`
 	Node string          `json:"node"` // its address; zero: no node of the site could be asked
+}
+
+// where names the source in words.
+func (s Source) where() string {
+	if s.Node == "" {
+		return fmt.Sprintf("site %s", s.Site)
+	}
+	return fmt.Sprintf("site %s: node %s", s.Site, s.Node)
 }
 
 func sourceOf(n Node) Source { return Source{n.Site, n.Address.String()} }

@@ -1,7 +1,6 @@
 package cassandra
 
 import (
-	"fmt"
 	"slices"
 )
 
@@ -14,7 +13,7 @@ func (x *comparing) prepare() {
 			for _, n := range x.choose(placed.replicas[s], i) {
 				read := Read{Source: sourceOf(n), Shown: len(placed.replicas[s]) == 1}
 				if !x.plan.answered[n.HostID] {
-					read.Err = fmt.Sprintf("node %s does not answer", n.Address)
+					read.Err = "it does not answer"
 				}
 				r.Reads = append(r.Reads, read)
 				sources = append(sources, n)

@@ -3,6 +3,8 @@ package cassandra
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/georedkit/georedkit/geored"
@@ -13,7 +15,28 @@ func (r *rebuilding) observeEmpty(ctx context.Context) (geored.State, error) {
 	if err != nil || begun || r.emptied {
 		return geored.State{Done: err == nil, Detail: "emptied"}, err
 	}
-	return geored.State{Detail: "it holds its old rows"}, nil
+	// A run that was killed may have emptied it.
+	ring, err := r.Ring(ctx)
+	if err != nil {
+		return geored.State{}, err
+	}
+	if !ring.replicates(r.plan.Keyspace, r.plan.Replication) {
+		return geored.State{Detail: "the keyspace is taken from it"}, nil
+	}
+	for _, n := range r.plan.Nodes {
+		if held, err := r.held(ctx, n); err != nil || len(held) > 0 {
+			return geored.State{Detail: fmt.Sprintf("node %s holds its old rows of %s", n.Address, strings.Join(held, ", "))}, err
+		}
+	}
+	return geored.State{Done: true, Detail: "emptied"}, nil
+}
+
+// replicates says whether every node that answers has that replication of a keyspace.
+func (r Ring) replicates(keyspace string, replication map[string]string) bool {
+	return len(r.Views) > 0 && !slices.ContainsFunc(r.Views, func(v View) bool {
+		i := slices.IndexFunc(v.Keyspaces, func(k Keyspace) bool { return k.Name == keyspace })
+		return i < 0 || !maps.Equal(v.Keyspaces[i].Replication, replication)
+	})
 }
 
 // empty takes the keyspace from the site, has its nodes drop what they no longer own, and gives it back.
@@ -25,12 +48,7 @@ func (r *rebuilding) empty(ctx context.Context) error {
 		return err
 	}
 	for _, n := range r.plan.Nodes {
-		for _, verb := range []string{"flush", "cleanup"} {
-			if output, err := r.tool.Run(ctx, n, verb, r.plan.Keyspace); err != nil {
-				return fmt.Errorf("node %s: nodetool %s: %w: %s", n.Address, verb, err, lastLine(output))
-			}
-		}
-		if err := r.isEmpty(ctx, n); err != nil {
+		if err := r.emptyNode(ctx, n); err != nil {
 			return fmt.Errorf("node %s: %w", n.Address, err)
 		}
 	}
@@ -44,16 +62,30 @@ func (r *rebuilding) empty(ctx context.Context) error {
 	return nil
 }
 
-func (r *rebuilding) isEmpty(ctx context.Context, n Node) error {
-	output, err := r.tool.Run(ctx, n, "tablestats", "-F", "json", r.plan.Keyspace)
-	if err != nil {
-		return fmt.Errorf("nodetool tablestats: %w: %s", err, lastLine(output))
+// emptyNode has a node drop what it no longer owns, unless it has.
+func (r *rebuilding) emptyNode(ctx context.Context, n Node) error {
+	held, err := r.held(ctx, n)
+	if err != nil || len(held) == 0 {
+		return err
 	}
-	held, err := parseTableStats(output, r.plan.Keyspace)
-	if err == nil && len(held) > 0 {
+	for _, verb := range []string{"flush", "cleanup"} {
+		if output, err := r.tool.Run(ctx, n, verb, r.plan.Keyspace); err != nil {
+			return fmt.Errorf("nodetool %s: %w: %s", verb, err, lastLine(output))
+		}
+	}
+	if held, err = r.held(ctx, n); err == nil && len(held) > 0 {
 		err = fmt.Errorf("it still holds rows of %s", strings.Join(held, ", "))
 	}
 	return err
+}
+
+// held are the tables of which a node holds rows.
+func (r *rebuilding) held(ctx context.Context, n Node) ([]string, error) {
+	output, err := r.tool.Run(ctx, n, "tablestats", "-F", "json", r.plan.Keyspace)
+	if err != nil {
+		return nil, fmt.Errorf("nodetool tablestats: %w: %s", err, lastLine(output))
+	}
+	return parseTableStats(output, r.plan.Keyspace)
 }
 
 // alter changes the schema through a node of the site that rows are taken from, and waits until all agree.

@@ -35,6 +35,9 @@ func (r *rebuilding) rebuild(ctx context.Context, n Node) error {
 	if err != nil {
 		return geored.Retriable(err)
 	}
+	if slices.ContainsFunc(streams, stream.isDone) {
+		return nil // that of a run that was killed has ended meanwhile
+	}
 	var toolErr error
 	ended := len(slices.DeleteFunc(slices.Clone(streams), stream.isRunning))
 	if ended == len(streams) {

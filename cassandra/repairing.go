@@ -65,9 +65,12 @@ func (r repairing) observe(ctx context.Context) (geored.State, error) {
 
 // apply starts the repair unless it runs already, and watches it to its end.
 func (r repairing) apply(ctx context.Context) error {
-	_, running, _, err := r.state(ctx)
+	done, running, _, err := r.state(ctx)
 	if err != nil {
 		return geored.Retriable(err)
+	}
+	if done {
+		return nil // that of a run that was killed has ended meanwhile
 	}
 	var toolErr error
 	if !running {

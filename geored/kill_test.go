@@ -103,6 +103,15 @@ func TestKillAnywhereFindsWhatIsDoneTwice(t *testing.T) {
 			task.Observe = func(context.Context) (geored.State, error) { return geored.State{Done: done}, nil }
 			return book(task)
 		}, "it ends as"},
+		"an effect in two calls that is seen in the first": {func(w *geotest.World) geored.Runbook {
+			task := w.Task(step("a", "dc1"))
+			apply := task.Apply
+			task.Apply = func(ctx context.Context) error {
+				return errors.Join(geotest.Inside(ctx, "first", func() error { return apply(ctx) }),
+					geotest.Inside(ctx, "second", func() error { w.Set("rest", true); return nil }))
+			}
+			return book(task)
+		}, "it ends as"},
 		"a stage that can be bound once": {func(w *geotest.World) geored.Runbook {
 			b := book(w.Task(step("a", "dc1")))
 			bind := b.Stages[0].Bind

@@ -65,11 +65,11 @@ func (r *Replication) fly(ctx context.Context, m Mirror, plan CanaryPlan) Flight
 	}()
 	began := r.clock.Now()
 	if err := from.Messenger.Send(ctx, plan.Topic, []byte(flight.Key), []byte(began.UTC().Format(time.RFC3339Nano))); err != nil {
-		flight.Err = fmt.Errorf("site %s: %w", m.From, err)
+		flight.Err = at(m.From, err)
 		return flight
 	}
 	if err := <-arrived; err != nil {
-		flight.Err = fmt.Errorf("site %s: topic %s: %w", m.To, flight.Topic, err)
+		flight.Err = at(m.To, fmt.Errorf("topic %s: %w", flight.Topic, err))
 		return flight
 	}
 	flight.Latency = r.clock.Now().Sub(began)

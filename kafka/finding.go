@@ -1,7 +1,10 @@
 package kafka
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -14,9 +17,9 @@ const shown = 20
 // that could not be asked are in Unanswered.
 func PositionFinding(s Sample, history History, limits Limits) geored.Finding {
 	m := Mirror{From: s.From, To: s.To}
-	if len(s.Positions) == 0 {
-		return geored.Finding{Verdict: geored.Fail, Message: "the mirror selects no topic of its source",
-			Remedy: "mend topics and topics.exclude of " + m.Connector(SourceConnector)}
+	remedy := "mend topics and topics.exclude of " + m.Connector(SourceConnector)
+	if s.selectsNothing() {
+		return geored.Finding{Verdict: geored.Fail, Message: "the mirror selects no topic of its source", Evidence: s.unmatched(), Remedy: remedy}
 	}
 	seen := history.Of(m).byPartition()
 	f := geored.Finding{Verdict: geored.Pass}
@@ -52,7 +55,26 @@ func PositionFinding(s Sample, history History, limits Limits) geored.Finding {
 	if bad > shown {
 		f.Evidence = append(f.Evidence, fmt.Sprintf("and %d more", bad-shown))
 	}
+	if unmatched := s.unmatched(); len(unmatched) > 0 {
+		f.Verdict, f.Evidence = worse(f.Verdict, geored.Warn), append(f.Evidence, unmatched...)
+		f.Remedy = cmp.Or(f.Remedy, remedy)
+	}
 	return f
+}
+
+// selectsNothing is also true of a mirror of heartbeats alone, which are copied whatever topics says.
+func (s Sample) selectsNothing() bool {
+	return len(s.Positions) == 0 || len(s.Unmatched) > 0 && !slices.ContainsFunc(s.Positions, func(p Position) bool {
+		return p.Topic != heartbeats && !strings.HasSuffix(p.Topic, "."+heartbeats)
+	})
+}
+
+func (s Sample) unmatched() []string {
+	var lines []string
+	for _, pattern := range s.Unmatched {
+		lines = append(lines, fmt.Sprintf("topics: %q matches no topic of %s that the mirror may copy", pattern, s.From))
+	}
+	return lines
 }
 
 // LossFinding says what became known of losses: before is the history that the sample was added to, after the one that

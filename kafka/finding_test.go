@@ -122,12 +122,44 @@ func TestOutageLimit(t *testing.T) {
 		{"undated", Position{Source: Log{0, 9}, Next: 4}, day, geored.Unknown, 0},
 		{"not asked", Position{Problem: "timeout"}, day, geored.Unknown, 0},
 	} {
-		if got := c.position.OutageLimit(c.kept, noon); got.Verdict != c.want || got.Left != c.left {
+		got := c.position.OutageLimit(c.kept, noon)
+		if got.Verdict != c.want || got.Left != c.left {
 			t.Errorf("%s: %s %s %s", c.name, got.Verdict, got.Left, got.Reason)
+		}
+		if due := got.Left < 0; due != got.Since.Equal(noon.Add(got.Left)) {
+			t.Errorf("%s: since %s", c.name, got.Since)
 		}
 	}
 	if f := OutageFinding(nil, time.Hour); f.Verdict != geored.Unknown {
 		t.Errorf("nothing mirrored: %s", f.Verdict)
+	}
+}
+
+// What is lost was written behind the last record that arrived.
+func TestLossIsDated(t *testing.T) {
+	day := Retention{Time: 24 * time.Hour, Bytes: -1, Delete: true}
+	lost := Position{Source: Log{5, 9}, Next: 4}
+	for _, c := range []struct {
+		name   string
+		copied time.Time
+		kept   Retention
+		since  time.Time
+		says   string
+	}{
+		{"by age", noon.Add(-30 * time.Hour), day, noon.Add(-6 * time.Hour), "at the earliest, by retention.ms"},
+		{"too early for age", noon.Add(-time.Hour), day, time.Time{}, "before retention.ms allows it"},
+		{"nobody tells when the last one was written", time.Time{}, day, time.Time{}, "before they were copied"},
+		{"for ever", noon.Add(-30 * time.Hour), Retention{Time: -1, Bytes: 1, Delete: true}, time.Time{}, "before they were copied"},
+	} {
+		o := lost.OutageLimit(c.kept, noon)
+		o.since(c.copied, c.kept, noon)
+		if !o.Since.Equal(c.since) || !strings.Contains(o.Reason, c.says) || o.Verdict != geored.Fail {
+			t.Errorf("%s: %s %s: %s", c.name, o.Verdict, o.Since, o.Reason)
+		}
+	}
+	whole := Position{Source: Log{0, 9}, Next: 9}.OutageLimit(day, noon)
+	if whole.since(noon.Add(-30*time.Hour), day, noon); !whole.Since.IsZero() || whole.Verdict != geored.Pass {
+		t.Errorf("nothing is lost: %+v", whole)
 	}
 }
 

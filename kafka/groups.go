@@ -105,11 +105,11 @@ func (r *Replication) Groups(ctx context.Context, m Mirror) ([]GroupStanding, er
 	// The target first: a group that goes on meanwhile must not seem to be translated ahead.
 	target, err := r.sites[m.To].Brokers.GroupOffsets(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("site %s: %w", m.To, err)
+		return nil, at(m.To, err)
 	}
 	source, err := r.sites[m.From].Brokers.GroupOffsets(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("site %s: %w", m.From, err)
+		return nil, at(m.From, err)
 	}
 	syncs, err := r.offsetSyncs(ctx, m, connector.Settings["offset-syncs.topic.location"])
 	if err != nil {
@@ -133,7 +133,7 @@ func (r *Replication) offsetSyncs(ctx context.Context, m Mirror, location string
 		err = bounds[0].Err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("site %s: %s: %w", site.Name, topic, err)
+		return nil, at(site.Name, fmt.Errorf("%s: %w", topic, err))
 	}
 	var syncs []OffsetSync
 	err = site.Records.Read(ctx, []Range{{topic, bounds[0].Start, bounds[0].End}}, func(_ Partition, records []Record) error {
@@ -150,7 +150,7 @@ func (r *Replication) offsetSyncs(ctx context.Context, m Mirror, location string
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("site %s: %w", site.Name, err)
+		return nil, at(site.Name, err)
 	}
 	return syncs, nil
 }

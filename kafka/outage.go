@@ -25,9 +25,12 @@ type OutageLimit struct {
 	Unlimited bool
 	Left      time.Duration // until the first record is lost; 0 or less: it is
 	Lost      int64         // offsets that are lost already
-	By        string        // the setting that sets the limit
-	Verdict   geored.Verdict
-	Reason    string
+	// Since is when the first of them was due to be removed: records are lost since then at the earliest. Zero: none is
+	// due, or nobody can tell. The loss check's history tells at the latest since when.
+	Since   time.Time
+	By      string // the setting that sets the limit
+	Verdict geored.Verdict
+	Reason  string
 }
 
 // OutageLimit judges one position against what the source keeps, as if the mirror stood still from now on: pure. What is
@@ -48,9 +51,9 @@ func (p Position) OutageLimit(kept Retention, now time.Time) OutageLimit {
 	case p.from() < p.Source.End && p.Tail.Oldest.IsZero():
 		o.Verdict, o.Reason = geored.Unknown, "records wait and nobody knows how old they are"
 	case kept.Delete && kept.Time >= 0:
-		o.by("retention.ms", oldest.Add(kept.Time).Sub(now))
+		o.by("retention.ms", oldest.Add(kept.Time), now)
 	case kept.Compact:
-		o.by("delete.retention.ms", oldest.Add(kept.Tombstones).Sub(now))
+		o.by("delete.retention.ms", oldest.Add(kept.Tombstones), now)
 	default:
 		o.Unlimited, o.Reason = true, "nothing is removed by age"
 	}
@@ -61,12 +64,27 @@ func (p Position) OutageLimit(kept Retention, now time.Time) OutageLimit {
 	return o
 }
 
-func (o *OutageLimit) by(setting string, left time.Duration) {
-	o.By, o.Left = setting, left
-	o.Reason = fmt.Sprintf("the first record is lost in %s, by %s", geored.RoundDuration(left), setting)
-	if left <= 0 {
-		o.Verdict, o.Reason = geored.Fail, fmt.Sprintf("the first record was due to be removed %s ago, by %s", geored.RoundDuration(-left), setting)
+func (o *OutageLimit) by(setting string, due, now time.Time) {
+	o.By, o.Left = setting, due.Sub(now)
+	o.Reason = fmt.Sprintf("the first record is lost in %s, by %s", geored.RoundDuration(o.Left), setting)
+	if o.Left <= 0 {
+		o.Verdict, o.Since = geored.Fail, due
+		o.Reason = fmt.Sprintf("the first record was due to be removed %s ago, on %s, by %s", geored.RoundDuration(-o.Left), due.UTC().Format(time.RFC3339), setting)
 	}
+}
+
+// since dates a loss by the last record that arrived: what is lost was written after it, and kept for a while.
+func (o *OutageLimit) since(copied time.Time, kept Retention, now time.Time) {
+	if o.Lost == 0 || copied.IsZero() || !kept.Delete || kept.Time < 0 {
+		return
+	}
+	due := copied.Add(kept.Time)
+	if due.After(now) {
+		o.Reason += ", before retention.ms allows it: by size, by hand, or by a retention that was shorter"
+		return
+	}
+	o.By, o.Since = "retention.ms", due
+	o.Reason += fmt.Sprintf(", since %s at the earliest, by retention.ms", due.UTC().Format(time.RFC3339))
 }
 
 // String is one line of evidence.
@@ -85,12 +103,15 @@ func (r *Replication) OutageLimits(ctx context.Context, m Mirror) ([]OutageLimit
 	slices.Sort(topics)
 	kept, err := r.sites[m.From].Brokers.Retention(ctx, slices.Compact(topics))
 	if err != nil {
-		return nil, fmt.Errorf("site %s: %w", m.From, err)
+		return nil, at(m.From, err)
 	}
 	limits := make([]OutageLimit, len(s.Positions))
 	for i, p := range s.Positions {
 		if retention, ok := kept[p.Topic]; ok {
 			limits[i] = p.OutageLimit(retention, s.Time)
+			if limits[i].Lost > 0 {
+				limits[i].since(r.lastCopied(ctx, m, p), retention, s.Time)
+			}
 		} else {
 			limits[i] = OutageLimit{Position: p, Verdict: geored.Unknown, Reason: "its settings are not known"}
 		}
@@ -99,6 +120,19 @@ func (r *Replication) OutageLimits(ctx context.Context, m Mirror) ([]OutageLimit
 		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.Left, b.Left))
 	})
 	return limits, nil
+}
+
+// lastCopied is the timestamp of the last record that arrived; zero when nobody can tell.
+func (r *Replication) lastCopied(ctx context.Context, m Mirror, p Position) time.Time {
+	reader := r.sites[m.To].Records
+	if reader == nil || p.Target.End <= p.Target.Start {
+		return time.Time{}
+	}
+	tail, err := reader.Tail(ctx, Partition{p.Copy, p.Number}, p.Target.End-1, p.Target.End)
+	if err != nil {
+		return time.Time{} // the loss stands without its date
+	}
+	return tail.Oldest
 }
 
 // rank puts losses first, then what is limited or unknown, then the rest.

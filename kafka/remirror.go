@@ -54,7 +54,8 @@ func (r Remirroring) String() string {
 // Remirror carries a plan out: the connector is stopped, forgets the positions of the partitions, is resumed, and has
 // copied them again when Remirror returns. Connectors mirror all their topics or none, so the others stand still for a
 // moment. Whatever fails after the stop, the connector is resumed. Confirm is the plan's Duplicates, as proof that
-// somebody has read it.
+// somebody has read it. It leaves no mark: a program that was killed in it carries the same plan out again, and that resumes
+// a connector that was left stopped; what was copied meanwhile is then in the copy once more.
 func (r *Replication) Remirror(ctx context.Context, plan Remirroring, confirm int64) error {
 	control := r.sites[plan.Mirror.To].Control
 	switch {
@@ -67,14 +68,14 @@ func (r *Replication) Remirror(ctx context.Context, plan Remirroring, confirm in
 	}
 	connector := plan.Mirror.Connector(SourceConnector)
 	if err := control.Stop(ctx, connector); err != nil {
-		return fmt.Errorf("site %s: %w", plan.Mirror.To, err)
+		return at(plan.Mirror.To, err)
 	}
 	err := r.forget(ctx, plan, connector)
 	// A connector that stays stopped is worse than one whose positions stay.
 	resuming, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.budget)
 	defer cancel()
 	if err := errors.Join(err, control.Resume(resuming, connector)); err != nil {
-		return fmt.Errorf("site %s: %w", plan.Mirror.To, err)
+		return at(plan.Mirror.To, err)
 	}
 	return r.until(ctx, "copied again", func() error { return r.isCopied(ctx, plan) })
 }

@@ -139,7 +139,7 @@ func askOf[T any](ctx context.Context, r *Replication, mirrors []Mirror, budget 
 func (r *Replication) sourceConnector(ctx context.Context, m Mirror) (connect.Connector, Selection, error) {
 	connectors, err := r.sites[m.To].Worker.Connectors(ctx)
 	if err != nil {
-		return connect.Connector{}, Selection{}, fmt.Errorf("site %s: %w", m.To, err)
+		return connect.Connector{}, Selection{}, at(m.To, err)
 	}
 	name := m.Connector(SourceConnector)
 	var names []string

@@ -18,6 +18,7 @@ type Sample struct {
 	Time          time.Time       `json:"time"`
 	ReadCommitted bool            `json:"readCommitted,omitempty"` // the mirror leaves out aborted records
 	Positions     []Position      `json:"positions"`               // every partition that is to be copied, sorted
+	Unmatched     []string        `json:"unmatched,omitempty"`     // patterns of topics that select none
 }
 
 // Position is how far one partition is copied.
@@ -47,13 +48,14 @@ func (r *Replication) Sample(ctx context.Context, m Mirror) (Sample, error) {
 	// its source.
 	offsets, err := r.sites[m.To].Worker.Offsets(ctx, connector.Name)
 	if err != nil {
-		return Sample{}, fmt.Errorf("site %s: %w", m.To, err)
+		return Sample{}, at(m.To, err)
 	}
 	topics, err := r.sites[m.From].Brokers.Topics(ctx)
 	if err != nil {
-		return Sample{}, fmt.Errorf("site %s: %w", m.From, err)
+		return Sample{}, at(m.From, err)
 	}
-	s := Sample{From: m.From, To: m.To, Time: r.clock.Now(), ReadCommitted: selection.ReadCommitted, Positions: positions(topics, offsets, selection)}
+	s := Sample{From: m.From, To: m.To, Time: r.clock.Now(), ReadCommitted: selection.ReadCommitted,
+		Positions: positions(m.From, topics, offsets, selection), Unmatched: selection.Unmatched(topics)}
 	r.bounds(ctx, m, s.Positions)
 	r.tails(ctx, m, s.Positions)
 	return s, nil
@@ -61,7 +63,7 @@ func (r *Replication) Sample(ctx context.Context, m Mirror) (Sample, error) {
 
 // positions joins the topics that are to be copied with what was committed. What was committed for others is left out:
 // Connect keeps it for ever.
-func positions(topics []Topic, offsets []connect.Offset, selection Selection) []Position {
+func positions(site geored.SiteName, topics []Topic, offsets []connect.Offset, selection Selection) []Position {
 	next := make(map[Partition]int64, len(offsets))
 	for _, o := range offsets {
 		next[Partition{o.Topic, o.Partition}] = o.Offset + 1
@@ -73,7 +75,7 @@ func positions(topics []Topic, offsets []connect.Offset, selection Selection) []
 		}
 		p := Position{Partition: Partition{Topic: t.Name}, Copy: selection.Copy(t.Name), ID: t.ID, Next: NothingCommitted}
 		if t.Err != nil {
-			p.Problem = t.Err.Error()
+			p.Problem = at(site, fmt.Errorf("topic %s: %w", t.Name, t.Err)).Error()
 			found = append(found, p)
 			continue
 		}
@@ -123,9 +125,9 @@ func (r *Replication) bounds(ctx context.Context, m Mirror, positions []Position
 		switch s, t := source.bounds[i].Err, target.bounds[i].Err; {
 		case p.Problem != "":
 		case s != nil:
-			p.Problem = fmt.Sprintf("site %s: %s: %v", m.From, p.Partition, s)
+			p.Problem = at(m.From, fmt.Errorf("%s: %w", p.Partition, s)).Error()
 		case t != nil && !errors.Is(t, ErrNoSuchTopic): // a copy that is not there yet is no fault of asking
-			p.Problem = fmt.Sprintf("site %s: %s/%d: %v", m.To, p.Copy, p.Number, t)
+			p.Problem = at(m.To, fmt.Errorf("%s/%d: %w", p.Copy, p.Number, t)).Error()
 		}
 	}
 }

@@ -3,6 +3,7 @@ package kafka
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/georedkit/georedkit/geored"
@@ -81,6 +82,19 @@ func (s Selection) Has(topic string) bool {
 		return false
 	}
 	return matches(s.include, topic) && !matches(s.exclude, topic) || s.heartbeats && s.Policy.isHeartbeats(topic)
+}
+
+// Unmatched are the patterns of topics that select none of the source's, as a misspelt one does.
+func (s Selection) Unmatched(topics []Topic) []string {
+	var unmatched []string
+	for _, p := range s.include {
+		alone := s
+		alone.include, alone.heartbeats = []*regexp.Regexp{p}, false
+		if !slices.ContainsFunc(topics, func(t Topic) bool { return alone.Has(t.Name) }) {
+			unmatched = append(unmatched, strings.TrimSuffix(strings.TrimPrefix(p.String(), "^(?:"), ")$"))
+		}
+	}
+	return unmatched
 }
 
 // Copy is the name of the topic's copy at the target.

@@ -1,11 +1,13 @@
 package kafka
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/kafka/connect"
 )
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
@@ -62,5 +64,37 @@ func TestPositionFinding(t *testing.T) {
 	sample.Positions = []Position{{Problem: "timeout"}, {Source: Log{0, 9}, Next: 9}}
 	if f := PositionFinding(sample, History{}, Limits{}); f.Verdict != geored.Unknown || len(f.Unanswered) != 1 {
 		t.Errorf("%+v", f)
+	}
+}
+
+// A pattern that matches nothing is told, beside what the others select; heartbeats alone are no selection.
+func TestPatternsThatMatchNothing(t *testing.T) {
+	done := func(topic string) Position {
+		return Position{Partition: Partition{Topic: topic}, Source: Log{0, 9}, Next: 9}
+	}
+	for _, c := range []struct {
+		name      string
+		unmatched []string
+		positions []Position
+		want      geored.Verdict
+		says      string
+	}{
+		{"all match", nil, []Position{done("orders")}, geored.Pass, ""},
+		{"one matches nothing", []string{"ordres"}, []Position{done("orders")}, geored.Warn, `topics: "ordres" matches no topic of dc1`},
+		{"only heartbeats", []string{"ordres"}, []Position{done("heartbeats"), done("dc3.heartbeats")}, geored.Fail, `"ordres"`},
+		{"heartbeats that were wanted", nil, []Position{done("heartbeats")}, geored.Pass, ""},
+		{"nothing at all", []string{"ordres"}, nil, geored.Fail, `"ordres"`},
+	} {
+		f := PositionFinding(Sample{From: "dc1", To: "dc2", Time: noon, Positions: c.positions, Unmatched: c.unmatched}, History{}, Limits{})
+		if text := strings.Join(f.Evidence, "\n"); f.Verdict != c.want || !strings.Contains(text, c.says) || c.want != geored.Pass && f.Remedy == "" {
+			t.Errorf("%s: %s %q %q", c.name, f.Verdict, text, f.Remedy)
+		}
+	}
+	selection, err := ReadSelection("dc2", connect.Settings{"source.cluster.alias": "dc1", "target.cluster.alias": "dc2", "topics": "orders, ordres.*,x", "topics.exclude": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := selection.Unmatched([]Topic{{Name: "orders"}, {Name: "x"}, {Name: "heartbeats"}}); !slices.Equal(got, []string{"ordres.*", "x"}) {
+		t.Errorf("unmatched: %q", got)
 	}
 }

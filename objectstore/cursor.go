@@ -3,6 +3,7 @@ package objectstore
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/georedkit/georedkit/geored"
 )
@@ -17,9 +18,11 @@ type cursor struct {
 	task    *task
 	within  Comparer // its budget and clock
 	pages   chan []Object
-	broken  error // why read ended; set before pages is closed
+	used    chan []Object // pages that the merger is done with, to be used again
+	broken  error         // why read ended; set before pages is closed
 
-	head    []Object
+	page    []Object
+	head    []Object // what is left of the page
 	count   int64
 	ended   bool
 	err     error // as seen by the merger, once all that was read is used up
@@ -30,7 +33,12 @@ type cursor struct {
 func (c *cursor) read(ctx context.Context) {
 	defer close(c.pages)
 	for {
-		objects, err := within(ctx, c.within, c.listing.next)
+		var room []Object
+		select {
+		case room = <-c.used:
+		default:
+		}
+		objects, err := within(ctx, c.within, func(ctx context.Context) ([]Object, error) { return c.listing.next(ctx, room) })
 		if err != nil || objects == nil {
 			c.broken = err
 			return
@@ -50,11 +58,16 @@ func (c *cursor) read(ctx context.Context) {
 	}
 }
 
-// peek is the next key; false at the end, and when the listing broke off.
+// peek is the next key; false at the end, and when the listing broke off. What was taken before must not be looked at any
+// more.
 func (c *cursor) peek() (string, bool) {
 	if len(c.head) == 0 && !c.ended {
+		select {
+		case c.used <- c.page:
+		default: // there is room enough
+		}
 		page, ok := <-c.pages
-		c.head = page
+		c.page, c.head = page, page
 		c.count += int64(len(page))
 		if !ok {
 			c.ended, c.err = true, c.broken
@@ -77,6 +90,7 @@ func (c *cursor) take(key string) []Object {
 	if n == 0 || len(c.head) > 0 || !c.listing.query.Versions {
 		return group
 	}
+	group = slices.Clone(group)
 	for { // the key's versions may go on with the next page
 		next, ok := c.peek()
 		if !ok || next != key {

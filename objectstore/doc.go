@@ -13,7 +13,8 @@
 //
 // [Canary] proves that a mirror works now, by an object each way and by its deletion. [PlanCatchUp] turns differences into
 // copies in one direction, [CatchUp.Run] carries them out and verifies each. [Outage.Recover] says what an outage leaves
-// behind with each kind of mirror. [ResetWatchMirrors] and [Replicator] reset a mirror; a comparison must follow.
+// behind with each kind of mirror. [ReplicationCheck] and [SiteReplicationCheck] say what servers believe of their mirrors;
+// [ResetWatchMirrors] and [Replicator] reset a mirror; a comparison must follow.
 //
 // All calls give what they have together with an error. Sizes are in bytes.
 //

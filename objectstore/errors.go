@@ -9,21 +9,24 @@ import (
 
 // What a store's refusal means. Adapters wrap these, so that [errors.Is] finds them.
 var (
-	ErrNoBucket     = errors.New("no such bucket")
-	ErrNoObject     = errors.New("no such object")
-	ErrAccessKey    = errors.New("the access key is not known")
-	ErrSecretKey    = errors.New("the signature does not match: wrong secret key")
-	ErrDenied       = errors.New("access denied")
-	ErrExpired      = errors.New("the credentials have expired")
-	ErrRegion       = errors.New("wrong region")
-	ErrClockSkew    = errors.New("the clocks of client and server are too far apart")
-	ErrCertificate  = errors.New("the server's certificate is not trusted")
-	ErrUnreachable  = errors.New("the server cannot be reached")
-	ErrThrottled    = errors.New("the server asks to slow down")
-	ErrIncomplete   = errors.New("the listing ended early")
-	ErrOrder        = errors.New("the listing is not in key order")
-	ErrUnsupported  = errors.New("the server cannot do that")
-	ErrInvalidInput = errors.New("the server refuses the request as malformed")
+	ErrNoBucket    = errors.New("no such bucket")
+	ErrNoObject    = errors.New("no such object")
+	ErrAccessKey   = errors.New("the access key is not known")
+	ErrSecretKey   = errors.New("the signature does not match: wrong secret key")
+	ErrDenied      = errors.New("access denied")
+	ErrExpired     = errors.New("the credentials have expired")
+	ErrRegion      = errors.New("wrong region")
+	ErrClockSkew   = errors.New("the clocks of client and server are too far apart")
+	ErrCertificate = errors.New("the server's certificate is not trusted")
+	// ErrCertificateDate is one that is trusted otherwise.
+	ErrCertificateDate = errors.New("the server's certificate has expired, or is not valid yet")
+	ErrTLSOnly         = errors.New("the server speaks TLS alone, and was asked without")
+	ErrUnreachable     = errors.New("the server cannot be reached")
+	ErrThrottled       = errors.New("the server asks to slow down")
+	ErrIncomplete      = errors.New("the listing ended early")
+	ErrOrder           = errors.New("the listing is not in key order")
+	ErrUnsupported     = errors.New("the server cannot do that")
+	ErrInvalidInput    = errors.New("the server refuses the request as malformed")
 )
 
 var remedies = []struct {
@@ -38,6 +41,8 @@ var remedies = []struct {
 	{ErrRegion, "give the region that the server names"},
 	{ErrClockSkew, "set both clocks by NTP"},
 	{ErrCertificate, "give the certificate authority that signed it, or a server name that it holds"},
+	{ErrCertificateDate, "renew the certificate, and set the clocks by NTP"},
+	{ErrTLSOnly, "write https:// in the URL"},
 	{ErrUnreachable, "look at the network and whether the server runs"},
 	{ErrThrottled, "lower the number of workers"},
 	{ErrIncomplete, "compare again; what was compared until then holds"},

@@ -55,7 +55,9 @@ type Judgement struct {
 //   - Two unequal MD5s are other content, once it is known that neither is one of the random kind.
 //   - Unequal ETags of which one belongs to a multipart upload prove nothing: they depend on the part size.
 //   - Checksums over the whole object decide what is left; composite ones can only show equality.
-func Judge(a, b Object) Judgement {
+func Judge(a, b Object) Judgement { return judge(&a, &b) }
+
+func judge(a, b *Object) Judgement {
 	if a.Size != b.Size {
 		return Judgement{State: Different, Proof: BySize}
 	}
@@ -68,7 +70,7 @@ func Judge(a, b Object) Judgement {
 	return j
 }
 
-func judgeETags(a, b Object) Judgement {
+func judgeETags(a, b *Object) Judgement {
 	switch {
 	case a.Encryption.hidesContent() || b.Encryption.hidesContent():
 		return Judgement{State: Unproven, Doubt: EncryptionHides}

@@ -30,13 +30,17 @@ type listing struct {
 // ever.
 const maxIdlePages = 100
 
-// next gives the objects of the next page, none at the end. The slice belongs to the caller.
-func (l *listing) next(ctx context.Context) ([]Object, error) {
+// next gives the objects of the next page, none at the end. The slice belongs to the caller, who may give back one that
+// is done with as room.
+func (l *listing) next(ctx context.Context, room []Object) ([]Object, error) {
 	for !l.done {
-		page, err := l.reader.List(ctx, l.ask())
+		q := l.ask()
+		q.Room = room
+		page, err := l.reader.List(ctx, q)
 		if err != nil {
 			return nil, err
 		}
+		room = page.Objects
 		objects, err := l.take(page.Objects)
 		if err != nil {
 			return nil, err
@@ -70,8 +74,9 @@ func (l *listing) ask() Query {
 
 // take checks the order of a page and drops what was seen before: some servers repeat the version at which a page ended.
 func (l *listing) take(objects []Object) ([]Object, error) {
-	kept := objects[:0]
-	for _, o := range objects {
+	kept := 0
+	for i := range objects {
+		o := &objects[i]
 		switch {
 		case !strings.HasPrefix(o.Key, l.query.Prefix):
 			return nil, fmt.Errorf("%w: %q does not begin with %q", ErrOrder, o.Key, l.query.Prefix)
@@ -80,13 +85,16 @@ func (l *listing) take(objects []Object) ([]Object, error) {
 		case l.begun && o.Key == l.last && o.VersionID == l.lastVersion, !l.begun && o.Key == l.last:
 			continue
 		}
-		kept = append(kept, o)
+		if kept != i {
+			objects[kept] = *o
+		}
+		kept++
 		l.last, l.begun = o.Key, true
 		if l.query.Versions {
 			l.lastVersion = o.VersionID
 		}
 	}
-	return kept, nil
+	return objects[:kept], nil
 }
 
 // advance decides how the page behind this one is asked for.

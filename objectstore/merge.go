@@ -21,7 +21,8 @@ type merger struct {
 
 type mergePair struct {
 	Pair
-	a, b int // cursors
+	a, b   int   // cursors
+	byETag int64 // keys that are equal by it; counted apart from the rest, since nearly all are
 
 	metadata [2]*Metadata // compared last
 	same     bool
@@ -44,7 +45,7 @@ func (m *merger) cursor(site geored.SiteName) int {
 	if i < 0 {
 		i = len(m.cursors)
 		l := &listing{reader: m.stores[site], query: m.query(), last: m.task.span.After}
-		m.cursors = append(m.cursors, &cursor{site: site, listing: l, task: m.task, within: m.Comparer, pages: make(chan []Object)})
+		m.cursors = append(m.cursors, &cursor{site: site, listing: l, task: m.task, within: m.Comparer, pages: make(chan []Object), used: make(chan []Object, 2)})
 	}
 	return i
 }
@@ -120,6 +121,9 @@ func (m *merger) addUp(pairs []mergePair) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, p := range pairs {
+		if p.byETag > 0 {
+			p.EqualBy[ByETag] += p.byETag
+		}
 		m.result.pair(Between{p.From, p.To}).add(p.Pair)
 	}
 }

@@ -74,6 +74,9 @@ type Query struct {
 	Versions bool // all versions and delete markers, of each key the newest first
 	Metadata bool // where the server can: user metadata, tags and encryption of each version
 	Limit    int  // objects per page; zero: as many as the server gives
+	// Room is memory that the page's objects may be put into, whatever it holds: a page that the caller is done with. Zero:
+	// none, and nobody must use it.
+	Room []Object
 }
 
 // Page is one page of a listing.

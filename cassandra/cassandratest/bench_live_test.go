@@ -33,6 +33,9 @@ func BenchmarkBesideOthers(b *testing.B) {
 	config := r.config(b)
 	rows := load(b, r, config)
 	bench := &benchmark{ring: r, config: config, cluster: open(b, config), credentials: credentials(b, config), rows: rows}
+	for site := range r.Sites { // open before, as the cluster's are
+		bench.sessions = append(bench.sessions, session(b, r, config, site, gocql.LocalOne))
+	}
 	contenders := []struct {
 		name string
 		run  func(*testing.B)
@@ -82,7 +85,8 @@ type benchmark struct {
 	ring
 	config      cassandra.Config
 	cluster     *cassandra.Cluster
-	credentials string // file
+	credentials string           // file
+	sessions    []*gocql.Session // of the drain, by site
 	rows        int
 	peak        float64 // MB of memory this process ever held, after a comparison
 }

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/gocql/gocql"
-
 	"github.com/georedkit/georedkit/cassandra"
 )
 
@@ -21,7 +19,7 @@ const ranges, workers = 64, 2
 func (x *benchmark) drain(b *testing.B) {
 	var all sync.WaitGroup
 	for site := range x.Sites {
-		s := session(b, x.ring, x.config, site, gocql.LocalOne)
+		s := x.sessions[site]
 		next := make(chan int)
 		for range workers {
 			all.Add(1)
@@ -78,7 +76,7 @@ func (x *benchmark) count(b *testing.B) {
 	one := x.config
 	one.Sites = one.Sites[:1]
 	cluster := open(b, one)
-	got, err := cluster.Count(b.Context(), cassandra.Reading{Table: benched, Ranges: 8, Concurrency: workers})
+	got, err := cluster.Count(b.Context(), cassandra.Reading{Table: benched})
 	if err != nil || got.Sites[0].Rows != int64(x.rows) {
 		b.Fatal(got, err)
 	}

@@ -2,6 +2,7 @@ package cassandratest
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"slices"
 	"strings"
 	"testing"
@@ -75,17 +76,36 @@ func (c *conformance) credentials(t *testing.T) {
 }
 
 func (c *conformance) tls(t *testing.T) {
-	config := c.Config()
-	config.ConnectTimeout = 2 * time.Second // a server that expects the other may say nothing
-	want := "does not speak TLS"
+	table, config := c.plainTable(), c.Config()
 	if config.TLS == nil {
 		config.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	} else {
-		config.TLS, want = nil, "does the node expect TLS?"
+		c.refused(t, config, table, "the node does not speak TLS: leave TLS out")
+		return
 	}
-	ring, err := c.open(t, config).Ring(t.Context())
-	if err != nil || len(ring.Silent) == 0 || !strings.Contains(ring.Silent[0].Reason, want) {
-		t.Errorf("%+v: %v", ring.Silent, err)
+	config.TLS = nil
+	c.refused(t, config, table, "the node expects TLS: set TLS")
+	config.TLS = &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
+	c.refused(t, config, table, "certificate is not accepted: give TLS the authority")
+}
+
+// refused wants every node of every site to be silent for that reason, and a comparison to name site, node and reason.
+func (c *conformance) refused(t *testing.T, config cassandra.Config, table cassandra.Table, reason string) {
+	t.Helper()
+	config.ConnectTimeout = 2 * time.Second // a server that expects something else may say nothing
+	cluster := c.open(t, config)
+	ring, err := cluster.Ring(t.Context())
+	if err != nil || len(ring.Views) > 0 || len(ring.Silent) < len(config.Sites) {
+		t.Errorf("%d nodes answer, %d are silent: %v", len(ring.Views), len(ring.Silent), err)
+	}
+	_, compared := cluster.Compare(t.Context(), c.how(table))
+	faults, _ := geored.AsFaults(compared)
+	for _, s := range ring.Silent {
+		named := slices.ContainsFunc(faults, func(f geored.Fault) bool {
+			return f.Site == s.Target.Site && strings.Contains(f.Problem, s.Target.Name+": "+s.Reason)
+		})
+		if !strings.Contains(s.Reason, reason) || !named {
+			t.Errorf("site %s: %s: %s, want %q; compare: %v", s.Target.Site, s.Target.Name, s.Reason, reason, compared)
+		}
 	}
 }
 

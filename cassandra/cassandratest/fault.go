@@ -52,6 +52,9 @@ func (n *Node) Delay(d time.Duration) { n.set(func() { n.delay = d }) }
 // RefuseLogin makes the node refuse every user, as one does that cannot read system_auth.
 func (n *Node) RefuseLogin(refuse bool) { n.set(func() { n.refuses = refuse }) }
 
+// SpeakVersion3 makes the node refuse every version of the protocol but 3, as servers before 2.2 do.
+func (n *Node) SpeakVersion3(only bool) { n.set(func() { n.version3 = only }) }
+
 // SplitSchema gives the node a schema version of its own; false takes it back.
 func (n *Node) SplitSchema(split bool) {
 	n.set(func() {

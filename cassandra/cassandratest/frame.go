@@ -64,7 +64,7 @@ func readFrame(from io.Reader) (frame, error) {
 }
 
 func (f frame) write(to io.Writer) error {
-	head := []byte{protocolVersion | 0x80, 0, f.stream[0], f.stream[1], f.op}
+	head := []byte{f.version | 0x80, 0, f.stream[0], f.stream[1], f.op}
 	head = binary.BigEndian.AppendUint32(head, uint32(len(f.body)))
 	_, err := to.Write(append(head, f.body...))
 	return err

@@ -38,6 +38,9 @@ func NewLive(t testing.TB, config cassandra.Config, replicas int) *Live {
 	c.ProtoVersion, c.Consistency = protocolVersion, gocql.All
 	c.Authenticator = gocql.PasswordAuthenticator{Username: config.User, Password: string(config.Password)}
 	c.Timeout, c.ConnectTimeout, c.Logger = time.Minute, 10*time.Second, gocql.Logger
+	if config.TLS != nil {
+		c.SslOpts = &gocql.SslOptions{Config: config.TLS, EnableHostVerification: !config.TLS.InsecureSkipVerify}
+	}
 	if l.session, err = c.CreateSession(); err != nil {
 		t.Fatal(err)
 	}

@@ -3,10 +3,14 @@
 package cassandratest_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +33,7 @@ type ring struct {
 			Nodetool []string
 		}
 	}
-	User, PasswordFile, Control string
+	User, PasswordFile, CAFile, Control string
 }
 
 // start starts a real ring for a test.
@@ -47,6 +51,14 @@ func (r ring) config(t testing.TB) cassandra.Config {
 		t.Fatal(err)
 	}
 	c := cassandra.Config{User: r.User, Password: cassandra.Password(password)}
+	if r.CAFile != "" {
+		certificate, err := os.ReadFile(r.CAFile)
+		roots := x509.NewCertPool()
+		if err != nil || !roots.AppendCertsFromPEM(certificate) {
+			t.Fatalf("%s: %v", r.CAFile, err)
+		}
+		c.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
 	for _, s := range r.Sites {
 		c.Sites = append(c.Sites, cassandra.Site{Name: s.Name, Nodes: []string{s.Nodes[0].Address}})
 	}
@@ -112,27 +124,68 @@ func (silent) Print(...any)          {}
 func (silent) Printf(string, ...any) {}
 func (silent) Println(...any)        {}
 
+// parts are the faults of a real ring, in the order in which one ring can bear them.
+var parts = []struct {
+	name   string
+	faults []fault
+}{{"rows", rowFaults}, {"repair", repairFaults}, {"nodes", nodeFaults}, {"addresses", addressFaults}}
+
 // TestLive41 is the whole suite on one ring of 4.1. Its parts can run alone: -run 'TestLive41/conform'.
 func TestLive41(t *testing.T) {
 	r := start(t)
 	t.Run("conform", func(t *testing.T) { cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 1)) })
-	for _, part := range []struct {
-		name   string
-		faults []fault
-	}{
-		{"rows", rowFaults}, {"repair", repairFaults}, {"nodes", nodeFaults}, {"addresses", addressFaults},
-	} {
+	t.Run("types", func(t *testing.T) { types(t, r, nil) })
+	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) { faults(t, r, part.faults) })
+	}
+}
+
+// TestFaultsOfCI holds the Makefile's list of faults to those there are: a pattern that matches none would pass.
+func TestFaultsOfCI(t *testing.T) {
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(makefile), "CASSANDRA_FAULTS = ")
+	list, _, _ = strings.Cut(list, "\nCASSANDRA_PART")
+	patterns := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(list, "\\\n", " "), "$$", "$"))
+	const long = "both nodes restarted during a cut" // for CI
+	names := []string{"types"}
+	for _, part := range parts {
+		for _, f := range part.faults {
+			if f.name != long {
+				names = append(names, part.name+"/"+strings.ReplaceAll(f.name, " ", "_"))
+			}
+		}
+	}
+	slices.Sort(names)
+	var matched []string
+	for _, pattern := range patterns {
+		for _, name := range names {
+			if regexp.MustCompile("^" + pattern).MatchString(name) {
+				matched = append(matched, name)
+			}
+		}
+	}
+	if slices.Sort(matched); !slices.Equal(matched, names) {
+		t.Errorf("the patterns %q match %q, not each of %q once", patterns, matched, names)
 	}
 }
 
 func TestLive50(t *testing.T) {
 	r := start(t, "-version", "5.0")
 	t.Run("conform", func(t *testing.T) { cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 1)) })
+	t.Run("types", func(t *testing.T) { types(t, r, map[string]string{"vector<float, 3>": "[1, 2.5, 3]"}) })
 	t.Run("repair", func(t *testing.T) { faults(t, r, repairFaults) })
 }
 
 func TestLiveTwoNodesInEachSite(t *testing.T) {
 	r := start(t, "-nodes", "2")
 	cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 2))
+}
+
+// TestLiveTLS is for a ring whose servers speak to clients by TLS only.
+func TestLiveTLS(t *testing.T) {
+	r := start(t, "-tls")
+	cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 1))
 }

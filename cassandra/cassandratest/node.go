@@ -3,6 +3,7 @@ package cassandratest
 import (
 	"bufio"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -43,6 +44,7 @@ type Node struct {
 	visitors   []string        // users of other clients
 	stubborn   bool            // its schema does not change by being read again
 	queries    int
+	version3   bool // it speaks no other version of the protocol
 }
 
 // Address is host and port.
@@ -115,8 +117,8 @@ func (n *Node) serve(conn net.Conn) {
 			return
 		}
 		n.linger()
-		if f.version != protocolVersion {
-			f.op, f.body = opError, failure(errProtocol, "Invalid or unsupported protocol version; the only supported version is 4")
+		if speaks := n.speaks(); f.version != speaks {
+			f.version, f.op, f.body = speaks, opError, failure(errProtocol, fmt.Sprintf("Invalid or unsupported protocol version (%d); the only supported version is %d", f.version, speaks))
 			_ = f.write(conn) // it is closed either way
 			return
 		}
@@ -132,6 +134,15 @@ func (n *Node) hangUp(conn net.Conn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.conns, conn)
+}
+
+func (n *Node) speaks() byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.version3 {
+		return 3
+	}
+	return protocolVersion
 }
 
 // linger waits as long as the node's faults want.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os/exec"
 	"slices"
@@ -25,9 +26,14 @@ var (
 		{"node stopped", (*subject).stopped},
 		{"link between the sites cut", (*subject).linkCut},
 		{"schema split while all nodes answer", (*subject).schemaSplit},
+		{"table dropped during a comparison", (*subject).droppedInTheMiddle},
+		{"node stopped during a comparison", (*subject).stoppedInTheMiddle},
 	}
 	// These change addresses and come last.
-	addressFaults = []fault{{"both nodes restarted during a cut", (*subject).splitForEver}}
+	addressFaults = []fault{
+		{"node back at another address", (*subject).moved},
+		{"both nodes restarted during a cut", (*subject).splitForEver},
+	}
 )
 
 var secondNode = url.Values{"site": {"dc2"}, "node": {"1"}}
@@ -189,8 +195,7 @@ func (s *subject) splitForEver() {
 		where := url.Values{"site": {site}, "node": {"1"}}
 		s.fault(s.t, http.MethodPost, "node-stopped", where)
 		s.fault(s.t, http.MethodDelete, "node-stopped", with(where, "moved", "yes"))
-		node := &s.ring.Sites[i].Nodes[0]
-		node.Address = strings.Replace(node.Address, ".1:", ".51:", 1)
+		s.forward(i)
 	}
 	config := s.ring.config(s.t)
 	config.ConnectTimeout, config.Timeout = 3*time.Second, 20*time.Second
@@ -212,4 +217,100 @@ func (s *subject) splitForEver() {
 	s.shows(s.status(0)+", for ever", "view: fail, names nodetool reloadseeds")
 	s.nodetool(s.t, 0, 0, "reloadseeds")
 	s.settled()
+}
+
+// forward notes the address at which a site's node comes back after a move.
+func (s *subject) forward(site int) {
+	s.t.Helper()
+	node := &s.ring.Sites[site].Nodes[0]
+	was := netip.MustParseAddrPort(node.Address)
+	next := was.Addr().As4()
+	next[3] += 50
+	node.Address = netip.AddrPortFrom(netip.AddrFrom4(next), was.Port()).String()
+}
+
+// A node that comes back at another address, as a pod does, is the same node: what the others kept for it arrives there. Only
+// who was told its old address by hand does not find it.
+func (s *subject) moved() {
+	const host = "SELECT host_id FROM system.local"
+	table, before, old := s.table("moved", 0), ask[gocql.UUID](s, 1, host), s.ring.Sites[1].Nodes[0].Address
+	s.fault(s.t, http.MethodPost, "node-stopped", secondNode)
+	s.write(table, 20)
+	s.fault(s.t, http.MethodDelete, "node-stopped", with(secondNode, "moved", "yes"))
+	if _, err := cql(s.t, s.ring, 1, gocql.LocalOne); err == nil {
+		s.t.Fatal("the fault does not bite: the node answers at its old address")
+	}
+	s.impatient() // told of the old address
+	s.forward(1)
+	if now := ask[gocql.UUID](s, 1, host); now != before {
+		s.t.Fatalf("another node came back: %s, not %s", now, before)
+	}
+	s.eventually("all nodes are up", func() bool { return s.status(0, 1) == "all nodes UN" })
+	report := s.want(map[geored.CheckID]geored.Verdict{cassandra.CheckNodes: geored.Fail, cassandra.CheckGossip: geored.Unknown})
+	if !slices.ContainsFunc(report.Findings, func(f geored.Finding) bool {
+		return f.Site == "dc2" && f.Verdict == geored.Fail && strings.Contains(f.Message+fmt.Sprint(f.Unanswered), old) && strings.Contains(f.Remedy, s.ring.Sites[1].Nodes[0].Address)
+	}) {
+		s.t.Errorf("old and new address are not both named: %+v", report.Findings)
+	}
+	s.shows(s.status(0, 1), "nodes: fail, names the contact point's new address; the hints follow the node")
+	s.cluster = open(s.t, s.ring.config(s.t))
+	s.settled()
+	s.eventually("the hints arrive", func() bool { return s.compare(table).Equality == cassandra.Equal })
+}
+
+// during compares a table range by range, and has something happen after the third.
+func (s *subject) during(table cassandra.Table, happens func()) (x cassandra.Comparison, equal int) {
+	s.t.Helper()
+	s.write(table, 500)
+	s.eventually("the rows arrive", func() bool { return s.rows(1, table) == 500 })
+	seen := 0
+	x, err := s.cluster.Compare(s.t.Context(), cassandra.Comparing{
+		Reading: cassandra.Reading{Table: table, Concurrency: 1},
+		Observe: func(cassandra.Comparison, cassandra.RangeResult) {
+			if seen++; seen == 3 {
+				happens()
+			}
+		},
+	})
+	if err != nil || x.Equality != cassandra.Unproven || len(x.Differences) > 0 {
+		s.t.Errorf("%s: %v", x, err)
+	}
+	for _, r := range x.Ranges {
+		switch read := slices.ContainsFunc(r.Reads, func(read cassandra.Read) bool { return read.Err != "" }); {
+		case r.Equality == cassandra.Equal && !read:
+			equal++
+		case r.Equality != cassandra.Unproven || !read || r.Reason == "":
+			s.t.Errorf("range %s: %s: %s", r.Range, r.Equality, r.Reason)
+		}
+	}
+	if equal < 3 || equal == len(x.Ranges) {
+		s.t.Errorf("%d of %d ranges are equal", equal, len(x.Ranges))
+	}
+	return x, equal
+}
+
+func (s *subject) droppedInTheMiddle() {
+	table := s.table("dropped_meanwhile", 0)
+	x, equal := s.during(table, func() { s.Exec("DROP TABLE " + table.String()) })
+	s.t.Logf("%d ranges proven; %s", equal, x.Reasons[0])
+	if _, err := s.cluster.Compare(s.t.Context(), cassandra.Comparing{Reading: cassandra.Reading{Table: table}}); err == nil || !strings.Contains(err.Error(), "does not exist there") {
+		s.t.Errorf("afterwards: %v", err)
+	}
+}
+
+// What was proven before a node stops is not read again when it is back.
+func (s *subject) stoppedInTheMiddle() {
+	table := s.table("interrupted", 0)
+	x, equal := s.during(table, func() { s.fault(s.t, http.MethodPost, "node-stopped", secondNode) })
+	s.t.Logf("%d ranges proven; %s", equal, x.Reasons[0])
+	s.fault(s.t, http.MethodDelete, "node-stopped", secondNode)
+	s.settled()
+	read := 0
+	whole, err := s.cluster.Compare(s.t.Context(), cassandra.Comparing{
+		Reading: cassandra.Reading{Table: table}, Resume: cassandra.Comparisons{x},
+		Observe: func(cassandra.Comparison, cassandra.RangeResult) { read++ },
+	})
+	if err != nil || whole.Equality != cassandra.Equal || read != len(whole.Ranges)-equal {
+		s.t.Errorf("%s: %v: %d ranges were read, %d had been", whole, err, read, equal)
+	}
 }

@@ -3,6 +3,7 @@
 package cassandratest_test
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ var repairFaults = []fault{
 	{"Merkle trees", (*subject).trees},
 	{"hint window passed, rows lost", (*subject).hintsDropped},
 	{"a deletion that one site forgot", (*subject).resurrected},
+	{"rows of one node lost with its disk", (*subject).diskLost},
 }
 
 // Trees that agree prove a table equal without a row being read; trees that differ are followed by reads.
@@ -78,10 +80,7 @@ func (s *subject) hintsDropped() {
 		s.t.Fatalf("%s; %d rows were lost, %d found", x, lost, len(x.Differences))
 	}
 	s.shows(s.status(0, 1)+", no hints waiting", "compare: different, each lost row named; limits: repair")
-	plan := s.repair()
-	if x := s.compare(table); x.Equality != cassandra.Equal {
-		s.t.Errorf("after the repair: %s", x)
-	}
+	plan := s.repaired(table)
 	if result := s.carryOut(s.cluster.RepairStage(plan, s, 2*time.Minute)); result.Count(geored.Unchanged) != 2 {
 		s.t.Errorf("the nodes do not remember their repairs: %+v", result)
 	}
@@ -136,9 +135,37 @@ func (s *subject) resurrected() {
 	}
 }
 
+// A node that comes back without its rows is up, and knows nothing of what it lost.
+func (s *subject) diskLost() {
+	table := s.table("lost", 0)
+	s.write(table, 30)
+	s.eventually("the rows arrive", func() bool { return s.rows(1, table) == 30 })
+	s.fault(s.t, http.MethodPost, "node-stopped", secondNode)
+	s.fault(s.t, http.MethodDelete, "node-stopped", with(secondNode, "lost", "dev"))
+	s.settled()
+	s.eventually("all nodes are up", func() bool { return s.status(0, 1) == "all nodes UN" })
+	if n := s.rows(1, table); n != 0 {
+		s.t.Fatalf("the fault does not bite: %d rows are there", n)
+	}
+	x := s.compare(table)
+	if x.Equality != cassandra.Different || len(x.Differences) != 30 || !slices.Equal(x.Differences[0].Missing(), []geored.SiteName{"dc2"}) {
+		s.t.Errorf("%s; %d rows differ", x, len(x.Differences))
+	}
+	s.shows(s.status(0, 1), "compare: different, each lost row named; rebuild of the node")
+	s.carryOutRebuild(cassandra.Rebuilding{Keyspace: "dev", Site: "dc2", From: "dc1", Node: s.nodes()[1].HostID, Emptied: true})
+	if x := s.compare(table); x.Equality != cassandra.Equal || x.Rows("dc2") != 30 {
+		s.t.Errorf("after the rebuild: %s", x)
+	}
+}
+
 func (s *subject) rebuild() {
 	s.t.Helper()
-	plan, err := s.cluster.PlanRebuild(s.t.Context(), cassandra.Rebuilding{Keyspace: "dev", Site: "dc2", From: "dc1"})
+	s.carryOutRebuild(cassandra.Rebuilding{Keyspace: "dev", Site: "dc2", From: "dc1"})
+}
+
+func (s *subject) carryOutRebuild(what cassandra.Rebuilding) {
+	s.t.Helper()
+	plan, err := s.cluster.PlanRebuild(s.t.Context(), what)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -152,7 +152,7 @@ func (s *subject) table(name string, grace int) cassandra.Table {
 			return
 		}
 		defer session.Close()
-		if err := session.Query("DROP TABLE dev." + name).Exec(); err != nil {
+		if err := session.Query("DROP TABLE IF EXISTS dev." + name).Exec(); err != nil {
 			s.t.Error(err)
 		}
 	})

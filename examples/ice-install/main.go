@@ -1,5 +1,5 @@
-// Command ice-install joins the data centres of Instant Connect Enterprise, as chapters 3 to 4.3 of its geo-redundancy
-// guide do by hand, and proves that they are joined.
+// Command ice-install joins the data centres of Instant Connect Enterprise, as chapters 3 to 4.4 of its geo-redundancy
+// guide do by hand, and proves that they are one.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	cli.Program{Name: "ice-install", Open: open, Lint: ice.Lint}.Main()
+	cli.Program{Name: "ice-install", Open: open, Lint: ice.Lint, Whole: ice.LaboratoryApplications, Stores: ice.LaboratoryStores()}.Main()
 }
 
 func open(text []byte, o cli.Options) (cli.Deployment, error) {

@@ -7,6 +7,6 @@
 // Everything is in memory, needs neither root nor a network, and cleans up with the test.
 //
 // Known gaps: a World's sites share one process, so a fault between two sites has no packets in it; effects appear at
-// once or after a number of observations, not after a time of their own. KillAnywhere kills between calls, not in the
-// midst of one: what a task does in several calls of its own it has to be killed in by a test of its own.
+// once or after a number of observations, not after a time of their own. KillAnywhere kills between calls: what a task
+// does in several calls of its own is killed between those that go through [Inside].
 package geotest

@@ -28,9 +28,10 @@ type Rehearsal struct {
 var ErrKilled = errors.New("killed")
 
 // KillAnywhere runs a rehearsal undisturbed, then again and again, each in a new world, killed at every point there is:
-// before and after each record, look, effect, bind, and call of the lock. Each time a second run goes on, as after
-// kill -9 of a process, unless the journal says that the first one came to its end: what was under way ends, nothing else happens, and only the world, the journal and the lock's
-// place are left. Then end state and number of side effects must be those of the undisturbed run. It gives the number
+// before and after each record, look, effect, bind, and call of the lock, and around each effect inside a step that is
+// done by [Inside]. Each time a second run goes on, as after kill -9 of a process, unless the journal says that the first
+// one came to its end: what was under way ends, nothing else happens, and only the world, the journal and the lock's place
+// are left. Then end state and number of side effects must be those of the undisturbed run. It gives the number
 // of points. A lock that the dead run held is given back before the second one, as the operating system or the end of a
 // lease does.
 func KillAnywhere(t testing.TB, rehearsal func(t testing.TB) Rehearsal) int {
@@ -128,6 +129,7 @@ func (r Rehearsal) live(ctx context.Context, m *mortal) error {
 	ctx, kill := context.WithCancelCause(ctx)
 	defer kill(nil)
 	m.kill = func() { kill(ErrKilled) }
+	ctx = context.WithValue(ctx, mortalKey{}, m)
 	c.Journal = mortalJournal{c.Journal, m}
 	if c.Lock != nil {
 		c.Lock = mortalLock{c.Lock, m}

@@ -48,6 +48,18 @@ func (m *mortal) around(f func() error, format string, args ...any) error {
 	return err
 }
 
+type mortalKey struct{}
+
+// Inside does one effect of a step that has several, between two points at which [KillAnywhere] kills the run: a fake, or
+// what a test puts around one, calls it with the context that the step gave. In a run that is dead the effect does not
+// happen, and [ErrKilled] is the answer. Elsewhere it only does the effect.
+func Inside(ctx context.Context, what string, effect func() error) error {
+	if m, ok := ctx.Value(mortalKey{}).(*mortal); ok {
+		return m.around(effect, "%s", what)
+	}
+	return effect()
+}
+
 func (m *mortal) book(b geored.Runbook) geored.Runbook {
 	stages := make([]geored.Stage, len(b.Stages))
 	for i, stage := range b.Stages {

@@ -98,6 +98,7 @@ func Questions() map[string]Handler {
 	add(HandlerOf[PathMTU]())
 	add(HandlerOf[Bulk]())
 	add(HandlerOf[Echo]())
+	add(HandlerOf[Link]())
 	return handlers
 }
 

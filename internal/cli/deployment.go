@@ -41,3 +41,8 @@ type Recorder interface {
 type Departer interface {
 	Departures() []report.Departure
 }
+
+// Reviewer looks at a whole report once more: at what one check says against what another does.
+type Reviewer interface {
+	Review(geored.Report) geored.Report
+}

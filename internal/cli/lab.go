@@ -47,6 +47,9 @@ func (s *session) startLab(ctx context.Context) (*labSession, error) {
 	} else {
 		s.screen.printf("  %-12s found running, in %s\n", "laboratory", running.Dir)
 	}
+	if err := s.agreeOnWhole(found, filepath.Join(running.Dir, "whole")); err != nil {
+		return nil, err
+	}
 	session := &labSession{running: running, probeImage: laboratory.ProbeRef}
 	if s.Keep || s.Plan != "" { // a plan is for these clusters and no others
 		err = os.WriteFile(session.kept(), nil, 0o600)
@@ -59,11 +62,31 @@ func (s *session) bootLab(ctx context.Context, lab laboratory.Lab) (laboratory.R
 	if err != nil {
 		return laboratory.Running{}, err
 	}
-	return lab.Up(ctx, laboratory.Spec{Name: s.Lab, Sites: s.Sites, Images: []string{image}, Progress: func(p laboratory.Progress) {
+	var stores []string
+	if s.Options.Whole {
+		stores = s.Stores
+	}
+	return lab.Up(ctx, laboratory.Spec{Name: s.Lab, Sites: s.Sites, Images: []string{image}, Stores: stores, Progress: func(p laboratory.Progress) {
 		s.screen.mu.Lock()
 		defer s.screen.mu.Unlock()
 		s.screen.draw("  %-12s %s %s", "laboratory", p.Site, p.Stage)
 	}})
+}
+
+// agreeOnWhole remembers beside a laboratory that it was started with -whole: later calls need not say so again.
+func (s *session) agreeOnWhole(found bool, mark string) error {
+	_, err := os.Stat(mark)
+	switch {
+	case !s.Options.Whole:
+		s.Options.Whole = err == nil
+	case s.Program.Whole == "":
+		return errors.New("-whole: this program has no more than it does without")
+	case found && err != nil:
+		return errors.New("-whole: the laboratory was started without it; end it, or name another with -lab")
+	case !found:
+		return os.WriteFile(mark, nil, 0o600)
+	}
+	return nil
 }
 
 // kept marks a laboratory that somebody wanted to keep: no later call takes it away.

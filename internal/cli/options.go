@@ -40,6 +40,7 @@ type Options struct {
 	ProbeImage string
 	PullSecret string
 	Keep       bool
+	Whole      bool
 	Yes        bool
 	Timeout    time.Duration
 	Strict     bool
@@ -72,6 +73,7 @@ func parse(program string, args []string, stderr io.Writer) (Options, error) {
 	flags.StringVar(&o.ProbeImage, "probe-image", "", "`REF` of the probe image in your registry (make image writes it)")
 	flags.StringVar(&o.PullSecret, "probe-pull-secret", "", "`NAME` of the pull secret for it in the namespace georedkit of each site")
 	flags.BoolVar(&o.Keep, "keep", false, "leave the laboratory running")
+	flags.BoolVar(&o.Whole, "whole", false, "in the laboratory: the product itself too, with its data stores, where the program knows it")
 	flags.BoolVar(&o.Yes, "yes", false, "do not ask before changing clusters that are not the laboratory")
 	flags.DurationVar(&o.Timeout, "timeout", 5*time.Minute, "`TIME` that each step may take")
 	flags.BoolVar(&o.Strict, "strict", false, "exit with 3 when there are warnings")
@@ -140,6 +142,9 @@ func (o Options) faults(rest []string) geored.Faults {
 		add("-probe-image", "", "is missing", "push what make image writes to a registry that the clusters can pull from, and name it here")
 	case o.Topology == "" && o.ProbeImage != "":
 		add("-probe-image", o.ProbeImage, "is for sites of your own", "leave it out; the laboratory has its own")
+	}
+	if o.Whole && o.Topology != "" {
+		add("-whole", "", "is for the laboratory", "write the section applications in the topology")
 	}
 	if !geored.SiteName(o.Lab).IsValid() {
 		add("-lab", o.Lab, "is not a DNS-1123 label", "use lower-case letters, digits and dashes")

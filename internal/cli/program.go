@@ -26,6 +26,10 @@ type Program struct {
 	// Lint reads files that an operator already has, and connects to nothing. topology is empty when none is named. zero:
 	// the program has no -lint.
 	Lint func(folder fs.FS, topology []byte) (geored.Faults, error)
+	// Whole is what -whole adds to the laboratory's topology. Zero: the program has no such flag.
+	Whole string
+	// Stores are the data stores that the laboratory must be able to run for that.
+	Stores []string
 }
 
 // Renderer is a [Deployment] that can write what it would install, for -render.
@@ -156,7 +160,11 @@ func (s *session) topology(ctx context.Context) ([]byte, error) {
 	if err := s.Charts.fill(lab.running); err != nil {
 		return nil, err
 	}
-	return os.ReadFile(lab.running.Topology())
+	text, err := os.ReadFile(lab.running.Topology())
+	if s.Options.Whole {
+		text = append(text, s.Program.Whole...)
+	}
+	return text, err
 }
 
 func (s *session) heading(d Deployment) {
@@ -205,6 +213,9 @@ func (s *session) carryOut(ctx context.Context, d Deployment) (int, error) {
 	}}, d.Checks()...)
 	if err != nil {
 		return ExitUnknown, errors.Join(err, s.writeUnproven(ctx, err))
+	}
+	if reviewer, ok := d.(Reviewer); ok {
+		proof = reviewer.Review(proof)
 	}
 	s.document.Report = proof
 	if ctx.Err() != nil {

@@ -128,7 +128,7 @@ func connectedBroker(client sarama.Client, id int32) (*sarama.Broker, error) {
 func advertised(broker *sarama.Broker, err error) error {
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
-		return fmt.Errorf("%w: broker %d calls itself %s; mend its advertised.listeners, or the name: %w",
+		return fmt.Errorf("%w: broker %d calls itself %s: %w",
 			kafka.ErrNotAdvertised, broker.ID(), broker.Addr(), err)
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"slices"
 
 	"github.com/IBM/sarama"
@@ -37,7 +38,11 @@ func (c *Cluster) layout(ctx context.Context, names []string) (map[string]*saram
 		if broker == nil {
 			return nil, kafka.ErrUnreachable
 		}
-		return broker.GetMetadata(sarama.NewMetadataRequest(c.config.Version, names))
+		response, err := broker.GetMetadata(sarama.NewMetadataRequest(c.config.Version, names))
+		if err != nil && broker.ID() >= 0 && c.bootstrapAnswers(ctx, broker.Addr()) {
+			err = advertised(broker, err)
+		}
+		return response, err
 	})
 	if err != nil {
 		return nil, c.failed("metadata", client, err)
@@ -47,6 +52,26 @@ func (c *Cluster) layout(ctx context.Context, names []string) (map[string]*saram
 		layout[t.Name] = t
 	}
 	return layout, nil
+}
+
+// bootstrapAnswers says whether a bootstrap server other than the one that gives no answer takes connections.
+func (c *Cluster) bootstrapAnswers(ctx context.Context, silent string) bool {
+	dial := c.access.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout/2)
+	defer cancel()
+	for _, address := range c.access.Bootstrap {
+		if address == silent {
+			continue
+		}
+		if conn, err := dial(ctx, "tcp", address); err == nil {
+			_ = conn.Close() // nothing was sent
+			return true
+		}
+	}
+	return false
 }
 
 // leader gives the ID of the broker that leads a partition.

@@ -33,6 +33,7 @@ func Conformance(t *testing.T, d Deployment) {
 		{"CanaryDoesNotArrive", canaryDoesNotArrive},
 		{"Remirror", remirror},
 		{"OutageLimits", outageLimits},
+		{"LossIsDated", lossIsDated},
 		{"IdentityLoop", identityLoop},
 		{"UnknownAlias", unknownAlias},
 		{"WhatEachSays", whatEachSays},

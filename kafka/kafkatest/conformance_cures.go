@@ -201,20 +201,57 @@ func outageLimits(t *testing.T, s *suite) {
 	s.source.Create(s.topic, 1, "retention.ms", "3600000")
 	s.source.Produce(s.topic, 1, 0, 10)
 	s.copied(10)
+	o := s.outageLimit()
+	if o.Left < 50*time.Minute || o.Left > time.Hour || o.By != "retention.ms" || o.Verdict != geored.Pass || !o.Since.IsZero() {
+		t.Errorf("%+v", o)
+	}
+	if f := kafka.OutageFinding([]kafka.OutageLimit{o}, 2*time.Hour); f.Verdict != geored.Fail {
+		t.Errorf("2 hours: %s", f.Verdict)
+	}
+}
+
+// lossIsDated: what is due, and then what is gone, with the time since when.
+func lossIsDated(t *testing.T, s *suite) {
+	const kept = time.Second
+	s.source.Create(s.topic, 1, "retention.ms", "1000")
+	began := time.Now().Truncate(time.Millisecond)
+	s.source.Produce(s.topic, 1, 0, 10)
+	s.copied(10)
+	s.stop()
+	t.Cleanup(s.resume)
+	s.source.Produce(s.topic, 1, 10, 10)
+	time.Sleep(kept + 100*time.Millisecond)
+	dated := func(o kafka.OutageLimit) {
+		t.Helper()
+		if o.Verdict != geored.Fail || o.By != "retention.ms" || o.Since.Before(began.Add(kept)) || o.Since.After(time.Now()) {
+			t.Errorf("after %s: %+v", began, o)
+		}
+	}
+	if o := s.outageLimit(); o.Lost > 0 || o.Left > 0 { // the brokers remove by whole segments, much later
+		t.Errorf("what is due is not said to be: %+v", o)
+	} else {
+		dated(o)
+	}
+	s.source.Truncate(s.topic, 0, 15)
+	o := s.outageLimit()
+	if o.Lost != 5 {
+		t.Fatalf("the fault does not bite: %+v", o)
+	}
+	dated(o)
+}
+
+// outageLimit is the limit of the suite's topic.
+func (s *suite) outageLimit() kafka.OutageLimit {
+	s.t.Helper()
 	limits, err := s.r.OutageLimits(s.ctx, s.mirror())
 	s.must(err)
 	for _, o := range limits {
 		if o.Topic == s.topic {
-			if o.Left < 50*time.Minute || o.Left > time.Hour || o.By != "retention.ms" || o.Verdict != geored.Pass {
-				t.Errorf("%+v", o)
-			}
-			if f := kafka.OutageFinding([]kafka.OutageLimit{o}, 2*time.Hour); f.Verdict != geored.Fail {
-				t.Errorf("2 hours: %s", f.Verdict)
-			}
-			return
+			return o
 		}
 	}
-	t.Errorf("%s has no limit", s.topic)
+	s.t.Fatalf("%s has no limit", s.topic)
+	return kafka.OutageLimit{}
 }
 
 // identityLoop: with IdentityReplicationPolicy both ways every record goes round for ever. Status fails, though all is

@@ -72,7 +72,10 @@ func (w *worker) copyRecords(ctx context.Context, admins map[geored.SiteName]*ka
 	}
 	w.commit(c, life, func(now *connector) {
 		if !maps.Equal(now.committed, c.committed) {
-			now.flushed, now.copied = now.committed, time.Now()
+			if time.Since(now.copied) >= flushInterval {
+				now.flushed = now.committed
+			}
+			now.copied = time.Now()
 		}
 		now.committed, now.syncs, now.ids, now.tasks = c.committed, c.syncs, c.ids, tasks
 	})

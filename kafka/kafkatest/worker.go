@@ -47,8 +47,8 @@ type connector struct {
 	trace     string
 	tasks     []connect.Task
 	committed map[kafka.Partition]int64 // last copied offset
-	flushed   map[kafka.Partition]int64 // committed before the last batch
-	copied    time.Time                 // when that batch was
+	flushed   map[kafka.Partition]int64 // committed before the batches that followed one another within the interval
+	copied    time.Time                 // when the last batch was
 	syncs     map[kafka.Partition][]kafka.OffsetSync
 	ids       map[string]kafka.TopicID // of the topics that the running tasks know
 	changed   int                      // counts changes from outside: a step that began before one is dropped
@@ -120,8 +120,8 @@ func (w *worker) set(f func(*workerState)) {
 	w.moved.Broadcast()
 }
 
-// flushInterval is how long a batch is copied and not committed: a kill meanwhile has it copied again.
-const flushInterval = 500 * time.Millisecond
+// flushInterval is how long after a batch all is committed: a kill meanwhile has it copied again.
+const flushInterval = 2 * time.Second
 
 // kill ends the worker, and starts it again when it is mended.
 func (w *worker) kill(on bool) {

@@ -94,7 +94,7 @@ func (m KiloMesh) sight() sight {
 	for _, site := range m.Network.Sites {
 		end := m.Ends[site.Name]
 		s.sites = append(s.sites, site.Name)
-		s.ends[site.Name] = view{end.Observers.Cluster, end.Observers, end.Probe}
+		s.ends[site.Name] = view{end.Observers, podOf(end.Observers.Cluster, end.Probe)}
 	}
 	return s
 }

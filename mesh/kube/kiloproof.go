@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/mesh"
@@ -18,7 +19,15 @@ const (
 
 // NewKiloProof makes the proof of a mesh that Kilo keeps. Each site's observers must run.
 func NewKiloProof(m KiloMesh) *Proof {
-	k := &kiloProof{KiloMesh: m, Proof: &Proof{sight: m.sight()}}
+	told := map[geored.SiteName]kiloTold{}
+	for _, site := range m.Network.Sites {
+		told[site.Name] = m.Ends[site.Name].Observers
+	}
+	return newKiloProof(m, m.sight(), told)
+}
+
+func newKiloProof(m KiloMesh, s sight, told map[geored.SiteName]kiloTold) *Proof {
+	k := &kiloProof{KiloMesh: m, Proof: &Proof{sight: s}, told: told}
 	nodes := []geored.CheckID{CheckKiloNodes}
 	k.checks = []geored.Check{
 		{ID: CheckKiloNodes, Title: "Kilo has settled on the nodes of each site", Run: k.nodes},
@@ -32,8 +41,16 @@ func NewKiloProof(m KiloMesh) *Proof {
 type kiloProof struct {
 	KiloMesh
 	*Proof
+	told map[geored.SiteName]kiloTold
 
 	known []kilo.Node // of all sites; written by the first check, on which all that read it depend
+}
+
+// kiloTold is what a site's API server tells of Kilo, and the site's time. [Observers] are.
+type kiloTold interface {
+	Now(ctx context.Context) (time.Time, error)
+	kiloNodes(ctx context.Context) ([]kilo.Node, geored.Faults, error)
+	kiloPeers(ctx context.Context) ([]kilo.Peer, error)
 }
 
 // kiloSite is what was read of one site.
@@ -70,13 +87,12 @@ func (k *kiloProof) nodes(ctx context.Context) []geored.Finding {
 }
 
 func (k *kiloProof) readSite(ctx context.Context, t geored.Target) (kiloSite, error) {
-	observers := k.Ends[t.Site].Observers
 	var s kiloSite
 	var err error
-	if s.nodes, s.faults, err = KiloNodes(ctx, observers.Cluster); err != nil {
+	if s.nodes, s.faults, err = k.told[t.Site].kiloNodes(ctx); err != nil {
 		return s, err
 	}
-	now, err := observers.Now(ctx)
+	now, err := k.told[t.Site].Now(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -100,7 +116,7 @@ func (k *kiloProof) layOut(answers geored.Answers[kiloSite]) (mesh.Full, error) 
 func (k *kiloProof) peers(ctx context.Context) []geored.Finding {
 	layout := k.planned()
 	answers := geored.Ask(ctx, k.targets(), func(ctx context.Context, t geored.Target) ([]kilo.Peer, error) {
-		return KiloPeers(ctx, k.Ends[t.Site].Observers.Cluster)
+		return k.told[t.Site].kiloPeers(ctx)
 	})
 	return answers.Each(func(t geored.Target, live []kilo.Peer) geored.Finding {
 		device, _ := layout.Device(t.Site, "")
@@ -127,7 +143,7 @@ func (k *kiloProof) devices(ctx context.Context) []geored.Finding {
 		targets = append(targets, geored.Target{Site: d.Site, Name: d.Node})
 	}
 	answers := geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (seen, error) {
-		return look(ctx, k.Ends[t.Site].Observers, t.Name, k.network().Interface)
+		return look(ctx, k.ends[t.Site].devices, t.Name, k.network().Interface)
 	})
 	return answers.Each(func(t geored.Target, s seen) geored.Finding {
 		if s.absent != nil {

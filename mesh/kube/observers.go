@@ -17,6 +17,7 @@ import (
 	"github.com/georedkit/georedkit/geored/probe"
 	"github.com/georedkit/georedkit/mesh"
 	"github.com/georedkit/georedkit/mesh/gateway"
+	"github.com/georedkit/georedkit/mesh/kilo"
 )
 
 // Observers are pods of the probe image on the network of every node of one site. They do nothing until they are asked
@@ -76,6 +77,14 @@ func (o Observers) Now(ctx context.Context) (time.Time, error) {
 		err = errors.Join(err, askErr)
 	}
 	return time.Time{}, errors.Join(fmt.Errorf("no observer tells the time: %d run", len(pods)), err)
+}
+
+func (o Observers) kiloNodes(ctx context.Context) ([]kilo.Node, geored.Faults, error) {
+	return KiloNodes(ctx, o.Cluster)
+}
+
+func (o Observers) kiloPeers(ctx context.Context) ([]kilo.Peer, error) {
+	return KiloPeers(ctx, o.Cluster)
 }
 
 func (o Observers) fleet() fleet {

@@ -26,8 +26,10 @@ type Proof struct {
 }
 
 // NewProof makes the proof of a mesh of gateways.
-func NewProof(m Mesh) *Proof {
-	p := &Proof{sight: m.sight()}
+func NewProof(m Mesh) *Proof { return newProof(m, m.sight()) }
+
+func newProof(m Mesh, s sight) *Proof {
+	p := &Proof{sight: s}
 	p.checks = []geored.Check{{ID: CheckGateways, Title: "every gateway's WireGuard interface is as planned",
 		Run: func(ctx context.Context) []geored.Finding { return p.gateways(ctx, m) }}}
 	return p
@@ -64,7 +66,7 @@ type seen struct {
 // gateways plans the mesh anew over what is there, and compares. The guide compares by eye (guide 000, 4.2.5).
 func (p *Proof) gateways(ctx context.Context, m Mesh) []geored.Finding {
 	answers := geored.Ask(ctx, m.targets(), func(ctx context.Context, t geored.Target) (seen, error) {
-		return look(ctx, m.Ends[t.Site].Gateways, t.Name, m.Network.WithDefaults().Interface)
+		return look(ctx, p.ends[t.Site].devices, t.Name, m.Network.WithDefaults().Interface)
 	})
 	layout, err := m.layOut(answers)
 	if err == nil {

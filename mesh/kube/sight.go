@@ -21,9 +21,27 @@ type sight struct {
 
 // view is that of one site.
 type view struct {
-	cluster *kube.Cluster
 	devices Devices
-	probe   kube.ProbeSpec
+	probe   listener
+}
+
+// listener is a site's probe pod: it is asked what it sees, and reached by the other sites' probes.
+type listener interface {
+	probe.Client
+	// Addresses are where the other sites reach the pod and its service.
+	Addresses(ctx context.Context) (podIP, serviceIP string, err error)
+}
+
+// probePod is the pod of a spec in its cluster.
+type probePod struct {
+	kube.Probe
+	spec kube.ProbeSpec
+}
+
+func podOf(c *kube.Cluster, spec kube.ProbeSpec) probePod { return probePod{spec.Probe(c), spec} }
+
+func (p probePod) Addresses(ctx context.Context) (podIP, serviceIP string, err error) {
+	return p.spec.Addresses(ctx, p.Cluster)
 }
 
 // pairs are the ordered pairs of sites.
@@ -39,15 +57,11 @@ func (s sight) pairs() []geored.Target {
 	return pairs
 }
 
-func (s sight) near(t geored.Target) probe.Client {
-	end := s.ends[t.Site]
-	return end.probe.Probe(end.cluster)
-}
+func (s sight) near(t geored.Target) probe.Client { return s.ends[t.Site].probe }
 
 // far are the addresses of the probe at the other end.
 func (s sight) far(ctx context.Context, t geored.Target) (podIP, serviceIP string, err error) {
-	far := s.ends[t.To]
-	podIP, serviceIP, err = far.probe.Addresses(ctx, far.cluster)
+	podIP, serviceIP, err = s.ends[t.To].probe.Addresses(ctx)
 	if err != nil {
 		return "", "", fmt.Errorf("probe of site %s: %w", t.To, err)
 	}

@@ -14,7 +14,7 @@ func (m Mesh) sight() sight {
 	for _, site := range m.Network.Sites {
 		end := m.Ends[site.Name]
 		s.sites = append(s.sites, site.Name)
-		s.ends[site.Name] = view{end.Gateways.Cluster, end.Gateways, end.Probe}
+		s.ends[site.Name] = view{end.Gateways, podOf(end.Gateways.Cluster, end.Probe)}
 	}
 	return s
 }

@@ -8,8 +8,12 @@ import (
 	"github.com/georedkit/georedkit/objectstore/objecttest"
 )
 
-func TestFakeKeepsTheContract(t *testing.T) {
-	server := objecttest.New(t, nil)
+func TestFakeKeepsTheContract(t *testing.T) { conformance(t) }
+
+func TestFakeKeepsTheContractWithTLS(t *testing.T) { conformance(t, objecttest.WithTLS()) }
+
+func conformance(t *testing.T, options ...objecttest.Option) {
+	server := objecttest.New(t, nil, options...)
 	n := 0
 	objecttest.Run(t, objecttest.Subject{
 		Store: server.Client(t, "dc1", nil),

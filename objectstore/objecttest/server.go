@@ -1,7 +1,10 @@
 package objecttest
 
 import (
+	"crypto/x509"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -20,7 +23,10 @@ type Server struct {
 	AccessKey string
 	SecretKey string // toy
 	Region    string
+	// RootCAs hold the server's self-signed certificate; nil without [WithTLS].
+	RootCAs *x509.CertPool
 
+	tls     bool
 	mu      sync.Mutex
 	clock   geored.Clock
 	buckets map[string]*bucket
@@ -37,6 +43,9 @@ type Option func(*Server)
 // WithClock makes the server date its objects by the clock. Signatures are judged by the machine's, as clients make them.
 func WithClock(c geored.Clock) Option { return func(s *Server) { s.clock = c } }
 
+// WithTLS has the server speak TLS alone, with a certificate that nobody trusts who was not given [Server.RootCAs].
+func WithTLS() Option { return func(s *Server) { s.tls = true } }
+
 // New starts a server with the buckets, which keep no versions until [Server.SetVersioning].
 func New(t testing.TB, buckets []string, options ...Option) *Server {
 	t.Helper()
@@ -48,7 +57,15 @@ func New(t testing.TB, buckets []string, options ...Option) *Server {
 	for _, name := range buckets {
 		s.bucket(name)
 	}
-	h := httptest.NewServer(s)
+	h := httptest.NewUnstartedServer(s)
+	if s.tls {
+		h.Config.ErrorLog = log.New(io.Discard, "", 0) // of clients that do not trust it
+		h.StartTLS()
+		s.RootCAs = x509.NewCertPool()
+		s.RootCAs.AddCert(h.Certificate())
+	} else {
+		h.Start()
+	}
 	t.Cleanup(func() {
 		h.CloseClientConnections()
 		h.Close()
@@ -61,7 +78,7 @@ func New(t testing.TB, buckets []string, options ...Option) *Server {
 // it.
 func (s *Server) Client(t testing.TB, site geored.SiteName, edit func(*s3.Config)) *s3.Client {
 	t.Helper()
-	config := s3.Config{Site: site, URL: s.URL, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s3.NewSecret(s.SecretKey), Attempts: 1}
+	config := s3.Config{Site: site, URL: s.URL, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s3.NewSecret(s.SecretKey), RootCAs: s.RootCAs, Attempts: 1}
 	if edit != nil {
 		edit(&config)
 	}

@@ -27,7 +27,8 @@ import (
 
 // The benchmark compares with mc diff, rclone check and a bare drain of the same requests, in turns within one run, and
 // reports the medians of the ratios of each turn. Set GEORED_BENCH_OBJECTS for other sizes, GEORED_BENCH_FOLDERS for
-// another layout (1: flat) and GEORED_BENCH_RTT for a longer way to the second site.
+// another layout (1: flat), GEORED_BENCH_RTT for a longer way to the second site, and GEORED_BENCH_ONLY for some of the
+// contestants, as in "drain plain mc".
 func BenchmarkCompare(b *testing.B) {
 	f := newField(b, setting("OBJECTS", 200_000), setting("FOLDERS", 500), time.Duration(setting("RTT", 0))*time.Millisecond)
 	rounds := map[string][]usage{}
@@ -38,6 +39,9 @@ func BenchmarkCompare(b *testing.B) {
 	}
 	ratio := func(name, over, under string) {
 		var ratios []float64
+		if rounds[over] == nil || rounds[under] == nil {
+			return
+		}
 		for i := range rounds[over] {
 			ratios = append(ratios, rounds[over][i].wall.Seconds()/rounds[under][i].wall.Seconds())
 		}
@@ -49,6 +53,9 @@ func BenchmarkCompare(b *testing.B) {
 	ratio("rclone/plain", "rclone", "plain")
 	for _, name := range []string{"plain", "full", "mc", "rclone"} {
 		var cpu, memory, wall []float64
+		if rounds[name] == nil {
+			continue
+		}
 		for _, u := range rounds[name] {
 			cpu = append(cpu, float64(u.cpu.Microseconds())/float64(2*f.objects))
 			memory = append(memory, float64(u.memory)/1024)
@@ -105,9 +112,17 @@ func newField(b *testing.B, objects, folders int, rtt time.Duration) *field {
 		f.urls[1] = relay.URL
 	}
 	for name, full := range map[string]bool{"drain": false, "drain-full": true} {
-		f.record(b, name, full)
+		if wanted(name) {
+			f.record(b, name, full)
+		}
 	}
 	return f
+}
+
+// wanted says whether a contestant takes part.
+func wanted(name string) bool {
+	only := strings.Fields(os.Getenv("GEORED_BENCH_ONLY"))
+	return len(only) == 0 || slices.Contains(only, name)
 }
 
 // sow gives both servers the same objects. One is written; the others are hard links to its metadata, which holds the
@@ -165,7 +180,7 @@ func (f *field) contestants(b *testing.B) []contestant {
 	count := func(part string) func([]byte) int {
 		return func(output []byte) int { return bytes.Count(output, []byte(part)) }
 	}
-	return []contestant{
+	all := []contestant{
 		{name: "drain"},
 		{"plain", f.compare("plain"), count("\n"), 80},
 		{"mc", f.mc(b), count(`"status":"success"`), 0}, // what is newer at the first site counts, also when it is equal
@@ -173,6 +188,7 @@ func (f *field) contestants(b *testing.B) []contestant {
 		{name: "drain-full"},
 		{"full", f.compare("full"), count("\n"), 100},
 	}
+	return slices.DeleteFunc(all, func(c contestant) bool { return !wanted(c.name) })
 }
 
 func (f *field) run(b *testing.B, c contestant) usage {

@@ -137,8 +137,7 @@ func (c Config) withDefaults() Config {
 			TLSHandshakeTimeout:   10 * time.Second,
 			ResponseHeaderTimeout: time.Minute,
 			IdleConnTimeout:       time.Minute,
-			MaxIdleConnsPerHost:   64,       // as many as a comparison has requests under way, and more
-			ReadBufferSize:        32 << 10, // pages are long
+			MaxIdleConnsPerHost:   64, // as many as a comparison has requests under way, and more
 			DisableCompression:    true,
 		}
 	}

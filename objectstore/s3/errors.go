@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/minio/minio-go/v7"
 
@@ -59,14 +60,20 @@ var statuses = map[int]error{
 func refusal(resp *http.Response) error {
 	var answer minio.ErrorResponse
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	_ = xml.Unmarshal(body, &answer) // without a body the status must do
+	if xml.Unmarshal(body, &answer) != nil { // with neither code nor text the status must do
+		answer.Message = strings.TrimSpace(string(body[:min(len(body), 200)]))
+	}
 	answer.StatusCode = resp.StatusCode
 	return meaning(answer)
 }
 
 func meaning(answer minio.ErrorResponse) error {
 	kind, ok := codes[answer.Code]
-	if !ok {
+	switch {
+	case ok:
+	case strings.Contains(answer.Message, "HTTP request to an HTTPS server"): // the text is net/http's
+		kind = objectstore.ErrTLSOnly
+	default:
 		kind = statuses[answer.StatusCode]
 	}
 	text := answer.Message
@@ -95,7 +102,7 @@ func translate(ctx context.Context, err error) error {
 	case errors.As(err, &answer):
 		return meaning(answer)
 	case isCertificate(err):
-		return fmt.Errorf("%w: %w", objectstore.ErrCertificate, err)
+		return fmt.Errorf("%w: %w", certificateKind(err), err)
 	case errors.Is(err, objectstore.ErrIncomplete):
 		return geored.Retriable(err)
 	case errors.As(err, &network): // no answer at all; an [*url.Error] is one
@@ -104,6 +111,14 @@ func translate(ctx context.Context, err error) error {
 		return geored.Retriable(fmt.Errorf("%w: %w", objectstore.ErrIncomplete, err))
 	}
 	return err
+}
+
+func certificateKind(err error) error {
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
+		return objectstore.ErrCertificateDate
+	}
+	return objectstore.ErrCertificate
 }
 
 func isCertificate(err error) bool {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minio/minio-go/v7"
+
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/objectstore"
 	"github.com/georedkit/georedkit/objectstore/objecttest"
@@ -80,31 +82,46 @@ func TestWrongInputOnRealServer(t *testing.T) {
 	}
 }
 
+// TestCertificates: two real sites with TLS and an authority of their own.
 func TestCertificates(t *testing.T) {
-	running := start(t, "-sites", "1", "-tls")
-	site := running.Sites[0]
-	pem, err := os.ReadFile(running.CA)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
-	trusting := site.client(t, func(c *s3.Config) { c.RootCAs = pool })
-	if _, err := trusting.Buckets(t.Context()); err != nil {
-		t.Errorf("with its authority: %v", err)
-	}
-	for name, edit := range map[string]func(*s3.Config){
-		"unknown authority": func(c *s3.Config) { c.Attempts = 1 },
-		"other name": func(c *s3.Config) {
-			c.Attempts, c.RootCAs, c.URL = 1, pool, strings.Replace(c.URL, "127.0.0.1", "localhost", 1)
-		},
-	} {
-		client := site.client(t, edit)
-		if _, err := client.List(t.Context(), objectstore.Query{Bucket: "files"}); !errors.Is(err, objectstore.ErrCertificate) {
-			t.Errorf("%s: list: %v", name, err)
+	for _, server := range []string{"minio", "versitygw"} {
+		running := start(t, "-tls", "-server", server)
+		pem, err := os.ReadFile(running.CA)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if _, err := client.Buckets(t.Context()); !errors.Is(err, objectstore.ErrCertificate) {
-			t.Errorf("%s: buckets: %v", name, err)
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(pem)
+		trusting := func(c *s3.Config) { c.RootCAs = pool }
+		c := objectstore.Comparer{}
+		for _, site := range running.Sites {
+			client := site.client(t, trusting)
+			if err := site.secureAdmin(t, pool).MakeBucket(t.Context(), "files", minio.MakeBucketOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := client.Put(t.Context(), objectstore.Ref{Bucket: "files", Key: "k"}, 1, objectstore.Metadata{}, strings.NewReader("x")); err != nil {
+				t.Fatal(err)
+			}
+			c.Sites = append(c.Sites, objectstore.Site{Name: site.Name, Store: client})
+		}
+		if result, err := c.Compare(t.Context()); err != nil || result.Verdict() != geored.Pass || result.Buckets[0].Pairs[0].Equal() != 1 {
+			t.Errorf("%s with its authority: %v, %v", server, result.Buckets, err)
+		}
+		for name, edit := range map[string]func(*s3.Config){
+			"unknown authority": func(c *s3.Config) { c.RootCAs = nil },
+			"other name":        func(c *s3.Config) { c.URL = strings.Replace(c.URL, "127.0.0.1", "localhost", 1) },
+		} {
+			c.Sites[1].Store = running.Sites[1].client(t, func(c *s3.Config) { trusting(c); c.Attempts = 1; edit(c) })
+			result, err := c.Compare(t.Context())
+			if !errors.Is(err, objectstore.ErrCertificate) || result.Verdict() != geored.Unknown || !strings.Contains(err.Error(), "site dc2") || !strings.Contains(err.Error(), "give the certificate authority") {
+				t.Errorf("%s, %s: %v, %v", server, name, result.Verdict(), err)
+			}
+		}
+		plain := running.Sites[1].client(t, func(c *s3.Config) { c.Attempts, c.URL = 1, strings.Replace(c.URL, "https", "http", 1) })
+		if _, err := plain.List(t.Context(), objectstore.Query{Bucket: "files"}); !errors.Is(err, objectstore.ErrTLSOnly) && !errors.Is(err, objectstore.ErrUnreachable) && !errors.Is(err, objectstore.ErrIncomplete) {
+			t.Errorf("%s without TLS: %v", server, err)
+		} else {
+			t.Logf("%s without TLS: %v", server, err)
 		}
 	}
 }

@@ -22,7 +22,7 @@ func (c *Client) List(ctx context.Context, q objectstore.Query) (objectstore.Pag
 	values := listValues(q)
 	wait := 100 * time.Millisecond
 	for attempt := 1; ; attempt++ {
-		page, err := c.listOnce(ctx, q.Bucket, values)
+		page, err := c.listOnce(ctx, q, values)
 		if err == nil || attempt == c.attempts || !geored.IsRetriable(err) || ctx.Err() != nil {
 			return page, err
 		}
@@ -64,9 +64,9 @@ func listValues(q objectstore.Query) url.Values {
 	return v
 }
 
-func (c *Client) listOnce(ctx context.Context, bucket string, values url.Values) (objectstore.Page, error) {
+func (c *Client) listOnce(ctx context.Context, q objectstore.Query, values url.Values) (objectstore.Page, error) {
 	address := *c.url
-	address.Path = "/" + bucket + "/"
+	address.Path = "/" + q.Bucket + "/"
 	address.RawQuery = strings.ReplaceAll(values.Encode(), "+", "%20") // as it is signed
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 	if err != nil {
@@ -86,7 +86,7 @@ func (c *Client) listOnce(ctx context.Context, bucket string, values url.Values)
 	if resp.StatusCode != http.StatusOK {
 		return objectstore.Page{}, refusal(resp)
 	}
-	page, err := parsePage(resp.Body, pageLimit)
+	page, err := parsePage(resp.Body, q.Room)
 	return page, translate(ctx, err)
 }
 

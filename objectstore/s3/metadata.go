@@ -2,33 +2,64 @@ package s3
 
 import (
 	"bytes"
+	"maps"
 	"net/url"
 	"strings"
 
 	"github.com/georedkit/georedkit/objectstore"
 )
 
-// sharedMetadata is the metadata of the entry before: in most buckets it is the same from one to the next.
+// sharedMetadata is the metadata of entries before: in most buckets it is the same from one to the next. MinIO writes the
+// same in any order, so that a few ways to write it are known.
 type sharedMetadata struct {
+	known []writtenMetadata
+	next  int // the one to be forgotten when there are too many
+}
+
+type writtenMetadata struct {
 	text       []byte // of user metadata, then of tags
 	tagsAt     int
 	metadata   *objectstore.Metadata
 	encryption objectstore.Encryption
 }
 
+// maxKnown is how many ways of writing are held.
+const maxKnown = 6
+
 func (s *sharedMetadata) read(o *objectstore.Object, metadata, tags []byte) error {
-	if s.metadata == nil || !bytes.Equal(s.text[:s.tagsAt], metadata) || !bytes.Equal(s.text[s.tagsAt:], tags) {
-		if err := readMetadata(o, metadata); err != nil {
-			return err
+	for i := range s.known {
+		if w := &s.known[i]; w.is(metadata, tags) {
+			o.Metadata, o.Encryption = w.metadata, w.encryption
+			return nil
 		}
-		if err := readTags(o, tags); err != nil {
-			return err
-		}
-		s.text, s.tagsAt = append(append(s.text[:0], metadata...), tags...), len(metadata)
-		s.metadata, s.encryption = o.Metadata, o.Encryption
 	}
-	o.Metadata, o.Encryption = s.metadata, s.encryption
+	if err := readMetadata(o, metadata); err != nil {
+		return err
+	}
+	if err := readTags(o, tags); err != nil {
+		return err
+	}
+	for i := range s.known { // one thing, however it is written
+		if m := s.known[i].metadata; maps.Equal(m.User, o.Metadata.User) && maps.Equal(m.Headers, o.Metadata.Headers) && maps.Equal(m.Tags, o.Metadata.Tags) {
+			o.Metadata = m
+		}
+	}
+	s.keep(o, metadata, tags)
 	return nil
+}
+
+func (s *sharedMetadata) keep(o *objectstore.Object, metadata, tags []byte) {
+	if len(s.known) < maxKnown {
+		s.known = append(s.known, writtenMetadata{})
+	}
+	w := &s.known[s.next]
+	s.next = (s.next + 1) % maxKnown
+	*w = writtenMetadata{append(append(w.text[:0], metadata...), tags...), len(metadata), o.Metadata, o.Encryption}
+}
+
+func (w *writtenMetadata) is(metadata, tags []byte) bool {
+	return len(w.text) == len(metadata)+len(tags) && w.tagsAt == len(metadata) &&
+		bytes.Equal(w.text[:w.tagsAt], metadata) && bytes.Equal(w.text[w.tagsAt:], tags)
 }
 
 // readMetadata reads what MinIO writes with metadata=true: user metadata, content headers and encryption in one list.
@@ -39,16 +70,16 @@ func readMetadata(o *objectstore.Object, text []byte) error {
 		o.Encryption = objectstore.Plain
 	}
 	for {
-		name, content, rest, err := field(text)
-		if err != nil || name == nil {
+		header, rest, err := field(text)
+		if err != nil || header.name == nil {
 			return err
 		}
 		text = rest
-		value, err := appendText(nil, content)
+		value, err := appendText(nil, header.content)
 		if err != nil {
 			return err
 		}
-		setHeader(o, m, string(bytes.ToLower(name)), string(value))
+		setHeader(o, m, string(bytes.ToLower(header.name)), string(value))
 	}
 }
 

@@ -137,12 +137,23 @@ func TestBucketReplication(t *testing.T) {
 		t.Fatalf("replication of dc1: %+v, %v", targets, err)
 	}
 	verdicts(t, canary(t, s, 20*time.Second), bothWork, 5)
+	said := func() geored.Finding {
+		return objectstore.ReplicationCheck("files", objectstore.ReplicatingSite{Name: "dc1", Store: a}).Run(t.Context())[0]
+	}
+	if f := said(); f.Verdict != geored.Pass {
+		t.Errorf("while it works: %+v", f)
+	}
 
 	relay.CutAfter(0)
 	relay.Cut()
 	verdicts(t, canary(t, s, 8*time.Second), firstDead, 1)
 	if relay.Cuts() == 0 {
 		t.Error("nothing was cut")
+	}
+	if f := said(); f.Verdict == geored.Pass {
+		t.Logf("the server is fooled, the canary is not: %+v", f)
+	} else {
+		t.Logf("while the link is cut: %s %v", f.Verdict, f.Evidence)
 	}
 	fill(t, s.Sites[:1], "files", 20, 1)
 	compare := func() objectstore.Comparison {

@@ -10,8 +10,8 @@ import (
 	"github.com/georedkit/georedkit/objectstore"
 )
 
-// buffers are for pages under way. A page is read piece by piece, so that they stay small.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b }}
+// buffers are for pages under way. A page is read in a few pieces.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
 var readers = sync.Pool{New: func() any { return &pageReader{} }}
 
@@ -27,6 +27,8 @@ type pageReader struct {
 	// markersApart says that the page holds delete markers, which some servers write apart from the versions.
 	markersApart bool
 	shared       sharedMetadata
+	days         days
+	elements     elements
 }
 
 // ends are where an entry's key, ETag and version end in the page's text; each begins where the one before ends.
@@ -47,12 +49,17 @@ func inListingOrder(a, b objectstore.Object) int {
 }
 
 // parsePage reads one page of ListObjectsV2 or ListObjectVersions to its very end. Anything less is an error that is
-// [objectstore.ErrIncomplete].
-func parsePage(body io.Reader, limit int) (objectstore.Page, error) {
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
+// [objectstore.ErrIncomplete]. Its objects go into the room, where there is some.
+func parsePage(body io.Reader, room []objectstore.Object) (objectstore.Page, error) {
+	buf, p := buffers.Get().(*[]byte), readers.Get().(*pageReader)
 	s := newScanner(body, *buf)
-	defer func() { *buf = s.buf }()
+	s.elements = p.elements
+	defer func() { // the texts are used again, the page is the caller's
+		*buf = s.buf
+		*p = pageReader{scratch: p.scratch[:0], names: p.names[:0], ends: p.ends[:0], elements: s.elements}
+		buffers.Put(buf)
+		readers.Put(p)
+	}()
 	root, err := s.open()
 	if err != nil {
 		return objectstore.Page{}, err
@@ -60,37 +67,35 @@ func parsePage(body io.Reader, limit int) (objectstore.Page, error) {
 	if root != "ListBucketResult" && root != "ListVersionsResult" {
 		return objectstore.Page{}, fmt.Errorf("%w: the page is a %q", objectstore.ErrIncomplete, root)
 	}
-	p := readers.Get().(*pageReader)
-	defer func() { // the texts are used again, the page is the caller's
-		*p = pageReader{scratch: p.scratch[:0], names: p.names[:0], ends: p.ends[:0]}
-		readers.Put(p)
-	}()
-	p.page.Objects = make([]objectstore.Object, 0, limit)
+	if p.page.Objects = room[:0]; cap(room) == 0 {
+		p.page.Objects = make([]objectstore.Object, 0, pageLimit)
+	}
 	for {
-		name, content, err := s.next()
+		child, inside, err := s.next()
 		if err != nil {
 			return objectstore.Page{}, err
 		}
-		if name == nil {
+		if child.name == nil {
 			return p.finish()
 		}
-		if err := p.child(name, content); err != nil {
+		if err := p.child(child, inside); err != nil {
 			return objectstore.Page{}, err
 		}
 	}
 }
 
-func (p *pageReader) child(name, content []byte) (err error) {
-	switch string(name) {
+func (p *pageReader) child(child element, inside []element) (err error) {
+	content := child.content
+	switch string(child.name) {
 	case "Contents":
-		return p.object(content, objectstore.Object{Latest: true})
+		return p.object(inside, objectstore.Object{Latest: true})
 	case "Version":
-		return p.object(content, objectstore.Object{})
+		return p.object(inside, objectstore.Object{})
 	case "DeleteMarker":
 		p.markersApart = true
-		return p.object(content, objectstore.Object{DeleteMarker: true})
+		return p.object(inside, objectstore.Object{DeleteMarker: true})
 	case "CommonPrefixes":
-		return p.prefix(content)
+		return p.prefix(inside)
 	case "IsTruncated":
 		p.truncated, err = p.text(content)
 	case "EncodingType":
@@ -111,29 +116,21 @@ func (p *pageReader) text(content []byte) (string, error) {
 	return string(p.scratch), err
 }
 
-func (p *pageReader) prefix(content []byte) error {
-	name, text, _, err := field(content)
-	if err != nil || string(name) != "Prefix" {
+func (p *pageReader) prefix(inside []element) error {
+	if len(inside) == 0 || string(inside[0].name) != "Prefix" {
 		return malformed("a folded prefix without its name")
 	}
-	prefix, err := p.text(text)
+	prefix, err := p.text(inside[0].content)
 	p.page.Prefixes = append(p.page.Prefixes, prefix)
 	return err
 }
 
 // object reads one entry.
-func (p *pageReader) object(content []byte, o objectstore.Object) error {
+func (p *pageReader) object(inside []element, o objectstore.Object) error {
 	var key, etag, version, size, modified, metadata, tags []byte
-	for {
-		name, text, rest, err := field(content)
-		if err != nil {
-			return err
-		}
-		if name == nil {
-			break
-		}
-		content = rest
-		switch string(name) {
+	for i := range inside {
+		text := inside[i].content
+		switch string(inside[i].name) {
 		case "Key":
 			key = text
 		case "ETag":
@@ -161,7 +158,7 @@ func (p *pageReader) object(content []byte, o objectstore.Object) error {
 }
 
 func (p *pageReader) keep(o objectstore.Object, key, etag, version, size, modified []byte) (err error) {
-	if o.Modified, err = parseTime(modified); err != nil {
+	if o.Modified, err = p.days.parse(modified); err != nil {
 		return malformed("an entry without a time")
 	}
 	if !o.DeleteMarker {

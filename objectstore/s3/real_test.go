@@ -3,8 +3,11 @@
 package s3_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"testing"
@@ -71,14 +74,18 @@ func (s store) client(t testing.TB, edit func(*s3.Config)) *s3.Client {
 }
 
 // admin is minio-go itself, for what the adapter does not do.
-func (s store) admin(t testing.TB) *minio.Client {
+func (s store) admin(t testing.TB) *minio.Client { return s.secureAdmin(t, nil) }
+
+// secureAdmin trusts the authorities, where the server speaks TLS.
+func (s store) secureAdmin(t testing.TB, roots *x509.CertPool) *minio.Client {
 	t.Helper()
 	access, secret := s.keys(t)
 	u, err := url.Parse(s.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := minio.New(u.Host, &minio.Options{Creds: credentials.NewStaticV4(access, secret, ""), Region: "us-east-1"})
+	client, err := minio.New(u.Host, &minio.Options{Creds: credentials.NewStaticV4(access, secret, ""), Region: "us-east-1",
+		Secure: u.Scheme == "https", Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -18,7 +19,7 @@ type scanner struct {
 	buf        []byte
 	start, end int
 	root       []byte
-	closing    []byte // of the child that is read, "</Contents>"
+	elements   elements
 }
 
 func newScanner(r io.Reader, buf []byte) *scanner { return &scanner{r: r, buf: buf} }
@@ -41,39 +42,38 @@ func (s *scanner) open() (string, error) {
 	}
 }
 
-// next gives the next child's name and content; no name at the root's end.
-func (s *scanner) next() (name, content []byte, err error) {
+// next gives the next child of the root with what stands inside it; no name at the root's end.
+func (s *scanner) next() (child element, inside []element, err error) {
 	tag, err := s.tag()
 	if err != nil {
-		return nil, nil, err
+		return element{}, nil, err
 	}
 	if tag[0] == '/' {
 		if !bytes.Equal(tag[1:], s.root) {
-			return nil, nil, malformed("a stray closing tag")
+			return element{}, nil, malformed("a stray closing tag")
 		}
-		return nil, nil, nil
+		return element{}, nil, nil
 	}
 	if tag[len(tag)-1] == '/' {
-		return nameOf(tag[:len(tag)-1]), nil, nil
+		return element{name: nameOf(tag[:len(tag)-1])}, nil, nil
 	}
-	name = nameOf(tag)
-	from := s.start // behind the tag; the tag itself stays in the buffer as long as start is not moved
-	at := from - 1 - len(tag)
-	for searched := 0; ; {
-		s.closing = append(append(append(s.closing[:0], closing...), name...), '>')
-		begin := from + max(0, searched-len(s.closing))
-		if i := bytes.Index(s.buf[begin:s.end], s.closing); i >= 0 {
-			i += begin - from
-			s.start = from + i + len(s.closing)
-			return name, s.buf[from : from+i], nil
+	name := nameOf(tag)
+	for at := s.start - 1 - len(tag); ; { // of the tag's name
+		from := s.start
+		content, n, err := s.elements.read(s.buf[from:s.end], name)
+		if err == nil {
+			s.start += n
+			return element{name, content}, s.elements.list, nil
 		}
-		searched = s.end - from
+		if !errors.Is(err, errShort) {
+			return element{}, nil, err
+		}
 		s.start = at // keep the tag while more is read
 		if err := s.more(); err != nil {
-			return nil, nil, err
+			return element{}, nil, err
 		}
 		moved := at - s.start
-		at, from = at-moved, from-moved
+		at, s.start = at-moved, from-moved
 		name = s.buf[at : at+len(name)]
 	}
 }
@@ -82,7 +82,10 @@ func (s *scanner) next() (name, content []byte, err error) {
 func (s *scanner) tag() ([]byte, error) {
 	for {
 		rest := s.buf[s.start:s.end]
-		trimmed := bytes.TrimLeft(rest, " \t\r\n")
+		trimmed := rest
+		if len(rest) > 0 && rest[0] != '<' {
+			trimmed = bytes.TrimLeft(rest, space)
+		}
 		s.start += len(rest) - len(trimmed)
 		if len(trimmed) > 0 && trimmed[0] != '<' {
 			return nil, malformed("text between the entries")
@@ -133,44 +136,4 @@ func nameOf(tag []byte) []byte {
 		return tag[:i]
 	}
 	return tag
-}
-
-// indexClosing finds "</name>".
-func indexClosing(text, name []byte, from int) int {
-	for i := from; ; {
-		at := bytes.Index(text[i:], closing)
-		if at < 0 {
-			return -1
-		}
-		i += at
-		if rest := text[i+2:]; len(rest) > len(name) && rest[len(name)] == '>' && bytes.HasPrefix(rest, name) {
-			return i
-		}
-		i += 2
-	}
-}
-
-var closing = []byte("</")
-
-// field takes the first element off an entry. It gives no name at the end.
-func field(text []byte) (name, content, rest []byte, err error) {
-	if len(text) > 0 && text[0] != '<' {
-		text = bytes.TrimLeft(text, " \t\r\n")
-	}
-	if len(text) == 0 {
-		return nil, nil, nil, nil
-	}
-	end := bytes.IndexByte(text, '>')
-	if text[0] != '<' || end < 2 || text[1] == '!' || text[1] == '?' || text[1] == '/' {
-		return nil, nil, nil, malformed("an entry with stray text")
-	}
-	if text[end-1] == '/' {
-		return nameOf(text[1 : end-1]), nil, text[end+1:], nil
-	}
-	name, content = nameOf(text[1:end]), text[end+1:]
-	i := indexClosing(content, name, 0)
-	if i < 0 {
-		return nil, nil, nil, malformed("an entry that is not closed")
-	}
-	return name, content[:i], content[i+len(name)+3:], nil
 }

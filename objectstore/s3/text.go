@@ -40,12 +40,13 @@ func appendText(to, text []byte) ([]byte, error) {
 
 // special finds the first byte that does not stand for itself.
 func special(text []byte) int {
-	for i, c := range text {
-		if c == '&' || c == '<' || c == '\r' {
-			return i
+	at := -1
+	for _, c := range []byte("&<\r") {
+		if i := bytes.IndexByte(text, c); i >= 0 {
+			at, text = i, text[:i]
 		}
 	}
-	return -1
+	return at
 }
 
 // unquoted is an ETag without its quotes, in the two ways in which servers write them.
@@ -88,19 +89,30 @@ func decodeURL(text string) (string, error) {
 	return url.QueryUnescape(text)
 }
 
-// parseTime reads the form that listings have, which is always in UTC; time.Parse is for the rest.
-func parseTime(text []byte) (time.Time, error) {
-	if len(text) == 24 && text[10] == 'T' && text[19] == '.' && text[23] == 'Z' {
-		year, month, day := digits(text[0:4]), digits(text[5:7]), digits(text[8:10])
-		hour, minute, second, milli := digits(text[11:13]), digits(text[14:16]), digits(text[17:19]), digits(text[20:23])
-		if min(year, month, day, hour, minute, second, milli) >= 0 {
-			t := time.Date(year, time.Month(month), day, hour, minute, second, milli*1e6, time.UTC)
-			if t.Day() == day && t.Second() == second && t.Minute() == minute && t.Hour() == hour {
-				return t, nil
-			}
-		}
+// days reads times, most of which are of the same day as the one before.
+type days struct {
+	text [10]byte // "2026-01-02"
+	day  time.Time
+}
+
+// parse reads the form that listings have, which is always in UTC; time.Parse is for the rest.
+func (d *days) parse(text []byte) (time.Time, error) {
+	if len(text) != 24 || text[10] != 'T' || text[13] != ':' || text[16] != ':' || text[19] != '.' || text[23] != 'Z' {
+		return time.Parse(time.RFC3339Nano, string(text))
 	}
-	return time.Parse(time.RFC3339Nano, string(text))
+	if [10]byte(text) != d.text || d.day.IsZero() {
+		day, err := time.Parse(time.DateOnly, string(text[:10]))
+		if err != nil {
+			return day, err
+		}
+		d.text, d.day = [10]byte(text), day
+	}
+	hour, minute, second, milli := digits(text[11:13]), digits(text[14:16]), digits(text[17:19]), digits(text[20:23])
+	if min(hour, minute, second, milli) < 0 || hour > 23 || minute > 59 || second > 59 {
+		return time.Parse(time.RFC3339Nano, string(text))
+	}
+	since := time.Duration(hour*3600+minute*60+second)*time.Second + time.Duration(milli)*time.Millisecond
+	return d.day.Add(since), nil
 }
 
 // digits is -1 for anything but digits.

@@ -16,18 +16,29 @@ import (
 const (
 	KiloChart    = "ice-kilo"
 	CoreDNSChart = "ice-coredns"
+	ProductChart = "ice-helm-operator-develop"
 )
 
-// Versions of the charts that the guide installs (guide 000, 4.2.2 and 4.3.2).
+// Versions of the charts that the guide installs (guide 000, 4.2.2, 4.3.2 and 4.4.2).
 const (
 	KiloVersion    = "2.0.10"
 	CoreDNSVersion = "3.5.41629"
+	ProductVersion = "3.5.41629"
 )
+
+var guideVersions = map[string]string{KiloChart: KiloVersion, CoreDNSChart: CoreDNSVersion, ProductChart: ProductVersion}
+
+func isChart(name string) bool { return guideVersions[name] != "" }
+
+// chartNames are the charts as a remedy names them.
+func chartNames() string {
+	return KiloChart + ", " + CoreDNSChart + " or " + ProductChart
+}
 
 // Charts says where the charts come from, and what is laid over the values that this program writes.
 type Charts struct {
 	Repository helm.Repository
-	Versions   map[string]string // by chart; those that are not named: [KiloVersion], [CoreDNSVersion]
+	Versions   map[string]string // by chart; those that are not named: [KiloVersion], [CoreDNSVersion], [ProductVersion]
 	// Overlay is values by the name of their chart, laid over those of every site.
 	Overlay map[string]helm.Values
 }
@@ -45,8 +56,8 @@ func ParseOverlay(files map[string][]byte, order []string) (map[string]helm.Valu
 		for _, chart := range slices.Sorted(maps.Keys(values)) {
 			table, ok := values[chart].(map[string]any)
 			switch {
-			case chart != KiloChart && chart != CoreDNSChart:
-				faults = append(faults, geored.Fault{Field: "-values " + name, Value: chart, Problem: "is no chart of this program", Remedy: "put the values below " + KiloChart + " or " + CoreDNSChart})
+			case !isChart(chart):
+				faults = append(faults, geored.Fault{Field: "-values " + name, Value: chart, Problem: "is no chart of this program", Remedy: "put the values below " + chartNames()})
 			case !ok:
 				faults = append(faults, geored.Fault{Field: "-values " + name, Value: chart, Problem: "holds no table of values"})
 			default:
@@ -60,8 +71,8 @@ func ParseOverlay(files map[string][]byte, order []string) (map[string]helm.Valu
 func (c Charts) faults() geored.Faults {
 	var faults geored.Faults
 	for _, chart := range slices.Sorted(maps.Keys(c.Versions)) {
-		if chart != KiloChart && chart != CoreDNSChart {
-			faults = append(faults, geored.Fault{Field: "-chart-version", Value: chart, Problem: "is no chart of this program", Remedy: "name " + KiloChart + " or " + CoreDNSChart})
+		if !isChart(chart) {
+			faults = append(faults, geored.Fault{Field: "-chart-version", Value: chart, Problem: "is no chart of this program", Remedy: "name " + chartNames()})
 		}
 	}
 	if c.Repository.URL == "" {
@@ -75,7 +86,7 @@ func (c Charts) version(chart string) string {
 	if v, ok := c.Versions[chart]; ok {
 		return v
 	}
-	return map[string]string{KiloChart: KiloVersion, CoreDNSChart: CoreDNSVersion}[chart]
+	return guideVersions[chart]
 }
 
 // Pins are the digests of the charts' archives, which a plan holds on to. Without a repository there are none: whoever

@@ -16,7 +16,9 @@ func (d *Deployment) Checks() []geored.Check {
 	checks := append(d.Preflight(), geored.Check{ID: "site/clock", Title: "the sites' clocks agree", Run: d.clocks})
 	checks = append(checks, meshkube.NewKiloProof(d.mesh).Checks()...)
 	checks = append(checks, d.credentialChecks()...)
-	return append(checks, d.dnsChecks()...)
+	checks = append(checks, d.dnsChecks()...)
+	checks = append(checks, d.applicationChecks()...)
+	return append(checks, d.documented()...)
 }
 
 func (d *Deployment) credentialChecks() []geored.Check {
@@ -26,9 +28,13 @@ func (d *Deployment) credentialChecks() []geored.Check {
 			return []geored.Finding{{Verdict: geored.Unknown, Message: err.Error()}}
 		}}}
 	}
-	proof := credskube.Proof{Grants: grants, Receivers: d.receivers()}
+	operators, err := d.operatorGrants()
+	if err != nil {
+		operators = nil // what is wrong with them is told by the stage that makes them
+	}
+	proof := credskube.Proof{Grants: append(grants, operators...), Receivers: d.receivers()}
 	for _, site := range d.Topology.Sites {
-		proof.Sources = append(proof.Sources, d.source(site.Name))
+		proof.Sources = append(proof.Sources, d.source(site.Name), d.operatorSource(site.Name))
 	}
 	return proof.Checks()
 }

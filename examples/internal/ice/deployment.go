@@ -40,12 +40,15 @@ type Deployment struct {
 	// generation is that of each site's token, as it was found.
 	generation map[geored.SiteName]int
 	watches    *watches
+	// operatorGeneration is that of MultiCassKop's token of each site, as it was found; 0: none.
+	operatorGeneration map[geored.SiteName]int
 }
 
 // Open reads the kubeconfigs of all sites; it makes no connection. All that are at fault are reported at once.
 func Open(t Topology, o Options) (*Deployment, error) {
-	d := &Deployment{Topology: t, Clusters: map[geored.SiteName]*kube.Cluster{}, options: o, generation: map[geored.SiteName]int{}, watches: &watches{of: map[geored.SiteName]*resolver.Watch{}},
-		charts: newPulled(o.Charts), mesh: meshkube.KiloMesh{Network: t.Network(), Ends: map[geored.SiteName]meshkube.KiloEnd{}}}
+	d := &Deployment{Topology: t, Clusters: map[geored.SiteName]*kube.Cluster{}, options: o, generation: map[geored.SiteName]int{}, operatorGeneration: map[geored.SiteName]int{},
+		watches: &watches{of: map[geored.SiteName]*resolver.Watch{}},
+		charts:  newPulled(o.Charts), mesh: meshkube.KiloMesh{Network: t.Network(), Ends: map[geored.SiteName]meshkube.KiloEnd{}}}
 	faults := o.Charts.faults()
 	for _, site := range t.Sites {
 		cluster, err := kube.Open(site.Name, site.Kube)
@@ -72,6 +75,7 @@ type found struct {
 	uid        string
 	nodes      []geored.Node
 	generation int
+	operator   int // generation of MultiCassKop's token
 }
 
 // Complete reads the nodes of sites that name none, and refuses one cluster that appears as two sites. A site that does
@@ -90,7 +94,7 @@ func (d *Deployment) Complete(ctx context.Context) error {
 			faults = append(faults, geored.Fault{Site: t.Site, Field: "kubeconfig", Problem: "leads to the cluster of site " + string(other), Remedy: "name another cluster"})
 		}
 		first[f.uid] = t.Site
-		d.generation[t.Site] = f.generation
+		d.generation[t.Site], d.operatorGeneration[t.Site] = f.generation, f.operator
 		faults = append(faults, d.adopt(t.Site, f.nodes)...)
 	}
 	return append(faults, d.mesh.Network.Faults()...).Err()
@@ -107,7 +111,11 @@ func (d *Deployment) find(ctx context.Context, t geored.Target) (found, error) {
 		return found{}, err
 	}
 	generation, err := d.source(t.Site).Generation(ctx)
-	return found{uid, nodes, max(generation, 1)}, err
+	if err != nil {
+		return found{}, err
+	}
+	operator, err := d.operatorSource(t.Site).Generation(ctx)
+	return found{uid, nodes, max(generation, 1), operator}, err
 }
 
 func (d *Deployment) perSite() []geored.Target {
@@ -174,11 +182,11 @@ func (d *Deployment) releases(site geored.SiteName) helm.Releases {
 	return helm.Releases{Cluster: d.Clusters[site], Lock: d.lock, Logger: d.options.Logger}
 }
 
-// Install is the runbook of the guide's chapters 4.2 and 4.3.
+// Install is the runbook of the guide's chapters 4.2 and 4.3, and of 4.4 when the topology names applications.
 func (d *Deployment) Install() geored.Runbook {
-	return geored.Runbook{Name: "ice-install", Stages: []geored.Stage{
+	return geored.Runbook{Name: "ice-install", Stages: append([]geored.Stage{
 		d.prepare(), d.annotate(), d.kilo(), d.peers(), d.tunnels(), d.tokens(), d.credentials(), d.dns(),
-	}}
+	}, d.applications()...)}
 }
 
 func stepID(stage string, site geored.SiteName, rest ...string) geored.StepID {

@@ -9,15 +9,18 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// products reads the product's own values (guide 000, 4.4), which this program does not install: whether they can be read,
-// and whether the sites' files agree.
+// products reads the product's own values (guide 000, 4.4): whether they can be read, and whether the sites' files agree.
 func (l *linter) products() error {
-	operators := []string{}
+	operators, folders := []string{}, map[string]map[geored.SiteName]map[string]any{}
 	for _, folder := range []string{"ice", "seed"} {
-		read, err := l.values(folder)
-		if err != nil {
+		var err error
+		if folders[folder], err = l.values(folder); err != nil {
 			return err
 		}
+	}
+	all := l.allSites(folders["ice"], folders["seed"])
+	for _, folder := range []string{"ice", "seed"} {
+		read := folders[folder]
 		for _, site := range slices.Sorted(maps.Keys(read)) {
 			file := fmt.Sprintf("%s/%s_%s.json", folder, folder, site)
 			charts, _ := read[site]["charts"].(map[string]any)
@@ -26,6 +29,10 @@ func (l *linter) products() error {
 				continue
 			}
 			l.sides(site, file, charts)
+			l.symmetry(site, file, charts, all)
+			if applications, given := lookup(charts, "instantConnectEnterprise", "enabled").(bool); folder == "seed" && (!given || applications) {
+				l.fault(site, file+": charts.instantConnectEnterprise.enabled", "", "is not false: the applications would start before the schema is there", "write false: the seed comes before them (guide 000, 4.4.3)")
+			}
 			if folder == "ice" && runsOperator(charts) {
 				operators = append(operators, string(site))
 			}

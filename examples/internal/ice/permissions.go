@@ -43,9 +43,17 @@ func Rules() []rbacv1.PolicyRule {
 	return append(rules, credskube.DNSRole().Cluster...)
 }
 
-// RunnerObjects is the manifest of the runner's role: bind it to who runs the installation.
-func RunnerObjects() ([]*kube.Object, error) {
-	return kube.Objects(&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: runnerName}, Rules: Rules()})
+// rules are those of the runner as far as it goes.
+func (d *Deployment) rules() []rbacv1.PolicyRule {
+	if d.Topology.Applications == nil {
+		return Rules()
+	}
+	return append(Rules(), ApplicationRules()...)
+}
+
+// runnerObjects is the manifest of the runner's role: bind it to who runs the installation.
+func runnerObjects(rules []rbacv1.PolicyRule) ([]*kube.Object, error) {
+	return kube.Objects(&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: runnerName}, Rules: rules})
 }
 
 // permissions asks the API server itself about each thing that will be done.
@@ -67,7 +75,7 @@ func judgePermissions(denied []string) geored.Finding {
 func (d *Deployment) denied(ctx context.Context, site geored.SiteName) ([]string, error) {
 	var targets []geored.Target
 	asked := map[string]authorizationv1.ResourceAttributes{}
-	for _, r := range Rules() {
+	for _, r := range d.rules() {
 		for _, resource := range r.Resources {
 			for _, verb := range r.Verbs {
 				name, sub, _ := strings.Cut(resource, "/")

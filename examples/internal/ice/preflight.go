@@ -26,7 +26,7 @@ const (
 // Preflight are the checks of what the guide requires before anything is installed. They change nothing, and stay true
 // afterwards.
 func (d *Deployment) Preflight() []geored.Check {
-	return []geored.Check{
+	checks := []geored.Check{
 		{ID: CheckPermissions, Title: "the runner may do all that it will do", Run: d.permissions},
 		{ID: CheckVersion, Title: "the API server's version is one that this works with", Run: d.versions},
 		{ID: CheckRanges, Title: "every node has its own slice of the site's pods", Run: d.ranges},
@@ -36,6 +36,10 @@ func (d *Deployment) Preflight() []geored.Check {
 		{ID: CheckNodeCache, Title: "a DNS cache on the nodes asks the DNS service", Run: d.nodeCaches},
 		{ID: CheckWireGuard, Title: "every node can have a WireGuard interface", Run: d.wireGuard},
 	}
+	if d.Topology.Applications != nil {
+		checks = append(checks, geored.Check{ID: CheckMulticast, Title: "every node has the interface to which the reflectors bind", Run: d.multicast})
+	}
+	return checks
 }
 
 // pathChecks are asked before there is a mesh only: afterwards its own checks say more of the same ways.

@@ -145,7 +145,7 @@ func TestOverlayIsByChart(t *testing.T) {
 
 // Who installs roles must hold what they grant, and what is asked for must be in the manifest that is rendered.
 func TestRunnersRoleCoversWhatItGrants(t *testing.T) {
-	objects, err := RunnerObjects()
+	objects, err := runnerObjects(Rules())
 	if err != nil || len(objects) != 1 || objects[0].GetKind() != "ClusterRole" {
 		t.Fatal(objects, err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/geored/kube/helm"
 	"github.com/georedkit/georedkit/mesh/kilo"
@@ -24,13 +25,14 @@ func (d *Deployment) Render(ctx context.Context) (map[string][]byte, error) {
 		files[name] = text
 		return err
 	}
-	objects, err := RunnerObjects()
+	objects, err := runnerObjects(d.rules())
 	errs := []error{add("rbac/runner.yaml", objects, err)}
 	for _, site := range d.mesh.Network.Sites {
 		name := string(site.Name)
 		first, err := valuesOf(kilo.Part1(site))
 		errs = append(errs, err, d.addValues(files, "kilo/"+kilo.FileName(site.Name, 1), KiloChart, first),
 			d.addValues(files, "coredns/coredns_"+name+".json", CoreDNSChart, d.dnsValues(site.Name)))
+		errs = append(errs, d.renderProduct(files, site.Name))
 		account, err := d.source(site.Name).Objects()
 		errs = append(errs, add("credentials/account_"+name+".yaml", account, err))
 		observers, err := d.mesh.Ends[site.Name].Observers.Objects()
@@ -40,6 +42,21 @@ func (d *Deployment) Render(ctx context.Context) (map[string][]byte, error) {
 	}
 	errs = append(errs, d.renderPeers(ctx, files))
 	return files, errors.Join(errs...)
+}
+
+// renderProduct writes the files of chapter 4.4: of the first site one, of each other its seed too. The mail server's
+// password is in none of them: give it with --set-file.
+func (d *Deployment) renderProduct(files map[string][]byte, site geored.SiteName) error {
+	if d.Topology.Applications == nil {
+		return nil
+	}
+	whole, err := valuesOf(d.productValues(site))
+	errs := []error{err, d.addValues(files, "ice/ice_"+string(site)+".json", ProductChart, whole)}
+	if site != d.first() {
+		seed, err := valuesOf(d.seedValues(site))
+		errs = append(errs, err, d.addValues(files, "seed/seed_"+string(site)+".json", ProductChart, seed))
+	}
+	return errors.Join(errs...)
 }
 
 // renderPeers writes what hangs on the keys, where all sites have them.

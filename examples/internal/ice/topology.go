@@ -21,6 +21,7 @@ type Site struct {
 	// APIServer is the URL at which the other sites' programs reach the API server: of a load balancer before several of
 	// them, say. Zero: the service's address, through the mesh, as the guide has it.
 	APIServer string
+	FQDN      string // under which users reach the site's applications. Zero: none, and so no ingress with TLS
 }
 
 // apiServer is what stands in the credentials that other sites get.
@@ -40,10 +41,15 @@ func hostOf(a netip.Addr) string {
 }
 
 // Topology is the deployment's data centres, two or more.
-type Topology struct{ Sites []Site }
+type Topology struct {
+	Sites []Site
+	// Applications are the product itself (guide 000, 4.4). Zero: the sites are joined, and no more.
+	Applications *Applications
+}
 
 type topologyFile struct {
-	Sites []siteFile `yaml:"sites"`
+	Sites        []siteFile        `yaml:"sites"`
+	Applications *applicationsFile `yaml:"applications,omitempty"`
 }
 
 type siteFile struct {
@@ -51,6 +57,7 @@ type siteFile struct {
 	DNSIP         string `yaml:"dnsIP,omitempty"`
 	APIServerIP   string `yaml:"apiServerIP,omitempty"`
 	APIServer     string `yaml:"apiServer,omitempty"`
+	FQDN          string `yaml:"fqdn,omitempty"`
 }
 
 // ParseTopology reads and validates a topology file. The error is geored.Faults: all of them at once.
@@ -62,6 +69,10 @@ func ParseTopology(data []byte) (Topology, error) {
 		site, siteFaults := f.site()
 		t.Sites = append(t.Sites, site)
 		faults = append(faults, siteFaults...)
+	}
+	if file.Applications != nil {
+		applications, more := file.Applications.applications(t.Sites)
+		t.Applications, faults = &applications, append(faults, more...)
 	}
 	if len(faults) == 0 || len(t.Sites) > 0 {
 		faults = append(faults, t.faults(faults)...)
@@ -79,7 +90,7 @@ func (f siteFile) site() (Site, geored.Faults) {
 	core, faults := f.SiteFile.Site()
 	read := geored.Reader{Site: core.Name}
 	site := Site{Site: core, DNSIP: read.Addr("dnsIP", f.DNSIP), APIServerIP: read.Addr("apiServerIP", f.APIServerIP),
-		APIServer: f.APIServer}
+		APIServer: f.APIServer, FQDN: f.FQDN}
 	if len(site.Services) > 0 {
 		if f.DNSIP == "" {
 			site.DNSIP = nth(site.Services[0], dnsOffset)
@@ -99,7 +110,7 @@ func (t Topology) In(folder string) Topology {
 			sites[i].Kube.Kubeconfig = filepath.Join(folder, path)
 		}
 	}
-	return Topology{sites}
+	return Topology{sites, t.Applications.in(folder)}
 }
 
 // Network is the sites as package mesh knows them.

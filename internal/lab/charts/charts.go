@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -17,8 +18,12 @@ import (
 //go:embed all:ice-*
 var embedded embed.FS
 
-// versionsFile is no part of a chart as it is offered.
-const versionsFile = "versions"
+// What is no part of a chart as it is offered: its versions, and the charts whose files it takes in, as parts/CHART/FILE
+// for its own templates to render; their custom resource definitions become its own.
+const (
+	versionsFile = "versions"
+	partsFile    = "parts"
+)
 
 // Chart is one version of a chart, packed.
 type Chart struct {
@@ -76,17 +81,10 @@ func packVersion(files fs.FS, name string, versions []string) (Chart, error) {
 	if err := writeEntry(out, path.Join(name, "Chart.yaml"), []byte(strings.Join(lines, "\n"))); err != nil {
 		return Chart{}, err
 	}
-	err = fs.WalkDir(files, name, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || slices.Contains([]string{"Chart.yaml", versionsFile}, entry.Name()) {
-			return err
-		}
-		content, err := fs.ReadFile(files, file)
-		if err != nil {
-			return err
-		}
-		return writeEntry(out, file, content)
-	})
-	if err != nil {
+	if err := writeTree(out, files, name, name, "Chart.yaml", versionsFile, partsFile); err != nil {
+		return Chart{}, err
+	}
+	if err := writeParts(out, files, name); err != nil {
 		return Chart{}, err
 	}
 	if err := out.Close(); err != nil {
@@ -95,6 +93,40 @@ func packVersion(files fs.FS, name string, versions []string) (Chart, error) {
 	err = zipped.Close()
 	chart.Archive = buffer.Bytes()
 	return chart, err
+}
+
+// writeTree packs the files below a folder, those of the given names left out, under another folder of the archive.
+func writeTree(out *tar.Writer, files fs.FS, folder, as string, without ...string) error {
+	return fs.WalkDir(files, folder, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || slices.Contains(without, entry.Name()) {
+			return err
+		}
+		content, err := fs.ReadFile(files, file)
+		if err != nil {
+			return err
+		}
+		return writeEntry(out, as+strings.TrimPrefix(file, folder), content)
+	})
+}
+
+// writeParts packs what a chart takes from others.
+func writeParts(out *tar.Writer, files fs.FS, name string) error {
+	text, err := fs.ReadFile(files, path.Join(name, partsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, part := range strings.Fields(string(text)) {
+		if err := writeTree(out, files, path.Join(part, "templates"), path.Join(name, "parts", part)); err != nil {
+			return err
+		}
+		if err := writeTree(out, files, path.Join(part, "crds"), path.Join(name, "crds")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 func writeEntry(out *tar.Writer, name string, content []byte) error {

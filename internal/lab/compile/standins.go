@@ -4,3 +4,8 @@ package compile
 var Standins = Group{"standins", []module{
 	{folder: ".", ldflags: "-s -w", programs: []program{{"strimzi", "./standin/strimzi"}}},
 }}
+
+// ICE is what stands for the applications of ICE.
+var ICE = Group{"ice", []module{
+	{folder: ".", ldflags: "-s -w", programs: []program{{"ice", "./standin/ice"}}},
+}}

@@ -27,7 +27,8 @@ type CassandraRing struct {
 	Sites        []CassandraSite `json:"sites"`
 	User         string          `json:"user"` // a superuser
 	PasswordFile string          `json:"passwordFile"`
-	Control      string          `json:"control"` // URL: POST brings a fault about, DELETE takes it back
+	CAFile       string          `json:"caFile,omitempty"` // of who signed the servers' certificates; none: clients speak no TLS
+	Control      string          `json:"control"`          // URL: POST brings a fault about, DELETE takes it back
 }
 
 // CassandraSite is a data center of the ring.
@@ -49,7 +50,8 @@ type cassandra struct {
 	sites, nodes   int
 	heap           string
 	dir, jars      string
-	network        int // second number of the servers' addresses: 127.x.site.node
+	network        int             // second number of the servers' addresses: 127.x.site.node
+	trust          *cassandraTrust // nil: clients speak no TLS
 	state          *cassandraState
 }
 
@@ -62,6 +64,7 @@ func startCassandra(ctx context.Context, dir string, args []string) (*Set, any, 
 	flags.IntVar(&c.sites, "sites", 2, "data centers: dc1, dc2, …")
 	flags.IntVar(&c.nodes, "nodes", 1, "servers in each of them")
 	flags.StringVar(&c.heap, "heap", "256m", "Java heap of each server")
+	encrypted := flags.Bool("tls", false, "clients must speak TLS")
 	if err := flags.Parse(args); err != nil {
 		return nil, nil, err
 	}
@@ -70,6 +73,11 @@ func startCassandra(ctx context.Context, dir string, args []string) (*Set, any, 
 		return nil, nil, fmt.Errorf("version %s with %d sites of %d nodes: there are versions 4.1 and 5.0, and at least one site and node", c.version, c.sites, c.nodes)
 	}
 	var err error
+	if *encrypted {
+		if c.trust, err = newCassandraTrust(dir); err != nil {
+			return nil, nil, err
+		}
+	}
 	if c.jars, err = Jars(ctx, c.build); err != nil {
 		return nil, nil, err
 	}
@@ -106,6 +114,9 @@ func claimNetwork() (number int, claim io.Closer, err error) {
 // start runs the seeds, one of each site, then the others, and waits until all serve CQL.
 func (c cassandra) start(ctx context.Context, set *Set) (CassandraRing, error) {
 	ring := CassandraRing{Version: c.version}
+	if c.trust != nil {
+		ring.CAFile = c.trust.caFile
+	}
 	for s := range c.sites {
 		ring.Sites = append(ring.Sites, CassandraSite{Name: fmt.Sprintf("dc%d", s+1), Nodes: make([]CassandraNode, c.nodes)})
 	}
@@ -144,32 +155,12 @@ func (c cassandra) token(s, i int) int64 {
 // run writes one server's settings and starts it, with options for Java beyond the usual ones.
 func (c cassandra) run(set *Set, s, i int, options ...string) (CassandraNode, error) {
 	home := filepath.Join(c.dir, c.name(s, i))
-	var seeds []string
-	for seed := range c.sites {
-		seeds = append(seeds, c.name(seed, 0))
-	}
 	management, err := c.state.port(c.name(s, i))
 	if err != nil {
 		return CassandraNode{}, err
 	}
-	settings, err := render("cassandra.yaml", map[string]any{"Cluster": "lab", "Listen": c.host(s, i), "Token": c.token(s, i), "Seeds": strings.Join(seeds, ","), "Host": c.host(s, i)})
-	if err != nil {
+	if err := c.configure(home, s, i); err != nil {
 		return CassandraNode{}, err
-	}
-	log, err := render("logback.xml", nil)
-	if err != nil {
-		return CassandraNode{}, err
-	}
-	if err := os.MkdirAll(filepath.Join(home, "data"), 0o755); err != nil {
-		return CassandraNode{}, err
-	}
-	for name, text := range map[string][]byte{
-		"cassandra.yaml": settings, "logback.xml": log,
-		"cassandra-rackdc.properties": fmt.Appendf(nil, "dc=dc%d\nrack=rack%d\n", s+1, i+1),
-	} {
-		if err := os.WriteFile(filepath.Join(home, name), text, 0o644); err != nil {
-			return CassandraNode{}, err
-		}
 	}
 	java, err := exec.LookPath("java")
 	if err != nil {
@@ -184,6 +175,42 @@ func (c cassandra) run(set *Set, s, i int, options ...string) (CassandraNode, er
 	}
 	c.state.processes[c.name(s, i)] = process
 	return CassandraNode{c.host(s, i) + ":9042", process.Pid, append([]string{java}, c.nodetool(home, management)...)}, nil
+}
+
+// configure writes one server's settings.
+func (c cassandra) configure(home string, s, i int) error {
+	if err := os.MkdirAll(filepath.Join(home, "data"), 0o755); err != nil {
+		return err
+	}
+	var seeds []string
+	for seed := range c.sites {
+		seeds = append(seeds, c.name(seed, 0))
+	}
+	values := map[string]any{"Cluster": "lab", "Listen": c.host(s, i), "Token": c.token(s, i), "Seeds": strings.Join(seeds, ","), "Host": c.host(s, i)}
+	if c.trust != nil {
+		keyStore, err := c.trust.issue(home, c.host(s, i))
+		if err != nil {
+			return err
+		}
+		values["KeyStore"], values["TrustStore"] = keyStore, c.trust.caFile
+	}
+	settings, err := render("cassandra.yaml", values)
+	if err != nil {
+		return err
+	}
+	log, err := render("logback.xml", nil)
+	if err != nil {
+		return err
+	}
+	for name, text := range map[string][]byte{
+		"cassandra.yaml": settings, "logback.xml": log,
+		"cassandra-rackdc.properties": fmt.Appendf(nil, "dc=dc%d\nrack=rack%d\n", s+1, i+1),
+	} {
+		if err := os.WriteFile(filepath.Join(home, name), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func render(name string, data any) ([]byte, error) {

@@ -75,8 +75,8 @@ func (c cassandra) addresses() map[string]string {
 }
 
 // fault brings a fault about, or takes it away. A server is named by site and node, the first being 1; one that comes
-// back may have moved to another address, and take options for Java. It is stopped in peace: these servers do not flush
-// their system tables, so that a killed one would forget its schema.
+// back may have moved to another address, have lost what it held of a keyspace, and take options for Java. It is stopped in
+// peace: these servers do not flush their system tables, so that a killed one would forget its schema.
 func (c cassandra) fault(set *Set, r *http.Request) error {
 	ctx, on := r.Context(), r.Method == http.MethodPost
 	switch name := r.FormValue("name"); name {
@@ -97,6 +97,11 @@ func (c cassandra) fault(set *Set, r *http.Request) error {
 		if r.FormValue("moved") != "" {
 			c.state.moves[c.name(s, i)]++
 		}
+		if keyspace := r.FormValue("lost"); keyspace != "" {
+			if err := c.lose(s, i, keyspace); err != nil {
+				return err
+			}
+		}
 		if _, err := c.run(set, s, i, strings.Fields(r.FormValue("options"))...); err != nil {
 			return err
 		}
@@ -104,6 +109,18 @@ func (c cassandra) fault(set *Set, r *http.Request) error {
 	default:
 		return fmt.Errorf("fault %q is not known", name)
 	}
+}
+
+// lose takes a stopped server's files of a keyspace away, as the loss of a disk does.
+func (c cassandra) lose(s, i int, keyspace string) error {
+	if keyspace != filepath.Base(keyspace) || strings.HasPrefix(keyspace, ".") {
+		return fmt.Errorf("keyspace %q is no name", keyspace)
+	}
+	data := filepath.Join(c.dir, c.name(s, i), "data", "data", keyspace)
+	if _, err := os.Stat(data); err != nil {
+		return err // losing nothing is no fault
+	}
+	return os.RemoveAll(data)
 }
 
 func (c cassandra) place(site, node string) (s, i int, err error) {

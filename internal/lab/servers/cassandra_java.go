@@ -42,6 +42,9 @@ func (c cassandra) daemon(home string, management int, more ...string) []string 
 	if agents, _ := filepath.Glob(filepath.Join(c.jars, "jamm-*.jar")); len(agents) > 0 {
 		options = append(options, "-javaagent:"+agents[0])
 	}
+	if c.trust == nil { // on Java's own TLS, 4.1 calls what Java 17 no longer has
+		options = append(options, "-Dcassandra.disable_tcactive_openssl=true")
+	}
 	return append(options,
 		"-Xms"+c.heap, "-Xmx"+c.heap, "-Xss256k", "-XX:MaxDirectMemorySize=256m", "-XX:MaxMetaspaceSize=160m",
 		"-XX:ReservedCodeCacheSize=64m", "-XX:-UsePerfData",
@@ -52,7 +55,7 @@ func (c cassandra) daemon(home string, management int, more ...string) []string 
 		"-Dcassandra.storagedir="+filepath.Join(home, "data"), "-Dcassandra.logdir="+home,
 		fmt.Sprintf("-Dcassandra.jmx.local.port=%d", management), "-Dcassandra-foreground=yes",
 		"-Dcassandra.skip_wait_for_gossip_to_settle=0", "-Dcassandra.ring_delay_ms=1000", "-Dcassandra.superuser_setup_delay_ms=0",
-		"-Dcassandra.consistent.rangemovement=false", "-Dcassandra.unsafesystem=true", "-Dcassandra.disable_tcactive_openssl=true",
+		"-Dcassandra.consistent.rangemovement=false", "-Dcassandra.unsafesystem=true",
 		"org.apache.cassandra.service.CassandraDaemon")
 }
 

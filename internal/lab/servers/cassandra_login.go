@@ -33,15 +33,15 @@ func (c cassandra) openTo(ctx context.Context, ring *CassandraRing) error {
 	statements = append(statements,
 		fmt.Sprintf("CREATE ROLE %s WITH SUPERUSER = true AND LOGIN = true AND PASSWORD = '%s'", cassandraUser, password))
 	address := ring.Sites[0].Nodes[0].Address
-	if err := execute(ctx, address, "cassandra", "cassandra", len(ring.Sites)*c.nodes, statements...); err != nil {
+	if err := c.execute(ctx, address, "cassandra", "cassandra", len(ring.Sites)*c.nodes, statements...); err != nil {
 		return err
 	}
-	return execute(ctx, address, cassandraUser, password, 1, "ALTER ROLE cassandra WITH SUPERUSER = false AND LOGIN = false")
+	return c.execute(ctx, address, cassandraUser, password, 1, "ALTER ROLE cassandra WITH SUPERUSER = false AND LOGIN = false")
 }
 
 // execute runs statements one after another, once the server knows the user and that many nodes, itself among them.
-func execute(ctx context.Context, address, user, password string, nodes int, statements ...string) error {
-	session, err := logIn(ctx, address, user, password)
+func (c cassandra) execute(ctx context.Context, address, user, password string, nodes int, statements ...string) error {
+	session, err := c.logIn(ctx, address, user, password)
 	if err != nil {
 		return err
 	}
@@ -57,13 +57,20 @@ func execute(ctx context.Context, address, user, password string, nodes int, sta
 	return nil
 }
 
-func logIn(ctx context.Context, address, user, password string) (session *gocql.Session, err error) {
-	c := gocql.NewCluster(address)
-	c.ProtoVersion, c.DisableInitialHostLookup, c.Consistency = 4, true, gocql.One
-	c.Authenticator = gocql.PasswordAuthenticator{Username: user, Password: password}
-	c.Timeout, c.ConnectTimeout, c.Logger = time.Minute, 10*time.Second, noLog{}
+func (c cassandra) logIn(ctx context.Context, address, user, password string) (session *gocql.Session, err error) {
+	trust, err := c.trust.client()
+	if err != nil {
+		return nil, err
+	}
+	client := gocql.NewCluster(address)
+	if trust != nil {
+		client.SslOpts = &gocql.SslOptions{Config: trust, EnableHostVerification: true}
+	}
+	client.ProtoVersion, client.DisableInitialHostLookup, client.Consistency = 4, true, gocql.One
+	client.Authenticator = gocql.PasswordAuthenticator{Username: user, Password: password}
+	client.Timeout, client.ConnectTimeout, client.Logger = time.Minute, 10*time.Second, noLog{}
 	err = retry(ctx, func() error {
-		session, err = c.CreateSession()
+		session, err = client.CreateSession()
 		return err
 	})
 	return session, err

@@ -6,7 +6,7 @@ import (
 )
 
 // CassandraPod are the programs of a container that runs one server. Which one, its environment says: POD_IP, DC, RACK,
-// TOKEN, SEEDS (names, with commas) and CLUSTER. It wants a volume at /data.
+// TOKEN, SEEDS (names, with commas), CLUSTER and SEED_WAIT (seconds, 30). It wants a volume at /data.
 type CassandraPod struct{ Server, Nodetool string }
 
 const (
@@ -27,7 +27,7 @@ func NewCassandraPod(jars string) (CassandraPod, error) {
 	}
 	server := newScript()
 	// The first start waits for the other sites' names; a later one must come up without them.
-	server.line(`[ -d %s/data ] && patience=5 || patience=30`, podHome)
+	server.line(`[ -d %s/data ] && patience=5 || patience=${SEED_WAIT:-30}`, podHome)
 	server.line(`for second in $(seq $patience); do
   missing=; for seed in ${SEEDS//,/ }; do getent ahostsv4 $seed > /dev/null || missing="$missing $seed"; done
   [ -z "$missing" ] && break

@@ -41,13 +41,13 @@ func startS3(ctx context.Context, dir string, args []string) (*Set, any, error) 
 	flags := flag.NewFlagSet("lab servers s3", flag.ContinueOnError)
 	sites := flags.Int("sites", 2, "how many sites")
 	server := flags.String("server", "minio", "minio or versitygw")
-	tls := flags.Bool("tls", false, "with certificates of an authority of their own (minio only)")
+	tls := flags.Bool("tls", false, "with certificates of an authority of their own")
 	if err := flags.Parse(args); err != nil {
 		return nil, nil, err
 	}
 	starter := map[string]func(*Set, s3Place) (*os.Process, error){"minio": startMinIO, "versitygw": startVersityGW}[*server]
-	if starter == nil || *tls && *server != "minio" {
-		return nil, nil, fmt.Errorf("-server %s -tls=%v: minio and versitygw are known, and TLS with minio only", *server, *tls)
+	if starter == nil {
+		return nil, nil, fmt.Errorf("-server %s: minio and versitygw are known", *server)
 	}
 	bin, err := compile.Ensure(ctx, compile.S3, os.Stderr)
 	if err != nil {
@@ -125,11 +125,15 @@ func (p s3Place) prepare(ca string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(p.certificates, "public.crt"), pair.Certificate, 0o600); err != nil {
+	if err := os.WriteFile(p.certificate(), pair.Certificate, 0o600); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(p.certificates, "private.key"), pair.Key, 0o600)
+	return os.WriteFile(p.key(), pair.Key, 0o600)
 }
+
+// The names are MinIO's.
+func (p s3Place) certificate() string { return filepath.Join(p.certificates, "public.crt") }
+func (p s3Place) key() string         { return filepath.Join(p.certificates, "private.key") }
 
 // startMinIO gives each server a key of its own for encryption, as two sites have.
 func startMinIO(s *Set, p s3Place) (*os.Process, error) {
@@ -143,9 +147,13 @@ func startMinIO(s *Set, p s3Place) (*os.Process, error) {
 }
 
 func startVersityGW(s *Set, p s3Place) (*os.Process, error) {
+	args := []string{"--quiet", "--port", p.address}
+	if p.certificates != "" {
+		args = append(args, "--cert", p.certificate(), "--key", p.key())
+	}
 	return s.Run("versitygw-"+p.name, []string{"ROOT_ACCESS_KEY=" + s3AccessKey, "ROOT_SECRET_KEY=" + p.secret},
-		filepath.Join(p.bin, "versitygw"), "--quiet", "--port", p.address,
-		"posix", "--versioning-dir", filepath.Join(p.dir, "versions"), filepath.Join(p.dir, "data"))
+		filepath.Join(p.bin, "versitygw"), append(args,
+			"posix", "--versioning-dir", filepath.Join(p.dir, "versions"), filepath.Join(p.dir, "data"))...)
 }
 
 func randomKey() string {

@@ -38,7 +38,7 @@ func kafka(ctx context.Context, progress io.Writer) (Stores, error) {
 	return s, nil
 }
 
-// cassandra is a server with its nodetool.
+// cassandra is a server with its nodetool, and with what stands for cqlsh where the stand-ins of ICE are.
 func cassandra(ctx context.Context, _ io.Writer) (Stores, error) {
 	jars, err := servers.Jars(ctx, "cassandra41")
 	if err != nil {
@@ -51,6 +51,7 @@ func cassandra(ctx context.Context, _ io.Writer) (Stores, error) {
 	scripts := map[string]string{
 		"lab/server":   strings.ReplaceAll(pod.Server, jars, cassandraFolder),
 		"lab/nodetool": strings.ReplaceAll(pod.Nodetool, jars, cassandraFolder),
+		"lab/cqlsh":    "#!/bin/sh\n[ -x " + iceFolder + "/ice ] || { echo 'cqlsh comes with the store ice' >&2; exit 127; }\nexec " + iceFolder + `/ice cqlsh "$@"` + "\n",
 	}
 	s := Stores{Folders: map[string]string{cassandraFolder: jars}}
 	s.Images = append(s.Images, image("localhost/lab/cassandra:4.1", "/lab/server", scripts))

@@ -24,6 +24,8 @@ var kinds = map[string]func(context.Context, io.Writer) (Stores, error){
 	"minio":     minio,
 	"kafka":     kafka,
 	"cassandra": cassandra,
+	"search":    search,
+	"ice":       ice,
 }
 
 // Names are the stores there are.
@@ -36,14 +38,19 @@ func Prepare(ctx context.Context, names string, progress io.Writer) (Stores, err
 	if names == "" {
 		return all, nil
 	}
-	for name := range strings.SplitSeq(names, ",") {
+	wanted := withICE(strings.Split(names, ","))
+	var preparing []func(context.Context, io.Writer) (Stores, error)
+	for _, name := range wanted {
 		prepare, ok := kinds[name]
 		if !ok {
 			return all, fmt.Errorf("store %q: there are %s", name, strings.Join(Names(), ", "))
 		}
+		preparing = append(preparing, prepare)
+	}
+	for i, prepare := range preparing {
 		one, err := prepare(ctx, progress)
 		if err != nil {
-			return all, fmt.Errorf("store %s: %w", name, err)
+			return all, fmt.Errorf("store %s: %w", wanted[i], err)
 		}
 		maps.Copy(all.Folders, one.Folders)
 		all.Images = append(all.Images, one.Images...)

@@ -3,6 +3,7 @@ package joined
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +13,7 @@ import (
 	"github.com/georedkit/georedkit/dnsfed"
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
+	"github.com/georedkit/georedkit/mesh"
 )
 
 const (
@@ -56,7 +58,7 @@ func (s *Sites) names() {
 	s.Run(tasks...)
 	files := map[string][]byte{}
 	for _, site := range s.network.Sites {
-		files[string(site.Name)] = s.peerAccess(site.Name, site.Services[0].Addr().Next().String())
+		files[string(site.Name)] = s.Access(site.Name, system, reader)
 	}
 	for _, name := range s.Names {
 		s.federate(federation, name, files)
@@ -70,13 +72,15 @@ func (s *Sites) names() {
 	}
 }
 
-// peerAccess is a kubeconfig with which the others read a site.
-func (s *Sites) peerAccess(name geored.SiteName, address string) []byte {
+// Access lets pods of any site into the API server of one, with a token that lies there in a Secret.
+func (s *Sites) Access(name geored.SiteName, namespace, tokenSecret string) []byte {
 	s.t.Helper()
+	number := slices.IndexFunc(s.network.Sites, func(site mesh.Site) bool { return site.Name == name })
+	address := s.network.Sites[number].Services[0].Addr().Next().String()
 	var secret *corev1.Secret
 	s.Await("the token of "+string(name), func() (string, bool) {
 		var err error
-		secret, err = s.Clusters[name].Client().CoreV1().Secrets(system).Get(s.t.Context(), reader, metav1.GetOptions{})
+		secret, err = s.Clusters[name].Client().CoreV1().Secrets(namespace).Get(s.t.Context(), tokenSecret, metav1.GetOptions{})
 		s.must(err)
 		return "it is empty", len(secret.Data["token"]) > 0
 	})
@@ -101,7 +105,7 @@ func (s *Sites) federate(f dnsfed.Federation, name geored.SiteName, files map[st
 	s.must(err)
 }
 
-// Await looks until something is so, for two minutes; what was seen last is told when it never is.
+// Await looks until something is so, for four minutes; what was seen last is told when it never is.
 func (s *Sites) Await(what string, so func() (seen string, done bool)) {
 	s.t.Helper()
 	for began := time.Now(); ; time.Sleep(200 * time.Millisecond) {
@@ -109,7 +113,7 @@ func (s *Sites) Await(what string, so func() (seen string, done bool)) {
 		if done {
 			return
 		}
-		if time.Since(began) > 2*time.Minute {
+		if time.Since(began) > 4*time.Minute {
 			s.t.Fatalf("%s: %s", what, seen)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -81,7 +82,7 @@ func (r *rig) site(name geored.SiteName) kafka.Site {
 	resource := strimzikube.Resource{Cluster: cluster, Namespace: namespace, Name: mm}
 	r.brokers[name], r.workers[name], r.resources[name] = brokers, worker, resource
 	return kafka.Site{Name: name, Brokers: brokers, Records: records, Worker: worker, Messenger: brokers, Resource: resource,
-		Control: strimzikube.Control{Control: worker, Resource: resource}}
+		Pods: strimzikube.Workers{resource}, Control: strimzikube.Control{Control: worker, Resource: resource}}
 }
 
 func must(t *testing.T, err error) {
@@ -288,25 +289,32 @@ func TestOrdersThatAreRefused(t *testing.T) {
 }
 
 // The guide's way: the pods of one site, then those of the next.
-func TestRestartPods(t *testing.T) {
+func TestRestartOfWorkers(t *testing.T) {
 	r := up(t)
 	r.mirroring()
 	before := map[geored.SiteName]string{}
-	var all []strimzikube.Resource
 	for _, name := range r.Names {
 		before[name] = r.podUID(name)
-		all = append(all, r.resources[name])
 	}
 	began := time.Now()
+	var after []string
 	for range 2 { // once more changes nothing
-		r.Run(strimzikube.RestartPods("run-1", all...)...)
+		tasks, err := r.r.RestartWorkers("run-1", r.Names...)
+		must(t, err)
+		r.Run(tasks...)
 		t.Logf("workers replaced: %s", time.Since(began).Round(100*time.Millisecond))
+		var now []string
 		for _, name := range r.Names {
-			now := r.podUID(name)
-			if now == before[name] && time.Since(began) > 0 && before[name] != "" {
+			uid := r.podUID(name)
+			if uid == before[name] {
 				t.Errorf("%s: the pod is the same", name)
 			}
+			now = append(now, uid)
 		}
+		if after != nil && !slices.Equal(after, now) {
+			t.Error("pods were replaced once more")
+		}
+		after = now
 	}
 	r.mirroring()
 }

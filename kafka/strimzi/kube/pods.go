@@ -17,29 +17,6 @@ import (
 // markKey is the annotation of a resource that says for which run its pods are being replaced, and which those were.
 const markKey = "georedkit.io/restarted-for"
 
-// RestartPods makes the tasks that replace the workers of resources, one resource after the other in the order given: each
-// must be back, with all its pods ready, before the next one goes. A ready worker has joined its group; that its connectors
-// run and move is for a check of package kafka to say. The mark is the run's own, without spaces: a resumed run sees what
-// it did.
-func RestartPods(mark string, resources ...Resource) []geored.Task {
-	tasks := make([]geored.Task, len(resources))
-	for i, r := range resources {
-		step := geored.Step{ID: geored.StepID("kafka/workers/" + string(r.Cluster.Site()) + "/" + r.Name), Site: r.Cluster.Site(),
-			Target: "workers of kafkamirrormaker2 " + r.Namespace + "/" + r.Name, Action: geored.Restart,
-			Reason: "what a worker could not resolve or reach when it started, it does not look for again",
-			Manual: []string{fmt.Sprintf("kubectl -n %s delete pod -l strimzi.io/cluster=%s,strimzi.io/kind=KafkaMirrorMaker2", r.Namespace, r.Name)}}
-		if i > 0 {
-			step.Needs = []geored.StepID{tasks[i-1].ID}
-		}
-		tasks[i] = geored.Task{
-			Step:    step,
-			Observe: func(ctx context.Context) (geored.State, error) { return r.replaced(ctx, mark) },
-			Apply:   func(ctx context.Context) error { return r.replace(ctx, mark) },
-		}
-	}
-	return tasks
-}
-
 // pods are the workers of the resource.
 func (r Resource) pods(ctx context.Context) ([]corev1.Pod, error) {
 	list, err := r.Cluster.Client().CoreV1().Pods(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "strimzi.io/cluster=" + r.Name + ",strimzi.io/kind=KafkaMirrorMaker2"})

@@ -195,16 +195,18 @@ func (o *operator) setPods(text string) {
 func TestPodsAreReplacedOnce(t *testing.T) {
 	o := newOperator(t, nil)
 	o.setPods(fmt.Sprintf(podText, "old", "True"))
-	task := strimzikube.RestartPods("run-1", o.resource())[0]
+	workers := strimzikube.Workers{o.resource()}
+	site := o.resource().Cluster.Site()
+	restart := func(mark string) error { return workers.Restart(t.Context(), site, mark) }
 	observe := func(done bool, want string) {
 		t.Helper()
-		state, err := task.Observe(t.Context())
+		state, err := workers.Running(t.Context(), site, "run-1")
 		if err != nil || state.Done != done || !strings.Contains(state.Detail, want) {
 			t.Errorf("%+v, %v, want %q", state, err, want)
 		}
 	}
 	observe(false, "not replaced yet")
-	if err := task.Apply(t.Context()); err != nil { // the pod is gone before it is deleted: no error
+	if err := restart("run-1"); err != nil { // the pod is gone before it is deleted: no error
 		t.Fatal(err)
 	}
 	observe(false, "pod mm-0 is still there")
@@ -214,13 +216,13 @@ func TestPodsAreReplacedOnce(t *testing.T) {
 	observe(false, "0 of 1 new pods are ready")
 	o.setPods(fmt.Sprintf(podText, "new", "True"))
 	observe(true, "1 of 1")
-	if err := task.Apply(t.Context()); err != nil {
+	if err := restart("run-1"); err != nil {
 		t.Fatal(err)
 	}
 	if orders, _ := o.state(); fmt.Sprint(orders) != "[georedkit.io/restarted-for=run-1 old]" {
 		t.Errorf("%v", orders)
 	}
-	if err := strimzikube.RestartPods("two words", o.resource())[0].Apply(t.Context()); err == nil {
+	if err := restart("two words"); err == nil {
 		t.Error("a mark with a space was taken")
 	}
 }

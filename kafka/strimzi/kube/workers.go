@@ -8,7 +8,8 @@ import (
 	"github.com/georedkit/georedkit/kafka"
 )
 
-// Workers are the resources of several sites, one each: what [kafka.Replication.RestartWorkers] replaces pods by.
+// Workers are the resources of several sites, one each: what [kafka.Replication.RestartWorkers] replaces pods by. An
+// annotation of the resource notes for which run that is, and which pods are to go, so that a resumed run replaces no others.
 type Workers []Resource
 
 var (

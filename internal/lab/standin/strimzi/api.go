@@ -1,16 +1,11 @@
 package main
 
 import (
-	"bytes"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"time"
+
+	"github.com/georedkit/georedkit/internal/lab/standin/rest"
 )
 
 // Annotations that the operator obeys.
@@ -64,78 +59,23 @@ type condition struct {
 
 // kubernetes is the API server as the pod's service account sees it.
 type kubernetes struct {
-	namespace, token string
-	client           *http.Client
+	namespace string
+	api       rest.API
 }
 
-func inCluster(namespace string) (*kubernetes, error) {
-	const folder = "/var/run/secrets/kubernetes.io/serviceaccount/"
-	token, err := os.ReadFile(folder + "token")
-	if err != nil {
-		return nil, err
-	}
-	authority, err := os.ReadFile(folder + "ca.crt")
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(authority) {
-		return nil, errors.New("the API server's authority is not PEM")
-	}
-	return &kubernetes{namespace, string(token), &http.Client{Timeout: 10 * time.Second,
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}}, nil
-}
-
-func (k *kubernetes) path(name, part string) string {
-	return fmt.Sprintf("https://kubernetes.default.svc/apis/kafka.strimzi.io/v1/namespaces/%s/kafkamirrormaker2s%s%s", k.namespace, name, part)
+func path(namespace, name, part string) string {
+	return fmt.Sprintf("/apis/kafka.strimzi.io/v1/namespaces/%s/kafkamirrormaker2s%s%s", namespace, name, part)
 }
 
 func (k *kubernetes) list() ([]resource, error) {
 	var list struct {
 		Items []resource `json:"items"`
 	}
-	return list.Items, call(k.client, k.token, http.MethodGet, k.path("", ""), nil, &list)
+	err := k.api.Call(http.MethodGet, path(k.namespace, "", ""), nil, &list)
+	return list.Items, err
 }
 
 // patch merges something into a resource, or into its status.
 func (k *kubernetes) patch(name, part string, change any) error {
-	return call(k.client, k.token, http.MethodPatch, k.path("/"+name, part), change, nil)
-}
-
-// call sends a body, when there is one, and decodes the answer, when one is wanted.
-func call(client *http.Client, token, method, url string, body, answer any) error {
-	var content io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		content = bytes.NewReader(text)
-	}
-	request, err := http.NewRequest(method, url, content)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	if method == http.MethodPatch {
-		request.Header.Set("Content-Type", "application/merge-patch+json")
-	}
-	if token != "" {
-		request.Header.Set("Authorization", "Bearer "+token)
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	switch {
-	case err != nil:
-		return err
-	case response.StatusCode/100 != 2:
-		return fmt.Errorf("%s %s: %s: %.300s", method, url, response.Status, text)
-	case answer == nil:
-		return nil
-	}
-	return json.Unmarshal(text, answer)
+	return k.api.Call(http.MethodPatch, path(k.namespace, "/"+name, part), change, nil)
 }

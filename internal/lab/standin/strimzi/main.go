@@ -8,16 +8,19 @@ import (
 	"flag"
 	"log"
 	"time"
+
+	"github.com/georedkit/georedkit/internal/lab/standin/rest"
 )
 
 func main() {
 	namespace := flag.String("namespace", "", "whose resources are reconciled")
 	interval := flag.Duration("interval", 2*time.Minute, "between two reconciliations of a resource that nobody changed")
 	flag.Parse()
-	api, err := inCluster(*namespace)
+	server, err := rest.InCluster()
 	if err != nil {
 		log.Fatal(err)
 	}
+	api := &kubernetes{*namespace, server}
 	seen := map[string]state{}
 	for ; ; time.Sleep(500 * time.Millisecond) {
 		resources, err := api.list()

@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/georedkit/georedkit/internal/lab/standin/rest"
 )
 
-var rest = &http.Client{Timeout: 10 * time.Second}
+var client = &http.Client{Timeout: 10 * time.Second}
 
 // reconcile does once what the resource asks for, and writes its status. Not ready means: look again soon.
 func (k *kubernetes) reconcile(r resource) (ready bool, err error) {
@@ -70,7 +72,7 @@ func failedConnector(connectors []map[string]any) string {
 type worker string
 
 func (w worker) call(method, path string, body, answer any) error {
-	return call(rest, "", method, string(w)+path, body, answer)
+	return rest.Call(client, "", method, string(w)+path, body, answer)
 }
 
 func (w worker) statuses() ([]map[string]any, error) {

@@ -1,0 +1,442 @@
+package ice
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/georedkit/georedkit/cassandra"
+	"github.com/georedkit/georedkit/creds"
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/geotest"
+	"github.com/georedkit/georedkit/geored/kube/helm"
+	"github.com/georedkit/georedkit/geored/probe"
+	"github.com/georedkit/georedkit/objectstore"
+)
+
+const section = `
+applications:
+  multicastInterface: ens3
+  ipPhoneBridge: true
+  mail: {from: ice@example.org, fromName: ICE, server: "mail.example.org:587", user: apikey, passwordFile: mail.password}
+  timeout: 20m
+`
+
+// withApplications is a topology of n sites with the product.
+func withApplications(n int) string {
+	var b strings.Builder
+	b.WriteString("sites:\n")
+	for i := 1; i <= n; i++ {
+		fmt.Fprintf(&b, "  - {name: dc%d, fqdn: ice.dc%[1]d.example.org, kubeconfig: dc%[1]d.kubeconfig, wireguardCIDR: 10.%d.0.0/16, podCIDR: 10.%d.0.0/16, serviceCIDR: 10.%d.0.0/16, nodes: [{name: dc%[1]d-1, internalIP: 192.168.1.%[1]d, endpoint: \"192.168.1.%[1]d:51820\", podCIDRs: [10.%[3]d.0.0/24]}]}\n", i, 10+3*i, 11+3*i, 12+3*i)
+	}
+	return b.String() + section
+}
+
+func TestApplicationsAreReadWithTheGuidesDefaults(t *testing.T) {
+	topology, err := ParseTopology([]byte(good + "applications: {}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Applications{First: "dc1", MulticastInterface: "eth0", Retention: "7d", CassandraNodes: 1, ReplicationFactor: 1, Timeout: 3 * time.Hour}
+	if got := *topology.Applications; got != want {
+		t.Errorf("%+v", got)
+	}
+	if got := topology.In("/x").Applications; got == nil || *got != want {
+		t.Errorf("%+v", got)
+	}
+	whole, err := ParseTopology([]byte(withApplications(2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := whole.In("/x").Applications.Mail.PasswordFile; got != "/x/mail.password" {
+		t.Error(got)
+	}
+}
+
+func TestFaultyApplicationsAreToldAllAtOnce(t *testing.T) {
+	faulty := strings.Replace(withApplications(2), "fqdn: ice.dc2.example.org", "fqdn: ___DC2_FQDN___", 1)
+	faulty = strings.Replace(faulty, "ens3", "eth0 or so", 1) + "  first: dc9\n  retention: week\n  replicationFactor: 3\n"
+	faulty = strings.Replace(strings.Replace(faulty, "mail.example.org:587", "___SMTP_SERVER___", 1), "20m", "soon", 1)
+	_, err := ParseTopology([]byte(faulty))
+	if err == nil {
+		t.Fatal("it was taken")
+	}
+	for _, want := range []string{"fqdn ___DC2_FQDN___: is a placeholder", "multicastInterface", "first dc9: is none of the sites", "retention week", "replicationFactor 3",
+		"mail.server", "___SMTP_SERVER___: is a placeholder", "timeout soon"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in:\n%v", want, err)
+		}
+	}
+	for name, change := range map[string][2]string{"the same name twice": {"fqdn: ice.dc2", "fqdn: ice.dc1"}, "no name for one": {"fqdn: ice.dc2.example.org, ", ""}} {
+		if _, err := ParseTopology([]byte(strings.Replace(withApplications(2), change[0], change[1], 1))); err == nil || !strings.Contains(err.Error(), "site dc2: fqdn") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// productOf is a deployment of n sites that answer nobody.
+func productOf(t *testing.T, n int) *Deployment {
+	t.Helper()
+	return openedWith(t, withApplications(n))
+}
+
+func openedWith(t *testing.T, text string) *Deployment {
+	t.Helper()
+	topology, err := ParseTopology([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, site := range topology.Sites {
+		file := "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\ncontexts: [{name: c, context: {cluster: c}}]\n"
+		if err := os.WriteFile(filepath.Join(dir, string(site.Name)+".kubeconfig"), []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "mail.password"), []byte("planted-password\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(topology.In(dir), Options{Images: Images{Probe: "registry.example.org/probe:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func productFiles(t *testing.T, d *Deployment) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	for _, site := range d.Topology.Sites {
+		if err := d.renderProduct(files, site.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+// What is rendered obeys the symmetry rules, for any number of sites, and holds no secret.
+func TestRenderedValuesHaveNoFault(t *testing.T) {
+	for _, n := range []int{2, 3, 5} {
+		d := productOf(t, n)
+		files, tree := productFiles(t, d), fstest.MapFS{}
+		for name, text := range files {
+			tree[name] = &fstest.MapFile{Data: text}
+			if strings.Contains(string(text), "planted-password") {
+				t.Errorf("%s holds the password", name)
+			}
+		}
+		if len(files) != 2*n-1 {
+			t.Errorf("%d sites: %d files", n, len(files))
+		}
+		for _, topology := range []string{"", withApplications(n)} {
+			faults, err := Lint(tree, []byte(topology))
+			if err != nil || len(faults) > 0 {
+				t.Errorf("%d sites: %v\n%v", n, err, faults)
+			}
+		}
+	}
+}
+
+func TestValuesAreThoseOfTheAppendices(t *testing.T) {
+	d := productOf(t, 2)
+	var dc1, seed, dc2 map[string]any
+	files := productFiles(t, d)
+	for name, into := range map[string]*map[string]any{"ice/ice_dc1.json": &dc1, "seed/seed_dc2.json": &seed, "ice/ice_dc2.json": &dc2} {
+		if err := json.Unmarshal(files[name], into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		in   map[string]any
+		path string
+		want any
+	}{
+		{dc1, "iceCassandra values multi-casskop k8s remote", []any{"dc2"}},
+		{dc1, "instantConnectEnterprise values config include multiCassKop", true},
+		{dc2, "instantConnectEnterprise values config include multiCassKop", false},
+		{dc2, "iceCassandra values multi-casskop enabled", false},
+		{dc1, "instantConnectEnterprise spec timeout", 1200.0},
+		{dc2, "iceMinio values multidatacenter remoteDC", "dc1"},
+		{dc2, "rallypoint values rallypoint peerMeshes", []any{"ice-rallypoint-discovery-dc1"}},
+		{seed, "instantConnectEnterprise enabled", false},
+		{seed, "rallypoint values reflector config multicastInterfaceName", "ens3"},
+		{dc1, "iceMonitoring values grafana grafana.ini smtp host", "mail.example.org:587"},
+		{dc1, "iceMonitoring values loki config table_manager retention_period", "7d"},
+		{dc2, "iceIngress values host", "ice.dc2.example.org"},
+		{dc2, "instantConnectEnterprise values env arcusComponents ipphone-bridge redirect.base.url", "https://ice.dc2.example.org/ipphone"},
+	} {
+		if got := lookup(c.in["charts"].(map[string]any), strings.Fields(c.path)...); fmt.Sprint(got) != fmt.Sprint(c.want) {
+			t.Errorf("%s: %v, want %v", c.path, got, c.want)
+		}
+	}
+	secret, err := d.withPassword(d.productValues("dc1"))
+	if err != nil || lookup(secret["charts"].(map[string]any), "iceMonitoring", "values", "grafana", "grafana.ini", "smtp", "password") != "planted-password" {
+		t.Errorf("the mail server's password is not among the values that are installed: %v", err)
+	}
+	for _, step := range d.Install().Steps() {
+		if strings.Contains(fmt.Sprintf("%+v", step), "planted-password") {
+			t.Errorf("step %s holds the password", step.ID)
+		}
+	}
+}
+
+func TestLintNamesAsymmetry(t *testing.T) {
+	cases := map[string]struct{ file, old, new, want string }{
+		"a mesh is missing":           {"ice/ice_dc1.json", `"ice-rallypoint-discovery-dc2"`, `"ice-rallypoint-discovery-dc3"`, "lacks ice-rallypoint-discovery-dc2"},
+		"a mesh of nobody":            {"seed/seed_dc2.json", `"ice-rallypoint-discovery-dc1"`, `"discovery-dc1"`, "discovery-dc1: is none of"},
+		"objects go nowhere":          {"ice/ice_dc2.json", `"remoteDC": "dc1"`, `"remoteDC": "dc7"`, "remoteDC dc7: is no other site"},
+		"a site is missing":           {"ice/ice_dc2.json", "\"name\": \"dc1\"\n", "\"name\": \"dc2\"\n", "dcs dc2 dc2: lacks dc1"},
+		"switches differ":             {"ice/ice_dc1.json", `"multiCassKop": true`, `"multiCassKop": false`, "two switches stand for one thing"},
+		"more copies than nodes":      {"ice/ice_dc1.json", `"replicationFactor": 1`, `"replicationFactor": 3`, "is more than nCassandraNodes 1"},
+		"name of another site":        {"ice/ice_dc2.json", `"host": "ice.dc2`, `"host": "ice.dc1`, "are several names of one site"},
+		"a seed with applications":    {"seed/seed_dc2.json", "\"instantConnectEnterprise\": {\n      \"enabled\": false", "\"instantConnectEnterprise\": {\n      \"enabled\": true", "is not false"},
+		"a placeholder for the name":  {"ice/ice_dc1.json", "ice.dc1.example.org", "___DC1_FQDN___", "is a placeholder"},
+		"currentDC of the other site": {"ice/ice_dc1.json", `"currentDC": "dc1"`, `"currentDC": "dc2"`, "is not the file's own site"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			tree := fstest.MapFS{}
+			for file, text := range productFiles(t, productOf(t, 2)) {
+				if file == c.file {
+					if !strings.Contains(string(text), c.old) {
+						t.Fatalf("%s has no %s:\n%s", file, c.old, text)
+					}
+					text = []byte(strings.ReplaceAll(string(text), c.old, c.new))
+				}
+				tree[file] = &fstest.MapFile{Data: text}
+			}
+			faults, err := Lint(tree, nil)
+			if err != nil || !strings.Contains(faults.Error(), c.want) {
+				t.Errorf("%v\n%v\nwant %s", err, faults, c.want)
+			}
+		})
+	}
+}
+
+// Killed anywhere, the whole installation goes on to the same end, and nothing is applied twice.
+func TestTheWholeInstallationKilledAnywhere(t *testing.T) {
+	book := productOf(t, 3).Install()
+	points := geotest.KillAnywhere(t, func(testing.TB) geotest.Rehearsal {
+		var world geotest.World
+		var locks geored.MemoryLocks
+		return geotest.Rehearsal{Runbook: func() geored.Runbook { return world.Like(book) },
+			Config: geored.RunConfig{Lock: locks.Lock("it", geored.Holder{})}, Effects: world.Effects, State: world.State}
+	})
+	if points < 5*len(book.Steps()) {
+		t.Errorf("only %d points for %d steps", points, len(book.Steps()))
+	}
+}
+
+// The order in which the guide's traps lie.
+func TestOrderOfTheStages(t *testing.T) {
+	book := productOf(t, 3).Install()
+	if err := book.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, step := range book.Steps() {
+		ids = append(ids, string(step.ID))
+	}
+	order := []string{"applications/dc1/install", "seed/dc2/install", "hang/dc1/multi-casskop", "operator-tokens/dc2/account", "cassandra/dc1/nodes", "modelmanager/dc1/modelmanager",
+		"ring/dc1/whole", "ring/dc1/repair", "ring/dc1/equal", "password/dc2/init-superuser-pass", "complete/dc2/install", "password-kept/dc2/init-superuser-pass", "finish/dc1/ksqldb"}
+	last := -1
+	for _, id := range order {
+		at := slices.Index(ids, id)
+		if at <= last {
+			t.Errorf("%s stands at %d, behind is %d", id, at, last)
+		}
+		last = at
+	}
+	for _, step := range book.Steps() {
+		if step.ID == "complete/dc3/install" && !slices.Contains(step.Needs, "complete/dc2/modelmanager") && !slices.Contains(step.Needs, geored.StepID("complete/dc2/modelmanager")) {
+			t.Errorf("two modelmanagers would change the schema at once: %v", step.Needs)
+		}
+	}
+	if plain := len(opened(t).Install().Stages); plain != 8 {
+		t.Errorf("without applications there are %d stages", plain)
+	}
+}
+
+func waitingPod(reason string, events ...string) hanging {
+	pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "multi-casskop-1"}, Status: corev1.PodStatus{Phase: corev1.PodPending,
+		ContainerStatuses: []corev1.ContainerStatus{{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}}}}}
+	return hanging{pod, events}
+}
+
+func TestItHangsForTheRightReasonOnly(t *testing.T) {
+	const missing = `MountVolume.SetUp failed for volume "dc2" : secret "dc2" not found`
+	for name, c := range map[string]struct {
+		pods []hanging
+		done bool
+		want string
+	}{
+		"the Secret is missing":  {[]hanging{waitingPod("ContainerCreating", missing)}, true, missing},
+		"no pod":                 {nil, false, "no pod yet"},
+		"no reason told yet":     {[]hanging{waitingPod("ContainerCreating")}, false, "ContainerCreating"},
+		"another Secret":         {[]hanging{waitingPod("ContainerCreating", `secret "tls" not found`)}, false, "for none of the Secrets"},
+		"the image cannot come":  {[]hanging{waitingPod("ImagePullBackOff", missing)}, false, "ImagePullBackOff"},
+		"it runs without access": {[]hanging{{corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodRunning}}, []string{missing}}}, false, "Running"},
+	} {
+		if got := judgeHang(c.pods, []geored.SiteName{"dc2"}); got.Done != c.done || !strings.Contains(got.Detail, c.want) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func job(name string, made int, status batchv1.JobStatus) batchv1.Job {
+	return batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.Unix(int64(made), 0)}, Status: status}
+}
+
+func TestJudgeModelManager(t *testing.T) {
+	done, failed := batchv1.JobStatus{Succeeded: 1}, batchv1.JobStatus{Failed: 1, Conditions: []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: "True", Message: "too often"}}}
+	for name, c := range map[string]struct {
+		jobs []batchv1.Job
+		done bool
+		want string
+	}{
+		"none":                    {nil, false, "no job"},
+		"completed":               {[]batchv1.Job{job("a", 1, done)}, true, "1 completed"},
+		"failed":                  {[]batchv1.Job{job("a", 1, failed)}, false, "too often"},
+		"the newer one still not": {[]batchv1.Job{job("b", 2, batchv1.JobStatus{Active: 1}), job("a", 1, done)}, false, "job b"},
+	} {
+		if got := judgeModelManager(c.jobs); got.Done != c.done || !strings.Contains(got.Detail, c.want) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func runningPod(name string, ready bool) corev1.Pod {
+	status := corev1.ConditionFalse
+	if ready {
+		status = corev1.ConditionTrue
+	}
+	return corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: status}}}}
+}
+
+// Running is not enough: that is where the guide's check and this one part.
+func TestJudgePods(t *testing.T) {
+	if got := judgePods("n", []corev1.Pod{runningPod("a", true)}); !got.Done {
+		t.Errorf("%+v", got)
+	}
+	for name, pods := range map[string][]corev1.Pod{"none": nil, "not ready": {runningPod("a", true), runningPod("b", false)}, "waiting": {waitingPod("CrashLoopBackOff").Pod}} {
+		if got := judgePods("n", pods); got.Done {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestJudgePassword(t *testing.T) {
+	ours, other := creds.NewDocument("planted"), creds.NewDocument("another")
+	for name, c := range map[string]struct {
+		ours, theirs creds.Document
+		there, done  bool
+	}{
+		"the same": {ours, ours, true, true}, "another": {ours, other, true, false}, "none there": {ours, creds.Document{}, false, false}, "empty there": {ours, creds.Document{}, true, false},
+		"none here": {creds.Document{}, other, true, false}, "none anywhere": {creds.Document{}, creds.Document{}, true, false},
+	} {
+		got := judgePassword("dc1", c.ours, c.theirs, c.there)
+		if got.Done != c.done || strings.Contains(got.Detail, "planted") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestJudgeCrossings(t *testing.T) {
+	good := objectstore.Crossing{From: "dc1", To: "dc2", Arrived: true}
+	if err := judgeCrossings([]objectstore.Crossing{good}, "dc1"); err != nil {
+		t.Error(err)
+	}
+	for name, c := range map[string][]objectstore.Crossing{"none": nil, "other way": {{From: "dc2", To: "dc1", Arrived: true}}, "lost": {{From: "dc1", To: "dc2"}}, "unasked": {{From: "dc1", To: "dc2", Err: os.ErrDeadlineExceeded}}} {
+		if judgeCrossings(c, "dc1") == nil {
+			t.Errorf("%s passes", name)
+		}
+	}
+}
+
+func TestJudgeRelease(t *testing.T) {
+	wanted := helm.Values{"charts": table{"a": table{"n": 1, "list": []any{"x"}}}}
+	right := helm.Installed{Chart: ProductChart + "-1", Deployed: true, Revision: 3, Values: helm.Values{"charts": table{"a": table{"n": 1.0, "list": []any{"x"}}}}}
+	with := func(change func(*helm.Installed)) productFound {
+		p := right
+		change(&p)
+		return productFound{p, true}
+	}
+	for name, c := range map[string]struct {
+		found productFound
+		want  geored.Verdict
+	}{
+		"as planned":    {productFound{right, true}, geored.Pass},
+		"not there":     {productFound{}, geored.Fail},
+		"pending":       {with(func(i *helm.Installed) { i.Deployed = false }), geored.Fail},
+		"other version": {with(func(i *helm.Installed) { i.Chart = ProductChart + "-2" }), geored.Fail},
+		"other value": {with(func(i *helm.Installed) {
+			i.Values = helm.Values{"charts": table{"a": table{"n": 2.0, "list": []any{"x"}}}}
+		}), geored.Fail},
+		"mail password": {with(func(i *helm.Installed) {
+			i.Values = helm.Merge(i.Values, helm.Values{"charts": table{"iceMonitoring": table{"values": table{"grafana": table{"grafana.ini": table{"smtp": table{"password": "x"}}}}}}})
+		}), geored.Pass},
+	} {
+		if got := judgeRelease(c.found, "1", wanted); got.Verdict != c.want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestHonestApplicationChecks(t *testing.T) {
+	three := func(first, others int) map[geored.Target]int {
+		return map[geored.Target]int{{Site: "dc1"}: first, {Site: "dc2"}: others, {Site: "dc3"}: others}
+	}
+	operators := func(a geored.Answers[int]) []geored.Finding { return []geored.Finding{judgeOperators(a, "dc1")} }
+	geotest.HonestAnswers(t, CheckMultiCassKop, three(1, 0), operators)
+	secret := creds.NewDocument("planted")
+	geotest.HonestAnswers(t, CheckPassword, map[geored.Target]creds.Document{{Site: "dc1"}: secret, {Site: "dc2"}: secret},
+		func(a geored.Answers[creds.Document]) []geored.Finding {
+			return []geored.Finding{judgePasswords(a, "dc1")}
+		})
+	honest(t, CheckRelease, productFound{helm.Installed{Chart: ProductChart + "-1", Deployed: true, Values: helm.Values{}}, true}, func(_ geored.Target, p productFound) geored.Finding {
+		return judgeRelease(p, "1", helm.Values{})
+	})
+	honest(t, CheckModelManager, geored.State{Done: true, Detail: "completed"}, func(_ geored.Target, s geored.State) geored.Finding { return judgeState(s, "") })
+	all := map[string][]corev1.Pod{}
+	for _, namespace := range productNamespaces {
+		all[namespace] = []corev1.Pod{runningPod("a", true)}
+	}
+	honest(t, CheckPods, all, func(_ geored.Target, all map[string][]corev1.Pod) geored.Finding { return judgeAllPods(all) })
+	for _, c := range documentedChecks {
+		honest(t, c.id, said{true, "shown"}, func(_ geored.Target, s said) geored.Finding { return judgeSaid(s) })
+	}
+	honest(t, CheckMulticast, probe.LinkAnswer{Present: true, Up: true, Multicast: true}, func(t geored.Target, a probe.LinkAnswer) geored.Finding { return judgeLink(t.Name, "eth0", a) })
+	for _, a := range []probe.LinkAnswer{{}, {Present: true, Multicast: true}, {Present: true, Up: true}} {
+		if f := judgeLink("n", "eth0", a); f.Verdict != geored.Fail {
+			t.Errorf("%+v: %+v", a, f)
+		}
+	}
+	if f := judgeRows(nil, nil, []geored.Target{{Site: "dc1"}}); f.Verdict == geored.Pass {
+		t.Errorf("no table compared: %+v", f)
+	}
+	if f := judgeRows(cassandra.Comparisons{{Equality: cassandra.Different}}, nil, []geored.Target{{Site: "dc1"}}); f.Verdict != geored.Fail {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestJudgeOperators(t *testing.T) {
+	for name, counts := range map[string][2]int{"in two sites": {1, 1}, "in none": {0, 0}, "in the wrong one": {0, 1}, "twice": {2, 0}} {
+		answers := geored.Ask(t.Context(), []geored.Target{{Site: "dc1"}, {Site: "dc2"}}, func(_ context.Context, t geored.Target) (int, error) {
+			return map[geored.SiteName]int{"dc1": counts[0], "dc2": counts[1]}[t.Site], nil
+		})
+		if f := judgeOperators(answers, "dc1"); f.Verdict != geored.Fail {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package kube
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/geotest"
+	"github.com/georedkit/georedkit/mesh/meshtest"
+)
+
+// recorded lets answers of the sites be taken away.
+func (s *sites) recorded(r *geotest.Recorded) *sites {
+	s.asked = func(format string, args ...any) error { return r.Answer(fmt.Sprintf(format, args...)) }
+	return s
+}
+
+// Without an answer of a gateway, a probe or an API server, no check passes.
+func TestHonestyOfGateways(t *testing.T) {
+	s := joinedSites(t, 2, 1)
+	for _, id := range []geored.CheckID{CheckGateways, CheckHandshake, CheckPods, CheckServices, CheckTunnel, CheckPathMTU} {
+		t.Run(string(id), func(t *testing.T) {
+			geotest.Honest(t, id, func(r *geotest.Recorded) []geored.Check { return s.recorded(r).gatewayProof().Checks() })
+		})
+	}
+}
+
+func TestHonestyOfKilo(t *testing.T) {
+	s := joinedSites(t, 2, 2)
+	for _, id := range []geored.CheckID{CheckKiloNodes, CheckKiloPeers, CheckGateways, CheckHandshake, CheckTunnel} {
+		t.Run(string(id), func(t *testing.T) {
+			geotest.Honest(t, id, func(r *geotest.Recorded) []geored.Check { return s.recorded(r).kiloProof().Checks() })
+		})
+	}
+}
+
+// verdicts are those of each check, and of all together.
+func verdicts(t *testing.T, p *Proof) (map[geored.CheckID]geored.Verdict, geored.Verdict) {
+	t.Helper()
+	report, err := geored.Prove(t.Context(), geored.CheckConfig{}, p.Checks()...)
+	must(t, err)
+	found := map[geored.CheckID]geored.Verdict{}
+	for _, f := range report.Findings {
+		if before, ok := found[f.Check]; ok {
+			f.Verdict = geored.Join(before, f.Verdict)
+		}
+		found[f.Check] = f.Verdict
+	}
+	return found, report.Verdict()
+}
+
+// Each check passes on sites that are joined and fails for what it is there for.
+func TestChecksFailForWhatTheyProve(t *testing.T) {
+	carried := []geored.CheckID{CheckHandshake, CheckPods, CheckServices, CheckTunnel, CheckPathMTU}
+	for name, c := range map[string]struct {
+		nodes int
+		spoil func(*sites)
+		fails []geored.CheckID
+	}{
+		"gateways stand":    {1, func(*sites) {}, nil},
+		"Kilo stands":       {2, func(*sites) {}, nil},
+		"a way is lost":     {1, func(s *sites) { s.Break(meshtest.OneWay("dc2", "dc1")) }, carried},
+		"Kilo's way lost":   {2, func(s *sites) { s.Break(meshtest.OneWay("dc2", "dc1")) }, carried},
+		"a hole in the MTU": {1, func(s *sites) { s.Break(meshtest.MTUHole("dc1", "dc2", 1300)) }, []geored.CheckID{CheckTunnel, CheckPathMTU}},
+		"a key is new":      {1, func(s *sites) { s.ReplaceKey("dc2", "dc2-1", privateKey(t, "new").Public()) }, []geored.CheckID{CheckGateways}},
+		"Kilo is not done":  {2, func(s *sites) { s.nodes[3].LastSeen = noon.AddDate(0, 0, -1) }, []geored.CheckID{CheckKiloNodes}},
+		"a peer is missing": {2, func(s *sites) { s.layout.Devices[0].Peers = s.layout.Devices[0].Peers[:1] }, []geored.CheckID{CheckKiloPeers}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := joinedSites(t, 2, c.nodes)
+			proof := (*sites).gatewayProof
+			if c.nodes > 1 {
+				proof = (*sites).kiloProof
+			}
+			c.spoil(s)
+			found, all := verdicts(t, proof(s))
+			for _, id := range c.fails {
+				if found[id] != geored.Fail {
+					t.Errorf("%s is %s", id, found[id])
+				}
+			}
+			if (all == geored.Pass) != (len(c.fails) == 0) {
+				t.Errorf("%s: %v", all, found)
+			}
+		})
+	}
+}
