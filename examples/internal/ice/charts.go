@@ -96,7 +96,11 @@ func (d *Deployment) Pins(ctx context.Context) ([]geored.Input, error) {
 		return nil, nil
 	}
 	var pins []geored.Input
-	for _, name := range []string{KiloChart, CoreDNSChart} {
+	names := []string{KiloChart, CoreDNSChart}
+	if d.Topology.Applications != nil {
+		names = append(names, ProductChart)
+	}
+	for _, name := range names {
 		chart, err := d.charts.get(ctx, name)
 		if err != nil {
 			return nil, err
