@@ -125,15 +125,28 @@ func reversedSteps(steps []Step, applied map[StepID]bool) []Step {
 			continue
 		}
 		step := steps[i]
-		step.Needs, step.Confirm, step.Given, step.Wanted = nil, "", nil, "" // what was confirmed was the way forward
-		for _, other := range steps {
-			if applied[other.ID] && slices.Contains(other.Needs, step.ID) {
-				step.Needs = append(step.Needs, other.ID)
-			}
-		}
+		step.Confirm, step.Given, step.Wanted = "", nil, "" // what was confirmed was the way forward
+		step.Needs = neededBy(steps, applied, step.ID)
 		back = append(back, step)
 	}
 	return back
+}
+
+// neededBy are the applied steps that needed one, also by way of steps that were not applied: of a gate between two
+// changes nothing is taken back, and their order stays.
+func neededBy(steps []Step, applied map[StepID]bool, id StepID) []StepID {
+	var by []StepID
+	for _, other := range steps {
+		switch {
+		case !slices.Contains(other.Needs, id):
+		case applied[other.ID]:
+			by = append(by, other.ID)
+		default:
+			by = append(by, neededBy(steps, applied, other.ID)...)
+		}
+	}
+	slices.Sort(by)
+	return slices.Compact(by)
 }
 
 // bindBack makes the tasks that take a stage's steps back.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/geotest"
@@ -197,4 +198,48 @@ type brokenJournal struct{ geored.MemoryJournal }
 
 func (*brokenJournal) Records(context.Context) iter.Seq2[geored.Record, error] {
 	return func(yield func(geored.Record, error) bool) { yield(geored.Record{}, geored.ErrJournalCorrupt) }
+}
+
+// A gate between two changes is never applied; what came after it is taken back first all the same.
+func TestUndoKeepsTheOrderAcrossGates(t *testing.T) {
+	var w geotest.World
+	var order []geored.StepID
+	task := func(id string, needs ...geored.StepID) geored.Task {
+		made := w.Task(step(id, "dc1", needs...))
+		undo := made.Undo
+		made.Undo = func(ctx context.Context) error {
+			order = append(order, made.ID)
+			return undo(ctx)
+		}
+		return made
+	}
+	book := geored.Runbook{Name: "test", Stages: []geored.Stage{geored.StageOf("one",
+		task("install"), w.Gate(step("proven", "dc1", "install")), w.Gate(step("agreed", "dc1", "proven")), task("switch", "agreed"))}}
+	c := config(t)
+	c.Journal = &geored.MemoryJournal{}
+	w.Set("proven", true)
+	w.Set("agreed", true)
+	if _, err := book.Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	slow := make(chan struct{}) // whoever does not wait for the switch is first
+	stage := &book.Stages[0]
+	bind := stage.Bind
+	stage.Bind = func(ctx context.Context) ([]geored.Task, error) {
+		tasks, err := bind(ctx)
+		tasks = slices.Clone(tasks)
+		install, back := tasks[0].Undo, tasks[3].Undo
+		tasks[0].Undo = func(ctx context.Context) error { defer close(slow); return install(ctx) }
+		tasks[3].Undo = func(ctx context.Context) error {
+			select {
+			case <-slow:
+			case <-time.After(50 * time.Millisecond):
+			}
+			return back(ctx)
+		}
+		return tasks, err
+	}
+	if _, err := book.Undo(t.Context(), c); err != nil || !slices.Equal(order, []geored.StepID{"switch", "install"}) {
+		t.Errorf("%v, %v", order, err)
+	}
 }

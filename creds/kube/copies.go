@@ -76,6 +76,31 @@ func (r Receiver) write(ctx context.Context, namespace string, wanted creds.Secr
 	return err
 }
 
+// discardTask takes a site's copy back. One that was there before, or that carries another account by now, is left, and is
+// an error.
+func (r Receiver) discardTask(step geored.Step, g creds.Grant) geored.Task {
+	object := &kube.Object{Object: map[string]any{"apiVersion": "v1", "kind": "Secret"}}
+	object.SetNamespace(g.Consumer.Namespace)
+	object.SetName(g.Secret)
+	return geored.Task{Step: step,
+		Observe: func(ctx context.Context) (geored.State, error) {
+			_, there, err := r.Cluster.Live(ctx, object)
+			return geored.State{Done: there}, err
+		},
+		Undo: func(ctx context.Context) error {
+			e, there, err := r.read(ctx, g.Consumer.Namespace, g.Secret)
+			if there && err == nil && e.Account != g.Account {
+				err = fmt.Errorf("secret %s/%s: carries %s, not %s: it is somebody else's by now", g.Consumer.Namespace, g.Secret, e.Account, g.Account)
+			}
+			if err != nil {
+				return err
+			}
+			return r.Cluster.TakeBack(ctx, object)
+		},
+		Gone: func(ctx context.Context) (geored.State, error) { return r.Cluster.Gone(ctx, object) },
+	}
+}
+
 // read is the export that a site's copy carries, and false when there is none.
 func (r Receiver) read(ctx context.Context, namespace, name string) (creds.Export, bool, error) {
 	live, err := r.Cluster.Client().CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})

@@ -471,3 +471,54 @@ func TestRenewal(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A token that is revoked is deleted when every API server refuses it, and not before.
+func TestRevokedTokensAreRefusedBeforeTheyAreDeleted(t *testing.T) {
+	w := newWorld(t, 2)
+	w.install()
+	token := w.token("dc1", 1)
+	source := w.sources["dc1"]
+	w.clusters["dc1"].Break(credstest.StaleCache(1))
+	var err error
+	for range 5 {
+		if err = source.Revoke(t.Context(), "coredns-token-1"); err == nil || !geored.IsRetriable(err) {
+			t.Fatalf("one API server still takes it: %v", err)
+		}
+		if err := w.clock.Sleep(t.Context(), 10*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !strings.Contains(err.Error(), "still takes it") {
+		t.Error(err)
+	}
+	w.clusters["dc1"].Mend(credstest.StaleCache(1))
+	if _, err := source.Cluster.Client().CoreV1().Secrets("kube-system").Get(t.Context(), "coredns-token-1", metav1.GetOptions{}); err != nil {
+		t.Fatalf("the only proof was deleted: %v", err)
+	}
+	for range 200 {
+		if err = source.Revoke(t.Context(), "coredns-token-1"); err == nil {
+			break
+		}
+		if err := w.clock.Sleep(t.Context(), time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers, err := source.Receive(t.Context(), token)
+	if err != nil || len(answers.Unanswered()) > 0 {
+		t.Fatal(err, answers.Unanswered())
+	}
+	for target, r := range answers.All() {
+		if r.Accepted {
+			t.Errorf("%s takes a token that was revoked", target.Name)
+		}
+	}
+	if generation, err := source.Generation(t.Context()); err != nil || generation != 0 {
+		t.Errorf("generation %d is there: %v", generation, err)
+	}
+	if err := source.Revoke(t.Context(), "coredns-token-1"); err != nil {
+		t.Errorf("a token that is gone: %v", err)
+	}
+}

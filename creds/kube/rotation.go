@@ -38,7 +38,11 @@ func (r Rotation) Stages() ([]geored.Stage, error) {
 	var stages []geored.Stage
 	for _, phase := range creds.Phases() {
 		name := fmt.Sprintf("%s %s of %s to generation %d", phase, r.Account, r.Source, r.Generation)
-		stages = append(stages, geored.Stage{Name: name, Outline: r.Steps(phase), Bind: binds[phase]})
+		stage := geored.Stage{Name: name, Outline: r.Steps(phase), Bind: binds[phase]}
+		if phase == creds.Import {
+			stage.Back = r.importsBack
+		}
+		stages = append(stages, stage)
 	}
 	return stages, faults.Err()
 }
@@ -65,6 +69,14 @@ func (r Rotation) mint(context.Context) ([]geored.Task, error) {
 			return geored.State{Done: err == nil && why == "", Detail: orElse(why, "every API server takes token "+m.token.Digest())}, err
 		},
 		Apply: func(ctx context.Context) error { return r.From.create(ctx, name) },
+		Undo:  func(ctx context.Context) error { return r.From.Revoke(ctx, name) },
+		Gone: func(ctx context.Context) (geored.State, error) {
+			_, there, err := r.From.token(ctx, name)
+			if err != nil || there {
+				return geored.State{Detail: "secret " + name + " is there"}, err
+			}
+			return geored.State{Done: true, Detail: "secret " + name + " is gone"}, nil
+		},
 	}}, nil
 }
 
@@ -97,6 +109,16 @@ func (r Rotation) imports(ctx context.Context) ([]geored.Task, error) {
 	return tasks, errors.Join(errs...)
 }
 
+// importsBack needs no token: what is taken back may be of one that nobody takes any more.
+func (r Rotation) importsBack(context.Context) ([]geored.Task, error) {
+	var tasks []geored.Task
+	for i, step := range r.Steps(creds.Import) {
+		g := r.Sorted()[i]
+		tasks = append(tasks, r.Receivers[g.To()].discardTask(step, g))
+	}
+	return tasks, nil
+}
+
 func copyTask(step geored.Step, receiver Receiver, namespace string, wanted creds.Secret) geored.Task {
 	return geored.Task{Step: step,
 		Observe: func(ctx context.Context) (geored.State, error) {
@@ -127,7 +149,7 @@ func (r Rotation) reloads(ctx context.Context) ([]geored.Task, error) {
 // refuse ends when no API server takes an older token any more, while every one takes the new: a server that refuses
 // everybody proves nothing.
 func (r Rotation) refuse(context.Context) ([]geored.Task, error) {
-	if err := r.heedsMarks(); err != nil {
+	if err := r.From.heedsMarks(); err != nil {
 		return nil, err
 	}
 	return []geored.Task{{Step: r.Steps(creds.Refuse)[0], Observe: r.observeRefusal, Apply: func(ctx context.Context) error {
@@ -171,8 +193,8 @@ func (r Rotation) observeRefusal(ctx context.Context) (geored.State, error) {
 }
 
 // heedsMarks says whether the source is of a version that heeds the mark of invalidity.
-func (r Rotation) heedsMarks() error {
-	version, err := r.From.Cluster.Client().Discovery().ServerVersion()
+func (s Source) heedsMarks() error {
+	version, err := s.Cluster.Client().Discovery().ServerVersion()
 	if err != nil {
 		return err
 	}

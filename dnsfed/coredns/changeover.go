@@ -36,11 +36,9 @@ type ChangeOver struct {
 	Release  Release // zero: the Service gets no owner
 	// Prove holds the new pods to what they must answer, each by its own address, before the Service leads to them.
 	// Anything but pass keeps the old ones. Required.
-	Prove func(context.Context, []dnsfed.Server) geored.Finding
+	Prove Proof
 	Drain time.Duration // how long the old pods go on after the switch. Zero: 30 s, as long as answers are cached
 	Clock geored.Clock  // zero: geored.SystemClock
-
-	selector map[string]string // of the Service afterwards; nil: the new pods' own labels
 }
 
 func (c ChangeOver) withDefaults() ChangeOver {
@@ -189,8 +187,5 @@ func (c ChangeOver) pattern(ctx context.Context, names ...string) (*appsv1.Deplo
 
 // labels of the new pods: the old Service selector and the old Deployment must not find them.
 func (c ChangeOver) labels() map[string]string {
-	if c.selector != nil {
-		return c.selector
-	}
 	return map[string]string{nameLabel: c.New, partOf: partOfValue}
 }

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/georedkit/georedkit/dnsfed"
+	"github.com/georedkit/georedkit/dnsfed/resolver"
 	"github.com/georedkit/georedkit/geored"
 )
 
@@ -54,7 +55,7 @@ func TestChangeOverOfTwoSitesAtOnce(t *testing.T) {
 	var whole geored.Stage
 	whole.Name = "dns"
 	var changes []ChangeOver
-	var askers []*asker
+	var askers []*resolver.Watch
 	before := map[geored.SiteName]DNS{}
 	for _, p := range all {
 		before[p.Name], _ = p.serving()

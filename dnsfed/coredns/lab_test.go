@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -115,64 +114,24 @@ func (p *place) change(fresh string) ChangeOver {
 		Corefile: strings.Replace(old.Corefile, "kubernetes cluster.local", "kubernetai cluster.local", 1)}
 }
 
-// asker asks the Service for the API server's name ten times a second for as long as it runs: in two series that overlap.
-type asker struct {
-	mu     sync.Mutex
-	answer resolver.SeriesAnswer
-	failed []error
-	cancel context.CancelFunc
-	done   sync.WaitGroup
-}
-
-func (p *place) keepAsking() *asker {
+// keepAsking asks the Service for the API server's name ten times a second.
+func (p *place) keepAsking() *resolver.Watch {
 	p.t.Helper()
 	dns, _ := p.serving()
-	series := resolver.Series{Want: []string{p.api()}, Every: 200 * time.Millisecond, For: 4 * time.Second, DNS: probe.DNS{
-		Server: netip.AddrPortFrom(netip.MustParseAddr(dns.Service.Spec.ClusterIP), port).String(), Name: "kubernetes.default.svc.cluster.local", Timeout: 3 * time.Second}}
-	a := &asker{}
-	ctx, cancel := context.WithCancel(p.t.Context())
-	a.cancel = cancel
-	for i := range 2 {
-		a.done.Add(1)
-		go func() {
-			defer a.done.Done()
-			time.Sleep(time.Duration(i) * series.For / 2)
-			for ctx.Err() == nil {
-				a.ask(context.WithoutCancel(ctx), p.probe, series)
-			}
-		}()
-	}
-	return a
+	return resolver.Begin(context.WithoutCancel(p.t.Context()), p.probe, resolver.Series{Want: []string{p.api()}, DNS: probe.DNS{
+		Server: netip.AddrPortFrom(netip.MustParseAddr(dns.Service.Spec.ClusterIP), port).String(), Name: "kubernetes.default.svc.cluster.local", Timeout: 3 * time.Second}})
 }
 
-func (a *asker) ask(ctx context.Context, p kube.Probe, series resolver.Series) {
-	answer, err := probe.AskNamed[resolver.SeriesAnswer](ctx, p, resolver.AskSeries, series)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.answer.Asked += answer.Asked
-	a.answer.Wrong = append(a.answer.Wrong, answer.Wrong...)
-	if err != nil {
-		a.failed = append(a.failed, err)
-	}
-}
-
-// end gives how many questions there were, and what was wrong.
-func (a *asker) end(t *testing.T) (int, []string) {
-	t.Helper()
-	a.cancel()
-	a.done.Wait()
-	if len(a.failed) > 0 {
-		t.Errorf("the probe could not be asked: %v", a.failed)
-	}
-	return a.answer.Asked, a.answer.Wrong
-}
-
-// lostNothing holds an asker to an answer for every question.
-func (p *place) lostNothing(a *asker) {
+// lostNothing holds a watch to an answer for every question.
+func (p *place) lostNothing(w *resolver.Watch) {
 	p.t.Helper()
-	asked, wrong := a.end(p.t)
-	p.t.Logf("%s: %d questions", p.Name, asked)
-	if asked < 10 || len(wrong) > 0 {
-		p.t.Errorf("%s: %d questions, and %d without the right answer: %q", p.Name, asked, len(wrong), wrong)
+	seen := w.End()
+	p.t.Logf("%s: %d questions", p.Name, seen.Asked)
+	if f := seen.Judge(); f.Verdict != geored.Pass || seen.Asked < 10 {
+		p.t.Errorf("%s: %s: %s %q", p.Name, f.Verdict, f.Message, f.Evidence)
 	}
+}
+
+func deploymentObject(name string) *kube.Object {
+	return &kube.Object{Object: map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"namespace": Namespace, "name": name}}}
 }

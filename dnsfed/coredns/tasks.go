@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -85,22 +85,7 @@ func (c ChangeOver) prove(step geored.Step) geored.Task {
 
 // proven: every new pod is ready and answers right by its own address.
 func (c ChangeOver) proven(ctx context.Context) (geored.State, error) {
-	dns, err := Read(ctx, c.Cluster)
-	if err != nil {
-		return geored.State{}, err
-	}
-	for _, d := range dns.Deployments {
-		if d.Name != c.New {
-			continue
-		}
-		servers := d.Servers(c.Cluster.Site())
-		if len(servers) == 0 || len(servers) != len(d.Pods) || slices.ContainsFunc(d.Pods, func(p Pod) bool { return !p.Ready }) {
-			return geored.State{Detail: "not every new pod is ready"}, nil
-		}
-		finding := c.Prove(ctx, servers)
-		return geored.State{Done: finding.Verdict == geored.Pass, Detail: fmt.Sprintf("%s: %s %q", finding.Verdict, finding.Message, finding.Evidence)}, nil
-	}
-	return geored.State{Detail: "deployment " + c.New + " is not there"}, nil
+	return Proven(ctx, c.Cluster, c.Prove, c.New)
 }
 
 // turn leads the Service to the new pods: the whole selector is replaced in one update. It proves them again before.
@@ -136,30 +121,15 @@ func (c ChangeOver) turned(ctx context.Context) (geored.State, error) {
 	if state := c.selected(s); !state.Done {
 		return state, nil
 	}
-	dns, err := Read(ctx, c.Cluster)
-	if err != nil {
-		return geored.State{}, err
+	return Leads(ctx, c.Cluster, c.New)
+}
+
+// selected: the Service leads to the labels that it should.
+func (c ChangeOver) selected(s *corev1.Service) geored.State {
+	if !maps.Equal(s.Spec.Selector, c.labels()) {
+		return geored.State{Detail: fmt.Sprintf("the Service leads to %v", s.Spec.Selector)}
 	}
-	fresh := map[string]bool{}
-	for _, d := range dns.Deployments {
-		for _, pod := range d.Pods {
-			fresh[pod.Name] = d.Name == c.New
-		}
-	}
-	slices, err := c.Cluster.Client().DiscoveryV1().EndpointSlices(Namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + ServiceName})
-	if err != nil {
-		return geored.State{}, err
-	}
-	count := 0
-	for _, slice := range slices.Items {
-		for _, e := range slice.Endpoints {
-			if e.TargetRef == nil || !fresh[e.TargetRef.Name] {
-				return geored.State{Detail: "an endpoint of the Service is no new pod"}, nil
-			}
-			count++
-		}
-	}
-	return geored.State{Done: count > 0, Detail: fmt.Sprintf("%d new pods are the endpoints of the Service", count)}, nil
+	return geored.State{Done: true}
 }
 
 func (c ChangeOver) drain(step geored.Step) geored.Task {

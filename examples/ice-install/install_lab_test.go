@@ -391,6 +391,11 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	before := map[geored.SiteName]map[string]string{}
+	for _, site := range l.sites() {
+		l.annotateBefore(site.Name)
+		before[site.Name] = l.inventory(site.Name)
+	}
 	watched := watchCommandLines(string(password))
 	dir := t.TempDir()
 	c := l.installed("-v", "-events", filepath.Join(dir, "events"), "-journal", filepath.Join(dir, "journal"), "-report", filepath.Join(dir, "report.json"),
@@ -443,6 +448,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	if searched < 30 {
 		t.Errorf("only %d files were searched", searched)
 	}
+	l.takenBack(before, "-journal", filepath.Join(dir, "journal"))
 }
 
 // isStore says whether a file is the API server's own store, or a mount of what a pod was given.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,6 +87,23 @@ func TestAPlanThatMovedIsRefused(t *testing.T) {
 	if p.d.world.There("mesh/dc1") || p.d.world.There("mesh/dc2") {
 		t.Error("something was changed")
 	}
+}
+
+// A version can be published twice: the plan is for the archive that was reviewed.
+func TestAPlanIsForTheArchivesThatWereReviewed(t *testing.T) {
+	p := newProgram(t)
+	file := filepath.Join(t.TempDir(), "plan.json")
+	p.d.pins = []geored.Input{{Name: "chart ice-kilo 2.0.10", Digest: "sha256:aa"}}
+	p.wants(ExitPass, "", "-plan", file)
+	p.d.pins = []geored.Input{{Name: "chart ice-kilo 2.0.10", Digest: "sha256:bb"}}
+	p.wants(ExitUsage, "input chart ice-kilo 2.0.10: changed from sha256:aa to sha256:bb", "-apply", file)
+	p.d.unpinned = errors.New("the repository does not answer")
+	p.wants(ExitUsage, "the repository does not answer", "-apply", file)
+	if p.d.world.There("mesh/dc1") {
+		t.Fatal("something was changed")
+	}
+	p.d.pins, p.d.unpinned = []geored.Input{{Name: "chart ice-kilo 2.0.10", Digest: "sha256:aa"}}, nil
+	p.wants(ExitPass, "PASS", "-apply", file)
 }
 
 func TestAFaultyPlanIsRefused(t *testing.T) {

@@ -21,6 +21,12 @@ type Identifier interface {
 	Identities(ctx context.Context) ([]geored.Cluster, error)
 }
 
+// Pinner knows by their digests what is fetched from elsewhere, such as charts, so that a plan is for these and no others:
+// a version can be published twice.
+type Pinner interface {
+	Pins(ctx context.Context) ([]geored.Input, error)
+}
+
 // Locker keeps runners on other machines away. What is on this one has a lock file already.
 type Locker interface {
 	Lock(holder geored.Holder) geored.Lock

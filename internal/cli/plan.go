@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/georedkit/georedkit/geored"
 )
@@ -44,8 +45,17 @@ func (s *session) plan(ctx context.Context, d Deployment) (geored.Runbook, geore
 			return geored.Runbook{}, geored.Plan{}, err
 		}
 	}
+	inputs := s.inputs
+	if pinner, ok := d.(Pinner); ok {
+		pins, err := pinner.Pins(ctx)
+		if err != nil {
+			return geored.Runbook{}, geored.Plan{}, err
+		}
+		inputs = append(slices.Clone(inputs), pins...)
+	}
 	book := d.Runbook()
-	plan, err := book.Plan(s.inputs, clusters)
+	plan, err := book.Plan(inputs, clusters)
+	s.document.Inputs = plan.Inputs
 	return book, plan, err
 }
 

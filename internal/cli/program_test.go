@@ -26,7 +26,11 @@ type deployment struct {
 	extra     geored.StepID    // one more step
 	permanent bool
 	confirm   string
+	pins      []geored.Input
+	unpinned  error
 }
+
+func (d deployment) Pins(context.Context) ([]geored.Input, error) { return d.pins, d.unpinned }
 
 func (d deployment) Identities(context.Context) ([]geored.Cluster, error) {
 	if d.clusters != nil {

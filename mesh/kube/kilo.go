@@ -71,26 +71,3 @@ func KiloPeers(ctx context.Context, c *kube.Cluster) ([]kilo.Peer, error) {
 	slices.SortFunc(peers, func(a, b kilo.Peer) int { return strings.Compare(a.Metadata.Name, b.Metadata.Name) })
 	return peers, nil
 }
-
-// AnnotateTask is a task that writes annotations on a node, such as those of [kilo.Annotations], over what was there.
-// Two tasks must not annotate one node: each would take away what the other wrote.
-func AnnotateTask(c *kube.Cluster, step geored.Step, node string, annotations map[string]string) geored.Task {
-	object := &kube.Object{Object: map[string]any{"apiVersion": "v1", "kind": "Node", "metadata": map[string]any{"name": node}}}
-	object.SetAnnotations(annotations)
-	return geored.Task{
-		Step: step,
-		Observe: func(ctx context.Context) (geored.State, error) {
-			live, err := c.Client().CoreV1().Nodes().Get(ctx, node, metav1.GetOptions{})
-			if err != nil {
-				return geored.State{}, err
-			}
-			for _, key := range sortedKeys(annotations) {
-				if got, ok := live.Annotations[key]; !ok || got != annotations[key] {
-					return geored.State{Detail: fmt.Sprintf("node %s: %s is %q instead of %q", node, key, got, annotations[key])}, nil
-				}
-			}
-			return geored.State{Done: true, Detail: fmt.Sprintf("node %s has its %d annotations", node, len(annotations))}, nil
-		},
-		Apply: func(ctx context.Context) error { return c.Apply(ctx, object) },
-	}
-}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -216,4 +217,91 @@ func TestAnnotationsAreThereOrNot(t *testing.T) {
 	if state, err := task.Observe(t.Context()); err == nil || state.Done {
 		t.Errorf("a node that is not there: %+v, %v", state, err)
 	}
+}
+
+// Annotations are what they were before, also when they were written twice with different values; what somebody else wrote
+// since stays, and what is not remembered is not guessed.
+func TestAnnotationsAreTakenBack(t *testing.T) {
+	first := map[string]string{kilo.ForceEndpoint: "203.0.113.1:51820", kilo.PersistentKeepalive: "10"}
+	second := map[string]string{kilo.ForceEndpoint: "203.0.113.2:51820", kilo.PersistentKeepalive: "10"}
+	node := newNodeServer(t, map[string]string{kilo.PersistentKeepalive: "99", "other": "x"})
+	task := func(wanted map[string]string) geored.Task {
+		return meshkube.AnnotateTask(node.cluster, geored.Step{}, "dc1-1", wanted)
+	}
+	for _, wanted := range []map[string]string{first, second} {
+		if err := task(wanted).Apply(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if state, err := task(wanted).Observe(t.Context()); err != nil || !state.Done {
+			t.Fatalf("%+v, %v", state, err)
+		}
+	}
+	if state, err := task(second).Gone(t.Context()); err != nil || state.Done {
+		t.Errorf("%+v, %v", state, err)
+	}
+	if err := task(second).Undo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if state, err := task(second).Gone(t.Context()); err != nil || !state.Done || !maps.Equal(node.annotations, map[string]string{kilo.PersistentKeepalive: "99", "other": "x"}) {
+		t.Errorf("%+v, %v, %v", state, err, node.annotations)
+	}
+	if err := task(first).Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	node.annotations[kilo.ForceEndpoint] = "somebody:1"
+	if err := task(first).Undo(t.Context()); err != nil || node.annotations[kilo.ForceEndpoint] != "somebody:1" {
+		t.Errorf("%v, %v", err, node.annotations)
+	}
+	node.annotations = maps.Clone(first)
+	if err := task(first).Undo(t.Context()); err == nil || !strings.Contains(err.Error(), "is not known") {
+		t.Errorf("what nobody remembers was taken back: %v", err)
+	}
+	if state, err := task(first).Gone(t.Context()); err != nil || state.Done {
+		t.Errorf("%+v, %v", state, err)
+	}
+}
+
+// nodeServer is one node as an API server keeps it, for those who patch its annotations.
+type nodeServer struct {
+	cluster     *kube.Cluster
+	annotations map[string]string
+}
+
+func newNodeServer(t *testing.T, annotations map[string]string) *nodeServer {
+	t.Helper()
+	n := &nodeServer{annotations: annotations}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch r.URL.Path {
+		case "/api":
+			fmt.Fprint(w, `{"kind":"APIVersions","versions":["v1"]}`)
+			return
+		case "/apis":
+			fmt.Fprint(w, `{"kind":"APIGroupList","apiVersion":"v1","groups":[]}`)
+			return
+		case "/api/v1":
+			fmt.Fprint(w, `{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"nodes","kind":"Node","namespaced":false,"verbs":["get","patch"]}]}`)
+			return
+		}
+		if r.Method == http.MethodPatch {
+			var patch struct {
+				Metadata struct{ Annotations map[string]*string }
+			}
+			if err := json.NewDecoder(r.Body).Decode(&patch); err != nil {
+				t.Error(err)
+			}
+			for key, value := range patch.Metadata.Annotations {
+				if delete(n.annotations, key); value != nil {
+					n.annotations[key] = *value
+				}
+			}
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"kind": "Node", "apiVersion": "v1", "metadata": map[string]any{"name": "dc1-1", "resourceVersion": "1", "annotations": n.annotations}})
+	}))
+	t.Cleanup(server.Close)
+	var err error
+	if n.cluster, err = kube.New("dc1", &rest.Config{Host: server.URL}); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

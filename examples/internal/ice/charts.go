@@ -89,6 +89,27 @@ func (c Charts) version(chart string) string {
 	return guideVersions[chart]
 }
 
+// Pins are the digests of the charts' archives, which a plan holds on to. Without a repository there are none: whoever
+// pulls is told.
+func (d *Deployment) Pins(ctx context.Context) ([]geored.Input, error) {
+	if d.charts.Repository.URL == "" {
+		return nil, nil
+	}
+	var pins []geored.Input
+	names := []string{KiloChart, CoreDNSChart}
+	if d.Topology.Applications != nil {
+		names = append(names, ProductChart)
+	}
+	for _, name := range names {
+		chart, err := d.charts.get(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		pins = append(pins, geored.Input{Name: "chart " + name + " " + chart.Version, Digest: chart.Digest})
+	}
+	return pins, nil
+}
+
 // pulled fetches each chart once.
 type pulled struct {
 	Charts

@@ -105,11 +105,11 @@ func (d *Deployment) phase(name string, phase creds.Phase, before func(mesh.Site
 			stage.Outline = append(stage.Outline, before(site))
 		}
 		for _, step := range r.Steps(phase) {
-			step.Permanent = "the name servers over all sites read with it: rotate it instead"
-			for i, command := range step.Manual {
-				step.Manual[i] = d.kubectl(step.Site, strings.TrimPrefix(command, "kubectl "))
+			for _, commands := range [][]string{step.Manual, step.ManualUndo} {
+				for i, command := range commands {
+					commands[i] = d.kubectl(step.Site, strings.TrimPrefix(command, "kubectl "))
+				}
 			}
-			step.ManualUndo = nil
 			if before != nil {
 				step.Needs = append(step.Needs, before(site).ID)
 			}
@@ -117,7 +117,7 @@ func (d *Deployment) phase(name string, phase creds.Phase, before func(mesh.Site
 		}
 	}
 	outline := stage.Outline
-	stage.Bind = func(ctx context.Context) ([]geored.Task, error) {
+	bind := func(made func(geored.Stage) ([]geored.Task, error)) ([]geored.Task, error) {
 		var tasks []geored.Task
 		for _, site := range d.mesh.Network.Sites {
 			if before != nil {
@@ -127,7 +127,7 @@ func (d *Deployment) phase(name string, phase creds.Phase, before func(mesh.Site
 				}
 				tasks = append(tasks, task)
 			}
-			more, err := d.phaseTasks(ctx, site.Name, phase)
+			more, err := d.phaseTasks(site.Name, phase, made)
 			if err != nil {
 				return nil, fmt.Errorf("site %s: %w", site.Name, err)
 			}
@@ -138,10 +138,21 @@ func (d *Deployment) phase(name string, phase creds.Phase, before func(mesh.Site
 		}
 		return tasks, nil
 	}
+	stage.Bind = func(ctx context.Context) ([]geored.Task, error) {
+		return bind(func(s geored.Stage) ([]geored.Task, error) { return s.Bind(ctx) })
+	}
+	stage.Back = func(ctx context.Context) ([]geored.Task, error) {
+		return bind(func(s geored.Stage) ([]geored.Task, error) {
+			if s.Back != nil {
+				return s.Back(ctx)
+			}
+			return s.Bind(ctx)
+		})
+	}
 	return stage
 }
 
-func (d *Deployment) phaseTasks(ctx context.Context, site geored.SiteName, phase creds.Phase) ([]geored.Task, error) {
+func (d *Deployment) phaseTasks(site geored.SiteName, phase creds.Phase, made func(geored.Stage) ([]geored.Task, error)) ([]geored.Task, error) {
 	r, err := d.rotation(site)
 	if err != nil {
 		return nil, err
@@ -150,7 +161,7 @@ func (d *Deployment) phaseTasks(ctx context.Context, site geored.SiteName, phase
 	if err != nil {
 		return nil, err
 	}
-	return stages[slices.Index(creds.Phases(), phase)].Bind(ctx)
+	return made(stages[slices.Index(creds.Phases(), phase)])
 }
 
 // tokens makes the account that the other sites use of each site, and its token.
@@ -158,13 +169,12 @@ func (d *Deployment) tokens() geored.Stage {
 	var faulty error
 	account := func(s mesh.Site) geored.Step {
 		step := geored.Step{ID: stepID("tokens", s.Name, "account"), Site: s.Name, Target: "serviceaccount " + dnsAccount().String(), Action: geored.Apply,
-			Reason:    "what the other sites' name servers may read here, and no more (guide 000, 4.3.2)",
-			Permanent: "the account is that of the site's own name servers too"}
+			Reason: "what the other sites' name servers may read here, and no more (guide 000, 4.3.2)"}
 		objects, err := d.source(s.Name).Objects()
 		if err == nil {
 			step, err = d.Clusters[s.Name].Planned(step, objects...)
 		}
-		faulty, step.ManualUndo = errors.Join(faulty, err), nil
+		faulty, step.ManualUndo = errors.Join(faulty, err), step.ManualUndo[:max(len(step.ManualUndo)-1, 0)] // without the account: it may be others' too
 		return step
 	}
 	return d.phase("tokens", creds.Mint, account, func(step geored.Step, site mesh.Site) (geored.Task, error) {
@@ -173,7 +183,7 @@ func (d *Deployment) tokens() geored.Stage {
 			return geored.Task{}, errors.Join(err, faulty)
 		}
 		task := d.Clusters[site.Name].ApplyTask(step, objects...)
-		task.Undo, task.Gone = nil, nil
+		task.Undo, task.Gone = d.source(site.Name).TakeBack, d.source(site.Name).TakenBack
 		return task, nil
 	})
 }

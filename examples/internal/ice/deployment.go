@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/georedkit/georedkit/dnsfed/resolver"
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/geored/kube/helm"
@@ -38,6 +39,7 @@ type Deployment struct {
 	asked    geored.SiteName // the only site that preflight asks; zero: all
 	// generation is that of each site's token, as it was found.
 	generation map[geored.SiteName]int
+	watches    *watches
 	// operatorGeneration is that of MultiCassKop's token of each site, as it was found; 0: none.
 	operatorGeneration map[geored.SiteName]int
 }
@@ -45,7 +47,8 @@ type Deployment struct {
 // Open reads the kubeconfigs of all sites; it makes no connection. All that are at fault are reported at once.
 func Open(t Topology, o Options) (*Deployment, error) {
 	d := &Deployment{Topology: t, Clusters: map[geored.SiteName]*kube.Cluster{}, options: o, generation: map[geored.SiteName]int{}, operatorGeneration: map[geored.SiteName]int{},
-		charts: newPulled(o.Charts), mesh: meshkube.KiloMesh{Network: t.Network(), Ends: map[geored.SiteName]meshkube.KiloEnd{}}}
+		watches: &watches{of: map[geored.SiteName]*resolver.Watch{}},
+		charts:  newPulled(o.Charts), mesh: meshkube.KiloMesh{Network: t.Network(), Ends: map[geored.SiteName]meshkube.KiloEnd{}}}
 	faults := o.Charts.faults()
 	for _, site := range t.Sites {
 		cluster, err := kube.Open(site.Name, site.Kube)

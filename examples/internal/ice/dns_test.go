@@ -4,10 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/mesh/kilo"
 )
 
@@ -24,27 +20,6 @@ func TestEachSiteStandsFirstInItsOwnDNS(t *testing.T) {
 		if got := lookup(values, "config", "multidatacenter", "currentDC"); got != site {
 			t.Errorf("site %s: currentDC %v", site, got)
 		}
-	}
-}
-
-// While the new name servers start, the Service leads to where it leads now.
-func TestTheServiceKeepsItsSelectorAtFirst(t *testing.T) {
-	chart, err := kube.ReadObjects([]byte("apiVersion: v1\nkind: Service\nmetadata: {name: kube-dns}\nspec: {selector: {app: new}}"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	live := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "kube-dns"}, Spec: corev1.ServiceSpec{Selector: map[string]string{"k8s-app": "kube-dns"}}}
-	kept, err := keepSelector(chart, live)
-	if err != nil {
-		t.Fatal(err)
-	}
-	selector := lookup(kept[0].Object, "spec", "selector").(map[string]any)
-	if len(selector) != 1 || selector["k8s-app"] != "kube-dns" {
-		t.Error(selector)
-	}
-	live.Name = "other"
-	if _, err := keepSelector(chart, live); err == nil {
-		t.Error("a chart without the Service was taken: it would be switched unseen")
 	}
 }
 

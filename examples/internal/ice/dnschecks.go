@@ -24,6 +24,7 @@ const pollPause = 200 * time.Millisecond
 const (
 	CheckNameServers geored.CheckID = "dns/name-servers"
 	CheckFetch       geored.CheckID = "dns/fetch"
+	CheckChangeOver  geored.CheckID = "dns/change-over"
 )
 
 // dnsChecks ask every name server of every site, by its own address and through the Service, and fetch by name what is in
@@ -33,6 +34,7 @@ func (d *Deployment) dnsChecks() []geored.Check {
 	checks := []geored.Check{
 		{ID: CheckNameServers, Title: "one set of name servers serves each site", Run: p.nameServers},
 		{ID: CheckFetch, Title: "a pod fetches by name what another site alone has", Run: d.fetch},
+		{ID: CheckChangeOver, Title: "no answer was lost while the name servers were replaced", Run: d.changeOver},
 	}
 	for i, c := range (dnsfed.Table{}).Checks(nil) {
 		c.Needs = []geored.CheckID{CheckNameServers}
@@ -147,20 +149,21 @@ func (d *Deployment) expect(ctx context.Context, servers []dnsfed.Server, ignore
 	return d.federation(ignoreEmpty).Expect(records, servers)
 }
 
-// proveServers holds name servers to the answers that tell right from wrong: the site's own API server, names of other
-// sites, and names of nobody.
-func (c dnsChange) proveServers(ctx context.Context, servers []dnsfed.Server) geored.Finding {
-	deployments, err := c.read(ctx)
-	if err != nil {
-		return geored.Finding{Verdict: geored.Unknown, Message: err.Error()}
+// proof holds name servers to answers that tell right from wrong: the site's own API server, names of other sites, names
+// of nobody.
+func (d *Deployment) proof(telling ...dnsfed.Case) coredns.Proof {
+	return func(ctx context.Context, servers []dnsfed.Server) geored.Finding {
+		dns, err := coredns.Read(ctx, d.Clusters[servers[0].Site])
+		if err != nil {
+			return geored.Finding{Verdict: geored.Unknown, Message: err.Error()}
+		}
+		table, err := d.expect(ctx, servers, ignoreEmpty(dns.Deployments))
+		if err != nil {
+			return geored.Finding{Verdict: geored.Unknown, Message: err.Error()}
+		}
+		table.Questions = slices.DeleteFunc(table.Questions, func(q dnsfed.Question) bool { return !slices.Contains(telling, q.Case) })
+		return table.Ask(ctx, d.resolver())
 	}
-	table, err := c.expect(ctx, servers, ignoreEmpty(deployments))
-	if err != nil {
-		return geored.Finding{Verdict: geored.Unknown, Message: err.Error()}
-	}
-	telling := []dnsfed.Case{dnsfed.OwnAPI, dnsfed.RemoteOnly, dnsfed.Neither}
-	table.Questions = slices.DeleteFunc(table.Questions, func(q dnsfed.Question) bool { return !slices.Contains(telling, q.Case) })
-	return table.Ask(ctx, c.resolver())
 }
 
 // fetch asks from every site's probe for every other's by its name, as a program would.

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/version"
 
 	"github.com/georedkit/georedkit/dnsfed/coredns"
+	"github.com/georedkit/georedkit/dnsfed/resolver"
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/geotest"
 	"github.com/georedkit/georedkit/geored/probe"
@@ -55,6 +56,8 @@ func TestHonesty(t *testing.T) {
 	honest(t, CheckWireGuard, gateway.Support{Kernel: true}, func(t geored.Target, s gateway.Support) geored.Finding { return judgeSupport(t.Name, s) })
 	honest(t, CheckPath, reach{mtu: 1500}, func(t geored.Target, p reach) geored.Finding { return judgePath(t, node, p) })
 	honest(t, CheckFetch, fetched{url: "http://probe", who: probe.Identity{Site: "dc2"}}, judgeFetched)
+
+	honest(t, CheckChangeOver, (*resolver.Watch)(nil), judgeChangeOver)
 
 	servers := map[geored.Target]coredns.DNS{{Site: "dc1"}: dns, {Site: "dc2"}: dns, {Site: "dc3"}: dns}
 	geotest.HonestAnswers(t, CheckNameServers, servers, coredns.Judge)

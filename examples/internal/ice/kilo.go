@@ -32,7 +32,7 @@ func (d *Deployment) annotate() geored.Stage {
 	step := func(site geored.SiteName, n geored.Node) geored.Step {
 		s := geored.Step{ID: stepID(stage, site, n.Name), Site: site, Target: "node " + n.Name, Action: geored.Apply,
 			Reason: "Kilo may find a wrong endpoint by itself, and takes its keepalive from here alone (guide 000, 4.2.2)",
-			Wanted: wantedOf(wanted(n)), Permanent: "annotations that were there before are not known any more"}
+			Wanted: wantedOf(wanted(n))}
 		for _, key := range []string{kilo.ForceEndpoint, kilo.PersistentKeepalive} {
 			s.Manual = append(s.Manual, d.kubectl(site, fmt.Sprintf("annotate --overwrite node %s %s=%s", n.Name, key, wanted(n)[key])))
 			s.ManualUndo = append(s.ManualUndo, d.kubectl(site, fmt.Sprintf("annotate node %s %s-", n.Name, key)))

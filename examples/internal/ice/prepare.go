@@ -41,8 +41,7 @@ func (d *Deployment) preparation(s mesh.Site) ([]geored.Task, error) {
 		Reason: "a pod that can be asked from inside the site, and answers the other sites"}, "observers"), pod...)
 	volume, err6 := volumeObjects(d.options.Images)
 	try, err7 := cluster.Planned(step("storage", geored.Step{Target: "namespace " + Namespace, Action: geored.Execute,
-		Reason:    "a volume of the default storage class really binds (guide 000, 3.3.3.2.4); it is deleted again",
-		Permanent: "all that stays is a mark at the namespace"}, "probe"), volume...)
+		Reason: "a volume of the default storage class really binds (guide 000, 3.3.3.2.4); it is deleted again, and a mark stays at the namespace"}, "probe"), volume...)
 	try.ManualUndo = nil // it is deleted at once
 	ready := step("preflight", geored.Step{Target: "the site as the guide requires it", Action: geored.Await,
 		Reason: "nothing is installed at a site on which it cannot work (guide 000, 3)",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -45,11 +46,27 @@ func (d *Deployment) storageTask(step geored.Step, site geored.SiteName) geored.
 			if err != nil {
 				return err
 			}
-			patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, storageProven, class)
-			_, err = client.CoreV1().Namespaces().Patch(ctx, Namespace, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: kube.FieldManager})
-			return err
+			return d.markStorage(ctx, site, strconv.Quote(class))
+		},
+		Undo: func(ctx context.Context) error { return d.markStorage(ctx, site, "null") },
+		Gone: func(ctx context.Context) (geored.State, error) {
+			namespace, err := client.CoreV1().Namespaces().Get(ctx, Namespace, metav1.GetOptions{})
+			if err != nil && !apierrors.IsNotFound(err) {
+				return geored.State{}, err
+			}
+			return geored.State{Done: err != nil || namespace.Annotations[storageProven] == "", Detail: "a mark at namespace " + Namespace}, nil
 		},
 	}
+}
+
+// markStorage writes the mark, or takes it away.
+func (d *Deployment) markStorage(ctx context.Context, site geored.SiteName, value string) error {
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%s}}}`, storageProven, value)
+	_, err := d.Clusters[site].Client().CoreV1().Namespaces().Patch(ctx, Namespace, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: kube.FieldManager})
+	if apierrors.IsNotFound(err) && value == "null" {
+		return nil
+	}
+	return err
 }
 
 // defaultClass is the name and identity of the only default class.

@@ -20,6 +20,7 @@ type Conflict struct {
 	Object string // as kubectl names it: "service/kube-dns"
 	In     string // its namespace; "": it has none
 	Owner  string // "release namespace/name"; "": no release owns it
+	Live   *kube.Object
 }
 
 func (c Conflict) adopt(w Release) string {
@@ -73,7 +74,7 @@ func (r Releases) Conflicts(ctx context.Context, w Release) ([]Conflict, error) 
 		if labels[managedBy] == "Helm" && notes[releaseName] == w.Name && notes[releaseNamespace] == w.Namespace {
 			continue
 		}
-		c := Conflict{Object: strings.ToLower(object.GetKind()) + "/" + object.GetName(), In: object.GetNamespace()}
+		c := Conflict{Object: strings.ToLower(object.GetKind()) + "/" + object.GetName(), In: object.GetNamespace(), Live: live}
 		if notes[releaseName] != "" {
 			c.Owner = "release " + notes[releaseNamespace] + "/" + notes[releaseName]
 		}

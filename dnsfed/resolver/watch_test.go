@@ -1,0 +1,50 @@
+package resolver_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/georedkit/georedkit/dnsfed"
+	"github.com/georedkit/georedkit/dnsfed/dnstest"
+	"github.com/georedkit/georedkit/dnsfed/resolver"
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/probe"
+)
+
+// away is a probe that nobody reaches.
+type away struct{}
+
+func (away) Ask(context.Context, []string, []byte) ([]byte, error) {
+	return nil, errors.New("the pod is gone")
+}
+
+func TestAWatchSeesWhatIsLost(t *testing.T) {
+	world := dnstest.New(t, dnsfed.Federation{Plugin: dnsfed.Kubernetai, CoreDNS: dnsfed.Version{Major: 1, Minor: 12}, Sites: []dnsfed.Site{
+		{Site: geored.Site{Name: "dc1", Services: []netip.Prefix{netip.MustParsePrefix("10.100.0.0/16")}}, Kubeconfig: "/etc/dc1"},
+		{Site: geored.Site{Name: "dc2", Services: []netip.Prefix{netip.MustParsePrefix("10.101.0.0/16")}}, Kubeconfig: "/etc/dc2"}}})
+	server := world.Servers()[0]
+	watch := func(client probe.Client, change func()) resolver.Watched {
+		w := resolver.Begin(t.Context(), client, resolver.Series{Want: []string{"10.100.0.1"}, Every: 20 * time.Millisecond, For: 200 * time.Millisecond,
+			DNS: probe.DNS{Server: server.Address.String(), Name: "kubernetes.default.svc.cluster.local", Timeout: 50 * time.Millisecond}})
+		change()
+		return w.End()
+	}
+	local := probe.Local(resolver.Questions())
+	calm := watch(local, func() { time.Sleep(50 * time.Millisecond) })
+	if f := calm.Judge(); f.Verdict != geored.Pass || calm.Asked < 2 {
+		t.Errorf("%+v: %+v", calm, f)
+	}
+	lost := watch(local, func() { time.Sleep(50 * time.Millisecond); world.Inject(t, server.Name, dnstest.Silent) })
+	if f := lost.Judge(); f.Verdict != geored.Fail || len(lost.Wrong) == 0 || len(lost.Wrong) >= lost.Asked {
+		t.Errorf("%+v: %+v", lost, f)
+	}
+	if f := watch(away{}, func() { time.Sleep(10 * time.Millisecond) }).Judge(); f.Verdict != geored.Unknown {
+		t.Errorf("a probe that is away: %+v", f)
+	}
+	if f := (resolver.Watched{}).Judge(); f.Verdict != geored.Unknown {
+		t.Errorf("nothing was asked: %+v", f)
+	}
+}
