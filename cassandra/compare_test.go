@@ -110,7 +110,7 @@ func TestRangesAreSplitOnTimeOut(t *testing.T) {
 	}
 	r.Node("dc2", 0).TimeOut(1) // whatever it is asked
 	x = compare(t, r, quickly())
-	if x.Equality != cassandra.Unproven || !strings.Contains(x.String(), "site dc2: timed out") {
+	if x.Equality != cassandra.Unproven || !strings.Contains(x.String(), "site dc2: node "+r.Node("dc2", 0).Address()+": timed out") {
 		t.Error(x)
 	}
 	for _, read := range x.Ranges {

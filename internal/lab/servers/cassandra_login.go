@@ -90,10 +90,10 @@ func knows(ctx context.Context, session *gocql.Session, nodes int) error {
 	return nil
 }
 
-// retry tries for half a minute.
+// retry tries for two minutes: rings on busy machines need one to come together.
 func retry(ctx context.Context, try func() error) error {
 	var err error
-	for range 60 {
+	for range 240 {
 		if err = try(); err == nil {
 			return nil
 		}
