@@ -26,7 +26,8 @@ type OutageLimit struct {
 	Left      time.Duration // until the first record is lost; 0 or less: it is
 	Lost      int64         // offsets that are lost already
 	// Since is when the first of them was due to be removed: records are lost since then at the earliest. Zero: none is
-	// due, or nobody can tell. The loss check's history tells at the latest since when.
+	// due, or nobody can tell, as when retention has emptied the copy too. The loss check's history tells at the latest
+	// since when.
 	Since   time.Time
 	By      string // the setting that sets the limit
 	Verdict geored.Verdict
