@@ -724,7 +724,7 @@ func TestRecoveryHonesty(t *testing.T) {
 	geotest.Honest(t, CheckObjects, func(recorded *geotest.Recorded) []geored.Check {
 		x, access := r.recovery(OutageSaid{Length: time.Minute}), map[geored.SiteName]ObjectAccess{}
 		for _, name := range r.names {
-			access[name] = listed{r.objects[name].Client(t, name, nil), func() error { return recorded.Answer("list at " + string(name)) }}
+			access[name] = listed{r.objects[name].Client(t, name, nil), sync.OnceValue(func() error { return recorded.Answer("list at " + string(name)) })}
 		}
 		return x.Objects(ObjectStore{Access: access, Mirrors: r.mirrors}).Checks()
 	})
