@@ -8,7 +8,6 @@ import (
 
 	"github.com/georedkit/georedkit/creds"
 	"github.com/georedkit/georedkit/geored"
-	"github.com/georedkit/georedkit/geored/kube"
 )
 
 // Revoke takes a token Secret of the account out of use, and deletes it when every API server of the source refuses the
@@ -59,21 +58,14 @@ func (s Source) awaitRefusal(ctx context.Context, token creds.Token) error {
 	}
 }
 
-// TakeBack removes the account's roles, and the account itself when nobody else has a hand in it: a site's own name
-// servers, say, use the same one.
+// TakeBack removes the account's roles. The account stays: a site's own name servers, say, use the same one, an API server
+// does not tell who made an object that has nothing but a name, and without its roles and tokens it may do nothing.
 func (s Source) TakeBack(ctx context.Context) error {
 	objects, err := s.Objects()
 	if err != nil {
 		return err
 	}
-	account, roles := objects[0], objects[1:]
-	if err := s.Cluster.TakeBack(ctx, roles...); err != nil {
-		return err
-	}
-	if shared, err := s.shared(ctx, account); err != nil || shared {
-		return err
-	}
-	return s.Cluster.TakeBack(ctx, account)
+	return s.Cluster.TakeBack(ctx, objects[1:]...)
 }
 
 // TakenBack says whether nothing is left of what [Source.TakeBack] takes away.
@@ -82,18 +74,5 @@ func (s Source) TakenBack(ctx context.Context) (geored.State, error) {
 	if err != nil {
 		return geored.State{}, err
 	}
-	shared, err := s.shared(ctx, objects[0])
-	if err != nil {
-		return geored.State{}, err
-	}
-	if shared {
-		objects = objects[1:]
-	}
-	return s.Cluster.Gone(ctx, objects...)
-}
-
-// shared says whether somebody else has a hand in the account.
-func (s Source) shared(ctx context.Context, account *kube.Object) (bool, error) {
-	live, there, err := s.Cluster.Live(ctx, account)
-	return there && len(kube.Strangers(live)) > 0, err
+	return s.Cluster.Gone(ctx, objects[1:]...)
 }

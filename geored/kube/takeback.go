@@ -40,7 +40,7 @@ func (c *Cluster) takeBack(ctx context.Context, object *Object) error {
 	if err != nil {
 		return retriable(err)
 	}
-	if others := Strangers(live); len(others) > 0 {
+	if others := strangers(live); len(others) > 0 {
 		return fmt.Errorf("it has fields of %q: it was there before, or somebody changed it; take it back by hand", others)
 	}
 	if object.GetKind() == "Namespace" {
@@ -56,8 +56,8 @@ func (c *Cluster) takeBack(ctx context.Context, object *Object) error {
 	return retriable(err)
 }
 
-// Strangers are those who own fields of an object, besides this package and what controllers keep in its status.
-func Strangers(live *Object) []string {
+// strangers are those who own fields of an object, besides this package and what controllers keep in its status.
+func strangers(live *Object) []string {
 	var names []string
 	for _, fields := range live.GetManagedFields() {
 		if fields.Manager != FieldManager && fields.Subresource == "" {
