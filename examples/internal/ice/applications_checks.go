@@ -133,11 +133,8 @@ func judgeOperators(answers geored.Answers[int], first geored.SiteName) geored.F
 
 func (d *Deployment) modelManagers(ctx context.Context) []geored.Finding {
 	answers := geored.Ask(ctx, d.every("jobs"), func(ctx context.Context, t geored.Target) (geored.State, error) {
-		jobs, err := d.Clusters[t.Site].Client().BatchV1().Jobs(arcusNamespace).List(ctx, metav1.ListOptions{LabelSelector: "run=modelmanager"})
-		if err != nil {
-			return geored.State{}, err
-		}
-		return judgeModelManager(jobs.Items), nil
+		jobs, err := d.jobs(ctx, t.Site)
+		return judgeModelManager(jobs), err
 	})
 	return answers.Each(func(_ geored.Target, s geored.State) geored.Finding {
 		return judgeState(s, "look at the log of its pod in "+arcusNamespace)
