@@ -41,6 +41,7 @@ type Options struct {
 	PullSecret string
 	Keep       bool
 	Whole      bool
+	Backup     string
 	Yes        bool
 	Timeout    time.Duration
 	Strict     bool
@@ -73,6 +74,7 @@ func (p Program) parse(args []string, stderr io.Writer) (Options, error) {
 	flags.StringVar(&o.ProbeImage, "probe-image", "", "`REF` of the probe image in your registry (make image writes it)")
 	flags.StringVar(&o.PullSecret, "probe-pull-secret", "", "`NAME` of the pull secret for it in the namespace georedkit of each site")
 	flags.BoolVar(&o.Keep, "keep", false, "leave the laboratory running")
+	flags.StringVar(&o.Backup, "backup", "", "`FILE` that tells of the backup before an upgrade, where the program makes one: store, time and digest")
 	flags.BoolVar(&o.Whole, "whole", false, "in the laboratory: the product itself too, with its data stores, where the program knows it")
 	flags.BoolVar(&o.Yes, "yes", false, "do not ask before changing clusters that are not the laboratory")
 	flags.DurationVar(&o.Timeout, "timeout", 5*time.Minute, "`TIME` that each step may take")

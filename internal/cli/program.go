@@ -34,6 +34,8 @@ type Program struct {
 	Whole string
 	// Stores are the data stores that the laboratory must be able to run for that.
 	Stores []string
+	// Backups says that the program takes -backup.
+	Backups bool
 }
 
 // Renderer is a [Deployment] that can write what it would install, for -render.
@@ -66,6 +68,10 @@ func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 		return ExitPass
 	case err != nil:
 		fmt.Fprint(stderr, lines(p.Name, err))
+		return ExitUsage
+	}
+	if options.Backup != "" && !p.Backups {
+		fmt.Fprintf(stderr, "%s: -backup: this program needs none\n", p.Name)
 		return ExitUsage
 	}
 	if options.Lint != "" {

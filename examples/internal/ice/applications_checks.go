@@ -2,6 +2,7 @@ package ice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -133,11 +134,8 @@ func judgeOperators(answers geored.Answers[int], first geored.SiteName) geored.F
 
 func (d *Deployment) modelManagers(ctx context.Context) []geored.Finding {
 	answers := geored.Ask(ctx, d.every("jobs"), func(ctx context.Context, t geored.Target) (geored.State, error) {
-		jobs, err := d.Clusters[t.Site].Client().BatchV1().Jobs(arcusNamespace).List(ctx, metav1.ListOptions{LabelSelector: "run=modelmanager"})
-		if err != nil {
-			return geored.State{}, err
-		}
-		return judgeModelManager(jobs.Items), nil
+		jobs, err := d.jobs(ctx, t.Site)
+		return judgeModelManager(jobs), err
 	})
 	return answers.Each(func(_ geored.Target, s geored.State) geored.Finding {
 		return judgeState(s, "look at the log of its pod in "+arcusNamespace)
@@ -243,6 +241,7 @@ func (p *ringProof) checks() []geored.Check {
 	return append(checks, geored.Check{ID: CheckRows, Title: "the sites hold the same rows", Needs: []geored.CheckID{cassandra.CheckNodes}, Run: p.rows})
 }
 
+// rows compares all tables once; a site whose reads failed has not answered.
 func (p *ringProof) rows(ctx context.Context) []geored.Finding {
 	opened := p.open(ctx)
 	if opened.err != nil {
@@ -253,18 +252,35 @@ func (p *ringProof) rows(ctx context.Context) []geored.Finding {
 		return []geored.Finding{{Verdict: geored.Unknown, Message: err.Error()}}
 	}
 	found, err := p.opened.CompareAll(ctx, tables, p.comparing())
-	return []geored.Finding{judgeRows(found, err, p.every("cassandra"))}
+	answers := geored.Ask(ctx, p.every("cassandra"), func(_ context.Context, t geored.Target) (cassandra.Comparisons, error) {
+		return found, errors.Join(err, unread(found, t.Site))
+	})
+	return []geored.Finding{judgeRows(answers)}
 }
 
-func judgeRows(found cassandra.Comparisons, err error, asked []geored.Target) geored.Finding {
-	f := geored.Finding{Verdict: found.Verdict(), Message: fmt.Sprintf("%d tables of %s hold the same rows in all sites", len(found), keyspace), Evidence: strings.Split(found.String(), "\n"), Asked: asked}
-	if err != nil {
-		f.Verdict, f.Message = geored.Unknown, err.Error()
+// unread is why a site was not read to its end.
+func unread(found cassandra.Comparisons, site geored.SiteName) error {
+	for _, comparison := range found {
+		for _, r := range comparison.Ranges {
+			for _, read := range r.Reads {
+				if read.Site == site && read.Err != "" {
+					return fmt.Errorf("%s: %s", comparison.Name, read.Err)
+				}
+			}
+		}
 	}
-	if f.Verdict == geored.Fail {
-		f.Message, f.Remedy = "tables of "+keyspace+" differ", "ice-recover says what to do about it, and does it"
+	return nil
+}
+
+func judgeRows(answers geored.Answers[cassandra.Comparisons]) geored.Finding {
+	f := geored.Finding{Verdict: geored.Unknown, Message: "no table was compared"}
+	for _, found := range answers.All() {
+		f = geored.Finding{Verdict: found.Verdict(), Message: fmt.Sprintf("%d tables of %s: %s", len(found), keyspace, found.Verdict()), Evidence: strings.Split(found.String(), "\n")}
+		if f.Verdict == geored.Fail {
+			f.Message, f.Remedy = "tables of "+keyspace+" differ", "ice-recover says what to do about it, and does it"
+		}
 	}
-	return f
+	return answers.Conclude(f)
 }
 
 // mirrorChecks are those of every mirror of Kafka, under one ID each.

@@ -59,15 +59,23 @@ func (d *Deployment) modelManagerStep(stage string, site geored.SiteName, needs 
 // modelManagerTask waits for the Job of the installed chart, and for every other pod of its namespace.
 func (d *Deployment) modelManagerTask(step geored.Step) geored.Task {
 	return d.waiting(geored.Task{Step: step, Observe: func(ctx context.Context) (geored.State, error) {
-		jobs, err := d.Clusters[step.Site].Client().BatchV1().Jobs(arcusNamespace).List(ctx, metav1.ListOptions{LabelSelector: "run=modelmanager"})
+		jobs, err := d.jobs(ctx, step.Site)
 		if err != nil {
 			return geored.State{}, err
 		}
-		if state := judgeModelManager(jobs.Items); !state.Done {
+		if state := judgeModelManager(jobs); !state.Done {
 			return state, nil
 		}
 		return d.podsRun(ctx, step.Site, arcusNamespace)
 	}})
+}
+
+func (d *Deployment) jobs(ctx context.Context, site geored.SiteName) ([]batchv1.Job, error) {
+	list, err := d.Clusters[site].Client().BatchV1().Jobs(arcusNamespace).List(ctx, metav1.ListOptions{LabelSelector: "run=modelmanager"})
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
 }
 
 // judgeModelManager looks at the newest: each version of the product brings a Job of its own.

@@ -422,11 +422,18 @@ func TestHonestApplicationChecks(t *testing.T) {
 			t.Errorf("%+v: %+v", a, f)
 		}
 	}
-	if f := judgeRows(nil, nil, []geored.Target{{Site: "dc1"}}); f.Verdict == geored.Pass {
-		t.Errorf("no table compared: %+v", f)
+	equal := cassandra.Comparisons{{Equality: cassandra.Equal}}
+	rows := func(a geored.Answers[cassandra.Comparisons]) []geored.Finding { return []geored.Finding{judgeRows(a)} }
+	geotest.HonestAnswers(t, CheckRows, map[geored.Target]cassandra.Comparisons{{Site: "dc1"}: equal, {Site: "dc2"}: equal}, rows)
+	for name, found := range map[string]cassandra.Comparisons{"none": nil, "different": {{Equality: cassandra.Different}}, "unproven": {{Equality: cassandra.Unproven}}} {
+		asked := geored.Ask(t.Context(), []geored.Target{{Site: "dc1"}}, func(context.Context, geored.Target) (cassandra.Comparisons, error) { return found, nil })
+		if f := judgeRows(asked); f.Verdict == geored.Pass || (name == "different") != (f.Verdict == geored.Fail) {
+			t.Errorf("%s: %+v", name, f)
+		}
 	}
-	if f := judgeRows(cassandra.Comparisons{{Equality: cassandra.Different}}, nil, []geored.Target{{Site: "dc1"}}); f.Verdict != geored.Fail {
-		t.Errorf("%+v", f)
+	broken := cassandra.Comparisons{{Ranges: []cassandra.RangeResult{{Reads: []cassandra.Read{{Source: cassandra.Source{Site: "dc2"}, Err: "timed out"}}}}}}
+	if unread(broken, "dc1") != nil || unread(broken, "dc2") == nil {
+		t.Error("the site that was not read is not told")
 	}
 }
 

@@ -8,4 +8,4 @@ applications:
 `
 
 // LaboratoryStores are what the product's stores need of a laboratory.
-func LaboratoryStores() []string { return []string{"minio", "kafka", "cassandra"} }
+func LaboratoryStores() []string { return []string{"ice"} }

@@ -1,0 +1,68 @@
+// Command ice-upgrade upgrades Instant Connect Enterprise, one site after the other, as chapter 6 of its geo-redundancy
+// guide does by hand: with gates before, between and behind, and back to the old version when one of them does not pass.
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/georedkit/georedkit/examples/internal/ice"
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/internal/cli"
+)
+
+func main() {
+	cli.Program{Name: "ice-upgrade", Open: open, Whole: ice.LaboratoryApplications, Stores: ice.LaboratoryStores(), Backups: true}.Main()
+}
+
+func open(text []byte, o cli.Options) (cli.Deployment, error) {
+	topology, err := ice.ParseTopology(text)
+	if err != nil {
+		return nil, err
+	}
+	var backups []ice.Backup
+	if o.Backup != "" {
+		file, err := os.ReadFile(o.Backup)
+		if err != nil {
+			return nil, err
+		}
+		if backups, err = ice.ParseBackup(file, time.Now()); err != nil {
+			return nil, err
+		}
+	}
+	repository, err := o.Charts.Repository()
+	if err != nil {
+		return nil, err
+	}
+	files, err := o.Charts.ValuesFiles()
+	if err != nil {
+		return nil, err
+	}
+	overlay, err := ice.ParseOverlay(files, o.Charts.Values)
+	if err != nil {
+		return nil, err
+	}
+	if topology.Applications == nil {
+		return nil, geored.Faults{{Field: "applications", Problem: "are missing in the topology", Remedy: "describe the product as for ice-install; in the laboratory give -whole"}}
+	}
+	if o.Charts.Versions[ice.ProductChart] == "" && !o.Check {
+		return nil, geored.Faults{{Field: "-chart-version", Problem: "is missing", Remedy: "name the version to upgrade to, as " + ice.ProductChart + "=VERSION"}}
+	}
+	d, err := ice.Open(topology.In(filepath.Dir(o.Topology)), ice.Options{Images: ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret},
+		Charts: ice.Charts{Repository: repository, Versions: o.Charts.Versions, Overlay: overlay}})
+	return deployment{ice.Upgrading{Deployment: d, Backups: backups, Patience: o.Timeout}}, err
+}
+
+type deployment struct{ ice.Upgrading }
+
+func (d deployment) Connect(ctx context.Context) error { return d.Complete(ctx) }
+
+func (d deployment) Sites() []geored.SiteName {
+	var names []geored.SiteName
+	for _, site := range d.Topology.Sites {
+		names = append(names, site.Name)
+	}
+	return names
+}

@@ -1,0 +1,223 @@
+package ice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/georedkit/georedkit/cassandra"
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/kafka"
+	meshkube "github.com/georedkit/georedkit/mesh/kube"
+)
+
+// CheckSkew is the check of the versions that run at the same time.
+const CheckSkew geored.CheckID = "ice/skew"
+
+// Upgrading is an upgrade of the product (guide 000, 6).
+type Upgrading struct {
+	*Deployment
+	Backups []Backup // none: a person must confirm that there is none
+	// Patience is how long the gates behind a site's upgrade may take before it is rolled back. Zero: the applications'
+	// timeout.
+	Patience time.Duration
+}
+
+// gates are the checks that must pass before a site is touched and behind it.
+var gates = []geored.CheckID{meshkube.CheckHandshake, meshkube.CheckServices, CheckNameServers, "dns/remote-only", "dns/own-api",
+	cassandra.CheckNodes, cassandra.CheckView, cassandra.CheckGossip, cassandra.CheckSchema, cassandra.CheckReplication, CheckRows,
+	kafka.CheckStatus, kafka.CheckPosition, checkObjects, CheckPods, CheckMultiCassKop, CheckPassword}
+
+// gated are the gates with all that they need.
+func (u Upgrading) gated() []geored.Check {
+	all, wanted := u.Deployment.Checks(), slices.Clone(gates)
+	for i := 0; i < len(wanted); i++ {
+		for _, c := range all {
+			if c.ID == wanted[i] {
+				wanted = append(wanted, c.Needs...)
+			}
+		}
+	}
+	checks := slices.DeleteFunc(all, func(c geored.Check) bool { return !slices.Contains(wanted, c.ID) })
+	return append(checks, u.skewCheck())
+}
+
+// Runbook upgrades one site after the other, with gates before, between and behind.
+func (u Upgrading) Runbook() geored.Runbook {
+	book := geored.Runbook{Name: "ice-upgrade", Stages: []geored.Stage{u.before()}}
+	for _, site := range u.Topology.Sites {
+		book.Stages = append(book.Stages, u.site(site.Name))
+	}
+	return book
+}
+
+func (u Upgrading) version() string { return u.charts.version(ProductChart) }
+
+// before asks for the backup, and for sites that are whole: an upgrade does not heal.
+func (u Upgrading) before() geored.Stage {
+	backup := geored.Step{ID: "before/backup", Target: "a backup of every store", Action: geored.Await, Reason: "what an upgrade does to the schema is not taken back by rolling the release back (guide 000, 6)"}
+	detail := "a person answers for that there is none"
+	if len(u.Backups) == 0 {
+		backup.Confirm = "no-backup-before-" + u.version()
+	} else {
+		var told []string
+		for _, b := range u.Backups {
+			told = append(told, fmt.Sprintf("%s of %s, %.19s…", b.Store, b.Time.UTC().Format(time.RFC3339), b.Digest))
+		}
+		detail = strings.Join(told, "; ")
+	}
+	whole := geored.Step{ID: "before/gates", Target: "all sites", Action: geored.Await, Needs: []geored.StepID{backup.ID},
+		Reason: "mesh, DNS, ring, schema, rows, positions and objects are as they should be before anything is touched"}
+	return geored.StageOf("before",
+		geored.Task{Step: backup, Observe: func(context.Context) (geored.State, error) { return geored.State{Done: true, Detail: detail}, nil }},
+		geored.Task{Step: whole, Observe: func(ctx context.Context) (geored.State, error) {
+			return proven(ctx, "all gates pass", u.gated()...)
+		}, Timeout: u.patience()})
+}
+
+func (u Upgrading) patience() time.Duration {
+	if u.Patience > 0 {
+		return u.Patience
+	}
+	return u.Topology.Applications.Timeout
+}
+
+// site upgrades one site and proves it: what does not pass in time is rolled back, and ends the run.
+func (u Upgrading) site(site geored.SiteName) geored.Stage {
+	stage := "upgrade-" + string(site)
+	install := u.productStep(stage, site, "ice/ice_"+string(site)+".json", "one site after the other: the others serve meanwhile (guide 000, 6)", u.productValues(site))
+	install.Permanent = "it is rolled back when a gate behind it does not pass"
+	proof := geored.Step{ID: stepID(stage, site, "gates"), Site: site, Target: "release " + productNamespace + "/" + productRelease, Action: geored.Execute, Needs: []geored.StepID{install.ID},
+		Reason:    "the site is whole on the new version, and so is what it shares with the others; else it goes back to the old one",
+		Permanent: "a proof has nothing to take back", Manual: []string{u.Clusters[site].Helm("-n " + productNamespace + " rollback " + productRelease)}}
+	return geored.Stage{Name: stage, Outline: []geored.Step{install, proof}, Bind: func(ctx context.Context) ([]geored.Task, error) {
+		task, err := u.productTask(ctx, install, u.productValues(site))
+		if err != nil {
+			return nil, err
+		}
+		have, found, err := u.releases(site).Installed(ctx, productRelease, productNamespace)
+		if err == nil && !found {
+			err = fmt.Errorf("site %s: %s is not installed: there is nothing to upgrade", site, productRelease)
+		}
+		g := gate{u, site, u.oldChart(ctx, site, have.Chart)}
+		return []geored.Task{task, {Step: proof, Observe: g.observe, Apply: g.orBack, Timeout: 2*u.patience() + time.Minute}}, err
+	}}
+}
+
+// oldChart is what a site had before: of a run that goes on after the installation, what the sites behind it still have.
+func (u Upgrading) oldChart(ctx context.Context, site geored.SiteName, have string) string {
+	wanted := ProductChart + "-" + u.version()
+	if have != wanted {
+		return have
+	}
+	for _, other := range u.others(site) {
+		if i, found, err := u.releases(other).Installed(ctx, productRelease, productNamespace); err == nil && found && i.Chart != wanted {
+			return i.Chart
+		}
+	}
+	return "" // all sites are upgraded
+}
+
+// gate is the proof of one site's upgrade.
+type gate struct {
+	Upgrading
+	site geored.SiteName
+	old  string // chart that it is rolled back to; "": it cannot be told
+}
+
+func (g gate) observe(ctx context.Context) (geored.State, error) {
+	jobs, err := g.jobs(ctx, g.site)
+	if err != nil {
+		return geored.State{}, err
+	}
+	if state := judgeModelManager(jobs); !state.Done {
+		return state, nil
+	}
+	return proven(ctx, "all gates pass on "+g.version(), g.gated()...)
+}
+
+// orBack waits for the gates. When they do not pass in time, and it can be told why, the release goes back to what it was.
+// Silence is no reason to: then nothing is changed, and the run ends where it is.
+func (g gate) orBack(ctx context.Context) error {
+	end := time.Now().Add(g.patience())
+	var state geored.State
+	var err error
+	for time.Now().Before(end) {
+		if state, err = g.observe(ctx); err == nil && state.Done {
+			return nil
+		}
+		if geored.SystemClock().Sleep(ctx, time.Second) != nil {
+			return context.Cause(ctx)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("the gates of %s cannot be asked, and nothing was rolled back: %w", g.site, err)
+	}
+	return errors.Join(fmt.Errorf("a gate of %s does not pass on %s: %s", g.site, g.version(), state.Detail), g.back(ctx))
+}
+
+func (g gate) back(ctx context.Context) error {
+	if g.old == "" {
+		return errors.New("it is not rolled back: no site tells what it was before; type: " + g.Clusters[g.site].Helm("-n "+productNamespace+" rollback "+productRelease))
+	}
+	revision, err := g.releases(g.site).RollBack(ctx, productRelease, productNamespace, g.old)
+	if err != nil {
+		return fmt.Errorf("roll back to %s: %w", g.old, err)
+	}
+	return fmt.Errorf("the release of %s was rolled back to revision %d, %s; no other site was touched after it", g.site, revision, g.old)
+}
+
+// Checks are those of the installation with the target's version.
+func (u Upgrading) Checks() []geored.Check {
+	return append(u.Deployment.Checks(), u.skewCheck())
+}
+
+func (u Upgrading) skewCheck() geored.Check {
+	return geored.Check{ID: CheckSkew, Title: "no more than two versions of the product run at once, one after the other", Run: func(ctx context.Context) []geored.Finding {
+		answers := geored.Ask(ctx, u.every("release"), func(ctx context.Context, t geored.Target) (string, error) {
+			have, found, err := u.releases(t.Site).Installed(ctx, productRelease, productNamespace)
+			if err == nil && !found {
+				err = errors.New(productRelease + " is not installed")
+			}
+			return strings.TrimPrefix(have.Chart, ProductChart+"-"), err
+		})
+		return []geored.Finding{judgeSkew(answers, u.version())}
+	}}
+}
+
+// judgeSkew allows two versions of one major and minor number, the newer of which is the one that is upgraded to.
+func judgeSkew(answers geored.Answers[string], target string) geored.Finding {
+	f := geored.Finding{Verdict: geored.Pass}
+	found := map[string]bool{}
+	for t, version := range answers.All() {
+		found[version] = true
+		f.Evidence = append(f.Evidence, fmt.Sprintf("%s has %s", t.Site, version))
+		if line(version) != line(target) {
+			f.Verdict, f.Message = geored.Fail, fmt.Sprintf("%s of %s and %s are too far apart to run together", version, t.Site, target)
+			f.Remedy = "upgrade through the versions between, as the vendor's upgrade guide has it"
+		}
+	}
+	delete(found, target)
+	switch {
+	case f.Verdict == geored.Fail:
+	case len(found) > 1:
+		f.Verdict, f.Message, f.Remedy = geored.Fail, fmt.Sprintf("%d versions besides %s run", len(found), target), "bring all sites to one of them first"
+	case len(found) == 1:
+		f.Message = "two versions run, of one line"
+	default:
+		f.Message = "all sites have " + target
+	}
+	return answers.Conclude(f)
+}
+
+// line is the major and minor number of a version.
+func line(version string) string {
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) < 3 {
+		return version
+	}
+	return parts[0] + "." + parts[1]
+}

@@ -1,0 +1,132 @@
+package ice
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/geotest"
+)
+
+func upgrading(t *testing.T, n int, backups ...Backup) Upgrading {
+	t.Helper()
+	return Upgrading{Deployment: productOf(t, n), Backups: backups}
+}
+
+// Without a backup a person must say so, by the value that the plan names; with one nobody is asked.
+func TestAnUpgradeWithoutABackupIsRefused(t *testing.T) {
+	book := upgrading(t, 2).Runbook()
+	result, err := book.Run(t.Context(), geored.RunConfig{Confirmed: map[geored.StepID]string{"before/backup": "yes"}})
+	if err == nil || !strings.Contains(err.Error(), "before/backup=no-backup-before-3.5.41629") || result.Count(geored.Changed) > 0 {
+		t.Errorf("%v, %+v", err, result)
+	}
+	for _, step := range upgrading(t, 2, Backup{Store: "cassandra"}).Runbook().Steps() {
+		if step.Confirm != "" {
+			t.Errorf("%s asks for %s", step.ID, step.Confirm)
+		}
+	}
+}
+
+func TestOneSiteAfterTheOther(t *testing.T) {
+	book := upgrading(t, 3).Runbook()
+	if err := book.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, step := range book.Steps() {
+		ids = append(ids, string(step.ID))
+	}
+	want := []string{"before/backup", "before/gates", "upgrade-dc1/dc1/install", "upgrade-dc1/dc1/gates", "upgrade-dc2/dc2/install", "upgrade-dc2/dc2/gates", "upgrade-dc3/dc3/install", "upgrade-dc3/dc3/gates"}
+	if !slices.Equal(ids, want) {
+		t.Errorf("%v", ids)
+	}
+	for i, stage := range book.Stages {
+		if stage.After != nil {
+			t.Errorf("stage %d does not wait for the one before it", i)
+		}
+	}
+}
+
+// Every gate is a check that there is, with all that it needs.
+func TestGatesAreChecks(t *testing.T) {
+	u := upgrading(t, 2)
+	found := map[geored.CheckID]bool{}
+	for _, c := range u.gated() {
+		found[c.ID] = true
+	}
+	for _, id := range append(slices.Clone(gates), CheckSkew) {
+		if !found[id] {
+			t.Errorf("%s is no check", id)
+		}
+	}
+	for _, c := range u.gated() {
+		for _, need := range c.Needs {
+			if !found[need] {
+				t.Errorf("%s needs %s, which is not asked", c.ID, need)
+			}
+		}
+		if strings.HasPrefix(string(c.ID), "guide/") {
+			t.Errorf("%s decides", c.ID)
+		}
+	}
+}
+
+func TestTheUpgradeKilledAnywhere(t *testing.T) {
+	book := upgrading(t, 2, Backup{Store: "cassandra"}).Runbook()
+	geotest.KillAnywhere(t, func(testing.TB) geotest.Rehearsal {
+		var world geotest.World
+		var locks geored.MemoryLocks
+		return geotest.Rehearsal{Runbook: func() geored.Runbook { return world.Like(book) },
+			Config: geored.RunConfig{Lock: locks.Lock("it", geored.Holder{})}, Effects: world.Effects, State: world.State}
+	})
+}
+
+func TestParseBackup(t *testing.T) {
+	now := time.Date(2026, 11, 21, 18, 0, 0, 0, time.UTC)
+	digest := "sha256:" + strings.Repeat("ab", 32)
+	right := "backups:\n  - {store: cassandra, time: 2026-11-21T12:00:00Z, digest: \"" + digest + "\"}\n  - {store: minio, time: 2026-11-21T12:00:00Z, digest: \"" + digest + "\"}\n"
+	if all, err := ParseBackup([]byte(right), now); err != nil || len(all) != 2 {
+		t.Errorf("%v, %v", all, err)
+	}
+	for name, c := range map[string][3]string{
+		"a store is missing": {"store: minio", "store: cassandra", "tell nothing of minio"},
+		"a store of nobody":  {"store: minio", "store: tape", "is none of"},
+		"no time":            {"2026-11-21T12:00:00Z", "today", "is no time"},
+		"the future":         {"2026-11-21T12", "2026-11-22T12", "is in the future"},
+		"too old":            {"2026-11-21T12", "2026-11-19T12", "is more than"},
+		"no digest":          {digest, "sha256:abc", "is no digest"},
+		"an unknown key":     {"store: minio", "store: minio, tape: 3", "unknown key"},
+	} {
+		if _, err := ParseBackup([]byte(strings.Replace(right, c[0], c[1], 1)), now); err == nil || !strings.Contains(err.Error(), c[2]) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := ParseBackup(nil, now); err == nil {
+		t.Error("an empty file is a backup")
+	}
+}
+
+func TestJudgeSkew(t *testing.T) {
+	for name, c := range map[string]struct {
+		versions [3]string
+		want     geored.Verdict
+	}{
+		"all old":         {[3]string{"3.5.1", "3.5.1", "3.5.1"}, geored.Pass},
+		"one is upgraded": {[3]string{"3.5.2", "3.5.1", "3.5.1"}, geored.Pass},
+		"all are":         {[3]string{"3.5.2", "3.5.2", "3.5.2"}, geored.Pass},
+		"two old ones":    {[3]string{"3.5.2", "3.5.1", "3.5.0"}, geored.Fail},
+		"another line":    {[3]string{"3.5.2", "3.4.9", "3.5.2"}, geored.Fail},
+	} {
+		answers := map[geored.Target]string{{Site: "dc1"}: c.versions[0], {Site: "dc2"}: c.versions[1], {Site: "dc3"}: c.versions[2]}
+		targets := []geored.Target{{Site: "dc1"}, {Site: "dc2"}, {Site: "dc3"}}
+		asked := geored.Ask(t.Context(), targets, func(_ context.Context, t geored.Target) (string, error) { return answers[t], nil })
+		if f := judgeSkew(asked, "3.5.2"); f.Verdict != c.want {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	same := map[geored.Target]string{{Site: "dc1"}: "3.5.2", {Site: "dc2"}: "3.5.2"}
+	geotest.HonestAnswers(t, CheckSkew, same, func(a geored.Answers[string]) []geored.Finding { return []geored.Finding{judgeSkew(a, "3.5.2")} })
+}
