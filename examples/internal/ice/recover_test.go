@@ -715,12 +715,6 @@ func TestRecoveryHonesty(t *testing.T) {
 		}, Tool: r.tool, Restarter: r.ring})
 		return store.Checks()
 	})
-	geotest.Honest(t, CheckRows, func(recorded *geotest.Recorded) []geored.Check {
-		return []geored.Check{{ID: CheckRows, Run: func(context.Context) []geored.Finding {
-			equal, err := cassandra.Comparisons{{Equality: cassandra.Equal}}, recorded.Answer("rows")
-			return []geored.Finding{judgeRows(equal, err, asked(r.names, "cassandra"))}
-		}}}
-	})
 	geotest.Honest(t, CheckObjects, func(recorded *geotest.Recorded) []geored.Check {
 		x, access := r.recovery(OutageSaid{Length: time.Minute}), map[geored.SiteName]ObjectAccess{}
 		for _, name := range r.names {
