@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,9 +32,10 @@ func up(t *testing.T) rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx := context.WithoutCancel(t.Context()) // it has ended when this is cleaned up
 	t.Cleanup(func() {
-		_ = driver.Command(t.Context(), "down", "-name", r.name, "-purge").Run() // it may never have come up
-		if output, err := driver.Command(t.Context(), "status", "-name", r.name).CombinedOutput(); err == nil {
+		_ = driver.Command(ctx, "down", "-name", r.name, "-purge").Run() // it may never have come up
+		if output, err := driver.Command(ctx, "status", "-name", r.name).CombinedOutput(); err == nil {
 			t.Errorf("the laboratory goes on: %s", output)
 		}
 	})

@@ -76,7 +76,7 @@ func TestJournalInTwoClusters(t *testing.T) {
 	_, clusters := both(t)
 	geotest.JournalConformance(t, func(t *testing.T) geotest.JournalPlace {
 		name := name("conformance")
-		return geotest.JournalPlace{Many: 400, Open: func(t *testing.T) geored.Journal { return journal(t, name, nil, clusters...) }}
+		return geotest.JournalPlace{Many: 1200, Open: func(t *testing.T) geored.Journal { return journal(t, name, nil, clusters...) }}
 	})
 	maps, err := clusters[1].Client().CoreV1().ConfigMaps("kube-system").List(t.Context(), metav1.ListOptions{LabelSelector: "georedkit/journal"})
 	if err != nil {

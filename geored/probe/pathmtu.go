@@ -83,7 +83,7 @@ type packets struct {
 
 // largest searches between the sizes; that the smallest comes through is what tells a small path from none at all.
 func (p packets) largest(ctx context.Context) (int, error) {
-	if ok, err := p.passes(ctx, p.Min); err != nil || !ok {
+	if ok, err := p.answers(ctx); err != nil || !ok {
 		return 0, errors.Join(fmt.Errorf("not even %d bytes reach %s and come back", p.Min, p.Address), err)
 	}
 	low := p.Min
@@ -100,6 +100,18 @@ func (p packets) largest(ctx context.Context) (int, error) {
 		}
 		low = found + 1 // the rest of the search is as patient
 	}
+}
+
+// answers says whether the smallest size passes, and asks for it more and more patiently: nothing else tells a path that
+// carries nothing from a machine that is busy.
+func (p packets) answers(ctx context.Context) (bool, error) {
+	for range 3 {
+		if ok, err := p.passes(ctx, p.Min); err != nil || ok {
+			return ok, err
+		}
+		p.Tries, p.Timeout = p.Tries+1, 2*p.Timeout
+	}
+	return false, nil
 }
 
 // between searches for the largest size that passes; low does. Most paths carry the largest of all, which is tried first.
