@@ -39,8 +39,13 @@ func (d *Deployment) applications() []geored.Stage {
 	return stages
 }
 
-// first is where MultiCassKop runs.
-func (d *Deployment) first() geored.SiteName { return d.Topology.Applications.First }
+// first is where MultiCassKop runs. Where the topology does not describe the product, it is the first site, as there.
+func (d *Deployment) first() geored.SiteName {
+	if d.Topology.Applications == nil {
+		return d.Topology.Sites[0].Name
+	}
+	return d.Topology.Applications.First
+}
 
 // waiting gives a task the time that the product's own operator gives it.
 func (d *Deployment) waiting(t geored.Task) geored.Task {
