@@ -167,7 +167,29 @@ func (g gate) back(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("roll back to %s: %w", g.old, err)
 	}
-	return fmt.Errorf("the release of %s was rolled back to revision %d, %s; no other site was touched after it", g.site, revision, g.old)
+	return errors.Join(fmt.Errorf("the release of %s was rolled back to revision %d, %s; no other site was touched after it", g.site, revision, g.old), g.settled(ctx))
+}
+
+// settled waits until what a site was rolled back to runs.
+func (g gate) settled(ctx context.Context) error {
+	end := time.Now().Add(g.patience())
+	for {
+		jobs, err := g.jobs(ctx, g.site)
+		state := judgeModelManager(jobs)
+		if err == nil && state.Done {
+			state, err = g.podsRun(ctx, g.site, arcusNamespace)
+		}
+		switch {
+		case err == nil && state.Done:
+			return nil
+		case time.Now().After(end) && err != nil:
+			return fmt.Errorf("whether it runs again cannot be told: %w", err)
+		case time.Now().After(end):
+			return fmt.Errorf("it does not run again yet: %s", state.Detail)
+		case geored.SystemClock().Sleep(ctx, time.Second) != nil:
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // Checks are those of the installation with the target's version.
