@@ -79,7 +79,7 @@ REST_1 = $(TURN_0)|$(TURN_2)
 REST_2 = $(TURN_0)|$(TURN_1)
 
 # The product whole, with its stores: for the drill alone.
-DRILL  = TestWholeInstall|TestUpgradeAndBack|TestRecoverAfterACut
+DRILL  = TestICE|TestWholeInstall|TestUpgradeAndBack|TestRecoverAfterACut
 
 # The steps in which CI kills ice-install: two of them, others each time.
 KILL_PART = $(shell expr $$(git rev-list --count HEAD) / 3 % 16)/16
@@ -106,7 +106,8 @@ stores: ## objectstore on real MinIO and versitygw and on MinIO in two sites; pa
 drill: stores ## the store suites on real servers whole, Cassandra's and Kafka's too, ice-install killed in every step, ice-recover after a cut: about an hour
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 60m ./cassandra/...
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 60m ./kafka/...
-	@$(GO) test -tags lab -count=1 -p 1 -timeout 90m -run '^($(TURN_0)|$(TURN_1)|$(TURN_2)|$(DRILL))$$' ./geored/... ./mesh/... ./dnsfed/... ./examples/...
+	@$(GO) test -tags lab -count=1 -p 1 -timeout 90m -run '^($(TURN_0)|$(TURN_1)|$(TURN_2)|$(DRILL))$$' \
+		./geored/... ./mesh/... ./dnsfed/... ./examples/... ./internal/laboratory/ice
 
 bench: ## ratios to a floor measured in the same run
 	@$(GO) test -run '^$$' -bench . -benchtime 3x ./geored/... ./mesh/...

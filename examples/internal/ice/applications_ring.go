@@ -143,19 +143,31 @@ func (d *Deployment) schemaAgreed(ctx context.Context) (geored.State, error) {
 	})
 }
 
-// proven is done when all checks pass or warn; its detail tells the first that does not.
+// proven is done when all checks pass or warn; its detail tells what keeps them from it.
 func proven(ctx context.Context, done string, checks ...geored.Check) (geored.State, error) {
-	report, err := geored.Prove(ctx, geored.CheckConfig{}, checks...)
+	return prove(ctx, geored.CheckConfig{}, checks, func(geored.Report) string { return done }, func(f geored.Finding) string {
+		return fmt.Sprintf("%s %s: %s", f.Check, f.Verdict, strings.Join(append([]string{f.Message}, f.Evidence...), "; "))
+	})
+}
+
+// prove is done when all checks pass or warn. What keeps them from it is the first that fails, or else the first that is
+// unknown.
+func prove(ctx context.Context, config geored.CheckConfig, checks []geored.Check, done func(geored.Report) string, not func(geored.Finding) string) (geored.State, error) {
+	report, err := geored.Prove(ctx, config, checks...)
 	if err != nil {
 		return geored.State{}, err
 	}
-	for _, f := range report.Findings {
-		if f.Verdict == geored.Fail || f.Verdict == geored.Unknown {
-			return geored.State{Detail: fmt.Sprintf("%s %s: %s", f.Check, f.Verdict, strings.Join(append([]string{f.Message}, f.Evidence...), "; "))}, nil
+	if verdict := report.Verdict(); verdict == geored.Pass || verdict == geored.Warn {
+		return geored.State{Done: true, Detail: done(report)}, nil
+	}
+	for _, want := range []geored.Verdict{geored.Fail, geored.Unknown} {
+		for _, f := range report.Findings {
+			if f.Verdict == want {
+				return geored.State{Detail: not(f)}, nil
+			}
 		}
 	}
-	v := report.Verdict()
-	return geored.State{Done: v == geored.Pass || v == geored.Warn, Detail: done}, nil
+	return geored.State{Detail: "nothing was proven"}, nil
 }
 
 // tablesEqual compares all tables of the product.

@@ -108,21 +108,11 @@ func (r *Recovery) saw(ctx context.Context, together bool, at time.Time) error {
 
 // proves is done when no check fails or is unknown.
 func proves(ctx context.Context, clock geored.Clock, checks []geored.Check, remedy string) (geored.State, error) {
-	report, err := geored.Prove(ctx, geored.CheckConfig{Clock: clock, Budget: proofBudget}, checks...)
-	if err != nil {
-		return geored.State{}, err
-	}
-	if verdict := report.Verdict(); verdict == geored.Pass || verdict == geored.Warn {
-		return geored.State{Done: true, Detail: fmt.Sprintf("%d checks, none fails", len(report.Findings))}, nil
-	}
-	for _, want := range []geored.Verdict{geored.Fail, geored.Unknown} {
-		for _, f := range report.Findings {
-			if f.Verdict == want {
-				return geored.State{Detail: strings.TrimSpace(fmt.Sprintf("%s %s: %s: %s; %s", f.Check, geored.Target{Site: f.Site, To: f.To}, f.Verdict, f.Message, remedy))}, nil
-			}
-		}
-	}
-	return geored.State{Detail: "nothing was proven"}, nil
+	return prove(ctx, geored.CheckConfig{Clock: clock, Budget: proofBudget}, checks,
+		func(r geored.Report) string { return fmt.Sprintf("%d checks, none fails", len(r.Findings)) },
+		func(f geored.Finding) string {
+			return strings.TrimSpace(fmt.Sprintf("%s %s: %s: %s; %s", f.Check, geored.Target{Site: f.Site, To: f.To}, f.Verdict, f.Message, remedy))
+		})
 }
 
 // proofBudget is for one check of a gate.
