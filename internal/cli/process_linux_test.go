@@ -140,7 +140,7 @@ func (p *process) ready() {
 // await waits for an effect.
 func (p *process) await(step int) {
 	p.t.Helper()
-	for range 1000 {
+	for range 3000 {
 		if _, err := os.Stat(filepath.Join(p.effects, fmt.Sprintf("effect-%02d", step))); err == nil {
 			return
 		}
@@ -235,7 +235,7 @@ func TestJournalOnAFullDisk(t *testing.T) {
 			p := newProcess(t)
 			p.ready()
 			room := fill(p)
-			p.wants(ExitUnknown, "journal", p.file())
+			p.wants(ExitFail, "journal", p.file())
 			before, done := p.text(), p.done()
 			if done < 5 || done >= lastingSteps-1 {
 				t.Fatalf("%d steps: the limit did not bite in the middle", done)
