@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,8 +94,8 @@ func (p Program) Along(t testing.TB, chosen func(int, Point) bool, args ...strin
 // killedAtNext kills a run at the next chosen point that none before it reached.
 func (p Program) killedAtNext(t testing.TB, reached map[Point]bool, chosen func(int, Point) bool, args ...string) (Point, Call) {
 	t.Helper()
-	events := filepath.Join(t.TempDir(), "events")
-	command, wait := p.Start(t, append(args, "-events", events)...)
+	told := events{path: filepath.Join(t.TempDir(), "events")}
+	command, wait := p.Start(t, append(args, "-events", told.path)...)
 	ended := make(chan Call, 1)
 	go func() { ended <- wait() }()
 	for {
@@ -103,7 +104,7 @@ func (p Program) killedAtNext(t testing.TB, reached map[Point]bool, chosen func(
 			return Point{}, call
 		case <-time.After(2 * time.Millisecond):
 		}
-		for _, point := range points(events) {
+		for _, point := range told.next() {
 			if reached[point] {
 				continue
 			}
@@ -120,23 +121,36 @@ func (p Program) killedAtNext(t testing.TB, reached map[Point]bool, chosen func(
 	}
 }
 
-// points are those that a run has told of so far.
-func points(path string) []Point {
-	file, err := os.Open(path)
+// events is the file in which a run tells of its steps.
+type events struct {
+	path string
+	read int64 // bytes
+}
+
+// next are the points that it told of since the last call.
+func (e *events) next() []Point {
+	file, err := os.Open(e.path)
 	if err != nil {
 		return nil // not yet there
 	}
 	defer file.Close()
+	if _, err := file.Seek(e.read, io.SeekStart); err != nil {
+		return nil
+	}
 	var found []Point
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		var e geored.Event
-		if json.Unmarshal(lines.Bytes(), &e) != nil || e.Step == "" {
-			continue // cut off, or of no step
+	for lines := bufio.NewReader(file); ; {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			return found // what is not yet whole is read next time
 		}
-		switch e.Kind {
+		e.read += int64(len(line))
+		var event geored.Event
+		if json.Unmarshal(line, &event) != nil || event.Step == "" {
+			continue
+		}
+		switch event.Kind {
 		case geored.StepApplying, geored.StepWaiting, geored.StepEnded:
-			found = append(found, Point{e.Step, e.Kind})
+			found = append(found, Point{event.Step, event.Kind})
 		}
 	}
-	return found
 }
