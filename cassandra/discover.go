@@ -25,8 +25,12 @@ type Ring struct {
 
 // Ring asks every node of every site for its own view, one by one: the contact points first, then everybody they know
 // of, and so on. The error is the context's; what else goes wrong stands in Silent.
-func (c *Cluster) Ring(ctx context.Context) (Ring, error) {
-	d := discovery{Cluster: c, replies: map[netip.AddrPort]reply{}}
+func (c *Cluster) Ring(ctx context.Context) (Ring, error) { return c.discover(ctx, false) }
+
+// discover asks every node, or those alone that are in the data centers of the sites: whoever reads has no use for others,
+// and a login costs a server a tenth of a second.
+func (c *Cluster) discover(ctx context.Context, sitesAlone bool) (Ring, error) {
+	d := discovery{Cluster: c, sitesAlone: sitesAlone, replies: map[netip.AddrPort]reply{}}
 	began := c.Clock.Now()
 	next := d.contacts(ctx)
 	for len(next) > 0 {
@@ -41,8 +45,9 @@ func (c *Cluster) Ring(ctx context.Context) (Ring, error) {
 // discovery is the state of one Cluster.Ring.
 type discovery struct {
 	*Cluster
-	replies map[netip.AddrPort]reply
-	lost    []geored.Silence // names that do not resolve
+	sitesAlone bool
+	replies    map[netip.AddrPort]reply
+	lost       []geored.Silence // names that do not resolve
 }
 
 type reply struct {
@@ -132,7 +137,7 @@ func (d *discovery) unasked() []candidate {
 	for _, r := range d.replies {
 		for _, peer := range r.view.Peers {
 			_, asked := d.replies[peer.Address]
-			if !asked && !answered[peer.HostID] && peer.Address.Addr().IsValid() {
+			if !asked && !answered[peer.HostID] && peer.Address.Addr().IsValid() && (peer.Site != "" || !d.sitesAlone) {
 				next[peer.Address] = candidate{address: peer.Address, known: peer}
 			}
 		}
