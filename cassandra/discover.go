@@ -27,10 +27,10 @@ type Ring struct {
 // of, and so on. The error is the context's; what else goes wrong stands in Silent.
 func (c *Cluster) Ring(ctx context.Context) (Ring, error) { return c.discover(ctx, false) }
 
-// discover asks every node, or those alone that are in the data centers of the sites: whoever reads has no use for others,
-// and a login costs a server a tenth of a second.
-func (c *Cluster) discover(ctx context.Context, sitesAlone bool) (Ring, error) {
-	d := discovery{Cluster: c, sitesAlone: sitesAlone, replies: map[netip.AddrPort]reply{}}
+// discover asks every node for everything, or, for whoever reads rows, those alone that are in the data centers of the
+// sites, and only for where rows are: a login costs a server a tenth of a second.
+func (c *Cluster) discover(ctx context.Context, forReading bool) (Ring, error) {
+	d := discovery{Cluster: c, forReading: forReading, replies: map[netip.AddrPort]reply{}}
 	began := c.Clock.Now()
 	next := d.contacts(ctx)
 	for len(next) > 0 {
@@ -45,7 +45,7 @@ func (c *Cluster) discover(ctx context.Context, sitesAlone bool) (Ring, error) {
 // discovery is the state of one Cluster.Ring.
 type discovery struct {
 	*Cluster
-	sitesAlone bool
+	forReading bool
 	replies    map[netip.AddrPort]reply
 	lost       []geored.Silence // names that do not resolve
 }
@@ -118,7 +118,7 @@ func (d *discovery) ask(ctx context.Context, candidates []candidate) {
 		byTarget[targets[i]] = c
 	}
 	answers := geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (View, error) {
-		return d.view(ctx, byTarget[t].address)
+		return d.view(ctx, byTarget[t].address, d.forReading)
 	}, geored.AskBudget(d.ConnectTimeout+d.Timeout), geored.AskClock(d.Clock))
 	for t, v := range answers.All() {
 		v.Configured = byTarget[t].configured
@@ -137,7 +137,7 @@ func (d *discovery) unasked() []candidate {
 	for _, r := range d.replies {
 		for _, peer := range r.view.Peers {
 			_, asked := d.replies[peer.Address]
-			if !asked && !answered[peer.HostID] && peer.Address.Addr().IsValid() && (peer.Site != "" || !d.sitesAlone) {
+			if !asked && !answered[peer.HostID] && peer.Address.Addr().IsValid() && (peer.Site != "" || !d.forReading) {
 				next[peer.Address] = candidate{address: peer.Address, known: peer}
 			}
 		}
