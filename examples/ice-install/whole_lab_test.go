@@ -21,11 +21,12 @@ func TestWholeInstall(t *testing.T) {
 	l := newLab(t)
 	dir := t.TempDir()
 	first := l.installed("-whole", "-v", "-events", filepath.Join(dir, "events"), "-report", filepath.Join(dir, "report.html"))
+	compareStanding(t, l)
 	seen := map[geored.CheckID]bool{}
 	for _, f := range first.report(t).Findings {
 		seen[f.Check] = true
 	}
-	for _, id := range []geored.CheckID{"ice/release", "ice/rows", "cassandra/gossip", "kafka/position", "objectstore/equal", "guide/4.4.5-status", "guide/5.1.1-mirror"} {
+	for _, id := range []geored.CheckID{"ice/release", "ice/rows", "cassandra/gossip", "kafka/position", "objectstore/equal", "ice/replicas", "guide/4.4.5-status", "guide/5.1.1-mirror"} {
 		if !seen[id] {
 			t.Errorf("%s was not asked", id)
 		}

@@ -63,7 +63,7 @@ func (d *Deployment) ring(ctx context.Context) (*cassandra.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := cassandra.Config{User: who.user, Password: cassandra.Password(who.password), Dial: kube.DialAny(d.inOrder()...), ConnectTimeout: 15 * time.Second, Logger: d.options.Logger}
+	config := cassandra.Config{User: who.user, Password: cassandra.NewPassword(who.password), Dial: kube.DialAny(d.inOrder()...), ConnectTimeout: 15 * time.Second, Logger: d.options.Logger}
 	for _, site := range d.Topology.Sites {
 		addresses, err := d.Clusters[site.Name].Resolve(ctx, ringName(site.Name)+"."+cassandraNamespace+".svc")
 		if err != nil {
