@@ -12,8 +12,9 @@ LIBRARIES    = ./geored/... ./mesh/... ./dnsfed/... ./creds/... ./cassandra/... 
 setup: ## install Debian packages and build the laboratory
 	@$(GO) run -C internal/lab . setup
 
-demo: setup ## two real sites on this machine, joined and proven
-	@$(GO) run ./examples/ice-install
+demo: ## two real sites on this machine, the product installed over both, and proven
+	@$(GO) run -C internal/lab . setup -stores ice
+	@$(GO) run ./examples/ice-install -whole
 
 check: format vet staticcheck unit cross apidiff ## all that needs neither root nor a laboratory
 
