@@ -79,7 +79,7 @@ REST_1 = $(TURN_0)|$(TURN_2)
 REST_2 = $(TURN_0)|$(TURN_1)
 
 # The product whole, with its stores: for the drill alone.
-DRILL  = TestICE|TestWholeInstall|TestUpgradeAndBack|TestRecoverAfterACut
+DRILL  = TestICE|TestWholeInstall|TestUpgradeAndBack|TestRecoverAfterACut|TestDrills
 
 # The steps in which CI kills ice-install: two of them, others each time.
 KILL_PART = $(shell expr $$(git rev-list --count HEAD) / 3 % 16)/16
