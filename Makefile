@@ -82,7 +82,7 @@ REST_2 = $(TURN_0)|$(TURN_1)
 FAULTS = TestNodesComeAndGo|TestEveryFaultIsFound|TestABareReplacementLosesAnswers|TestATokenWhoseLifeIsOverIsFound
 
 # The product whole, with its stores: for the drill alone.
-DRILL  = $(FAULTS)|TestICE|TestWholeInstall|TestUpgradeAndBack|TestRecoverAfterACut
+DRILL  = $(FAULTS)|TestICE|TestWholeInstall|TestUpgradeAndBack|TestRecoverAfterACut|TestDrills
 
 # The programs killed on the way through the product; for the drill alone, a sixteenth of the points each time: each kill costs
 # the next run a look at everything. DRILL_PART=0/1 takes all.
