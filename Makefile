@@ -79,13 +79,18 @@ REST_1 = $(TURN_0)|$(TURN_2)
 REST_2 = $(TURN_0)|$(TURN_1)
 
 # The product whole, with its stores: for the drill alone.
-DRILL  = TestICE|TestWholeInstall|TestUpgradeAndBack|TestRecoverAfterACut
+DRILL  = TestNodesComeAndGo|TestEveryFaultIsFound|TestICE|TestWholeInstall|TestUpgradeAndBack|TestRecoverAfterACut
+
+# The programs killed on the way through the product; for the drill alone, a sixteenth of the points each time: each kill costs
+# the next run a look at everything. DRILL_PART=0/1 takes all.
+KILLS      = TestWholeKilledInEveryStep|TestRecoveryKilledInEveryStep|TestUpgradeKilledInEveryStep
+DRILL_PART = $(shell expr $$(git rev-list --count HEAD) % 16)/16
 
 # The steps in which CI kills ice-install: two of them, others each time.
 KILL_PART = $(shell expr $$(git rev-list --count HEAD) / 3 % 16)/16
 
 sites: ## the SDK and its programs on real sites
-	@GEOREDKIT_KILL_PART=$(KILL_PART) $(GO) test -tags lab -count=1 -p 1 -timeout 30m -skip '^($(REST_$(TURN))|$(DRILL))$$' \
+	@GEOREDKIT_KILL_PART=$(KILL_PART) $(GO) test -tags lab -count=1 -p 1 -timeout 30m -skip '^($(REST_$(TURN))|$(DRILL)|$(KILLS))$$' \
 		./geored/... ./mesh/... ./dnsfed/... ./creds/... ./examples/...
 
 # The parts of the long store suites that CI runs on real servers.
@@ -103,12 +108,13 @@ stores: ## objectstore on real MinIO and versitygw and on MinIO in two sites; pa
 	@$(GO) test -tags lab -count=1 -timeout 15m -run 'TestFaultsOfCI|TestLive41/conform|TestLive41/$(CASSANDRA_PART)' ./cassandra/cassandratest
 	@$(GO) test -tags lab -count=1 -timeout 10m -run 'OfRealServers/^($(KAFKA_SAMPLE))$$' ./kafka/kafkatest
 
-drill: stores ## the store suites on real servers whole, Cassandra's and Kafka's too, ice-install killed in every step, ice-recover after a cut: about an hour
+drill: stores ## the store suites on real servers whole, Cassandra's and Kafka's too, the programs killed in their steps, ice-recover after a cut: about an hour and a half
 	@$(GO) test -tags lab -count=1 -timeout 60m -run '^TestMirrorThatIsDeaf$$' ./objectstore/s3
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 60m ./cassandra/...
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 60m ./kafka/...
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 90m -run '^($(TURN_0)|$(TURN_1)|$(TURN_2)|$(DRILL))$$' \
 		./geored/... ./mesh/... ./dnsfed/... ./examples/... ./internal/laboratory/ice
+	@GEOREDKIT_KILL_PART=$(DRILL_PART) $(GO) test -tags lab -count=1 -p 1 -timeout 120m -run '^($(KILLS))$$' ./examples/...
 
 bench: ## ratios to a floor measured in the same run
 	@$(GO) test -run '^$$' -bench . -benchtime 3x ./geored/... ./mesh/...

@@ -63,20 +63,34 @@ func (o Observers) LinkMTU(ctx context.Context, node string, to netip.Addr) (int
 	return o.fleet().linkMTU(ctx, node, to)
 }
 
-// Now is the time of the site, by the clock of one of its nodes.
+// Now is the time of the site, by the clock of the node that answers first: one that is lost holds nobody up.
 func (o Observers) Now(ctx context.Context) (time.Time, error) {
 	pods, err := o.fleet().pods(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
-	for _, pod := range pods {
-		answer, askErr := probe.Ask(ctx, pod, probe.Clock{})
-		if askErr == nil {
-			return answer.Now, nil
-		}
-		err = errors.Join(err, askErr)
+	type told struct {
+		now time.Time
+		err error
 	}
-	return time.Time{}, errors.Join(fmt.Errorf("no observer tells the time: %d run", len(pods)), err)
+	ctx, enough := context.WithCancel(ctx)
+	defer enough()
+	came := make(chan told, len(pods))
+	for _, pod := range pods {
+		go func() {
+			answer, err := probe.Ask(ctx, pod, probe.Clock{})
+			came <- told{answer.Now, err}
+		}()
+	}
+	var errs []error
+	for range pods {
+		t := <-came
+		if t.err == nil {
+			return t.now, nil
+		}
+		errs = append(errs, t.err)
+	}
+	return time.Time{}, errors.Join(append([]error{fmt.Errorf("no observer tells the time: %d run", len(pods))}, errs...)...)
 }
 
 func (o Observers) kiloNodes(ctx context.Context) ([]kilo.Node, geored.Faults, error) {

@@ -63,15 +63,30 @@ func judgeDecisions(note RecoveryNote, sites []geored.SiteName) []geored.Finding
 		if len(d.Silent) > 0 {
 			f.Verdict = geored.Unknown
 		}
-		if d.Cure == LostCure {
-			f.Verdict, f.Remedy = geored.Warn, "write again at the other site what was lost; raise retention.ms above the longest outage"
-		}
+		judgeLoss(&f, d, note)
 		findings = append(findings, f)
 	}
 	if len(findings) == 0 {
 		findings = []geored.Finding{{Verdict: geored.Unknown, Message: "nothing was decided"}}
 	}
 	return findings
+}
+
+// judgeLoss: what is gone for good is a failure however well the rest came back, and whoever accepted it.
+func judgeLoss(f *geored.Finding, d Decision, note RecoveryNote) {
+	switch d.Cure {
+	case LostCure:
+		f.Verdict, f.Remedy = geored.Fail, "write again at the other site what was lost; raise retention.ms above the longest outage"
+	case RebuildCure:
+		for _, m := range note.Missing {
+			if m.Store != d.Store || m.From != d.GivesUp || m.Count == 0 && m.Err == "" {
+				continue
+			}
+			f.Verdict, f.Remedy = geored.Fail, "write again what is still wanted of these rows; run ice-recover sooner than gc_grace after an outage"
+			f.Evidence = append(f.Evidence, fmt.Sprintf("given up: %d rows of all keyspaces that %s alone had, or had later versions of %s", m.Count, m.From, m.Err))
+			f.Evidence = append(f.Evidence, m.Keys...)
+		}
+	}
 }
 
 // judgeRPO says for each store and way how old the oldest write was that the other site lacked when the sites came
@@ -116,7 +131,7 @@ func joinedText(note RecoveryNote) string {
 func judgeRTO(note RecoveryNote, records []geored.Record, sites []geored.SiteName) geored.Finding {
 	f := geored.Finding{Verdict: geored.Pass, Asked: asked(sites, "journal")}
 	var last time.Time
-	var lines []string
+	var lines []string // stages run side by side: a step that was only waited for has no beginning of its own
 	begun := map[geored.StepID]time.Time{}
 	for _, record := range records {
 		switch record.Kind {
@@ -128,15 +143,14 @@ func judgeRTO(note RecoveryNote, records []geored.Record, sites []geored.SiteNam
 			if record.Time.Before(note.Joined) {
 				continue
 			}
-			from, what := begun[record.Step], "done"
-			if from.IsZero() {
-				from, what = last, "proven"
+			line := fmt.Sprintf("%s: proven %s after the sites came together", record.Step, geored.RoundDuration(record.Time.Sub(note.Joined)))
+			if from := begun[record.Step]; !from.IsZero() {
+				if from.Before(note.Joined) {
+					from = note.Joined
+				}
+				line += ", took " + geored.RoundDuration(record.Time.Sub(from)).String()
 			}
-			if from.Before(note.Joined) {
-				from = note.Joined
-			}
-			lines = append(lines, fmt.Sprintf("%s: %s %s after the sites came together, took %s", record.Step, what, geored.RoundDuration(record.Time.Sub(note.Joined)), geored.RoundDuration(record.Time.Sub(from))))
-			last = record.Time
+			lines, last = append(lines, line), record.Time
 		}
 	}
 	switch {
