@@ -72,7 +72,7 @@ lab: ## the laboratory's own tests
 
 # What takes longest on real sites takes turns in CI, a third with each commit; the drill runs all of it.
 TURN   = $(shell expr $$(git rev-list --count HEAD) % 3)
-TURN_0 = TestThreeSites
+TURN_0 = TestThreeSites|TestDriftIsTold
 TURN_1 = TestKilledAtAnyMoment|TestALaboratoryThatWasKilledComesBack|TestKiloJoinsSites
 TURN_2 = TestKilledInEveryStep|TestJournalInTwoClusters
 REST_0 = $(TURN_1)|$(TURN_2)
