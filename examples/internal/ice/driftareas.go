@@ -198,7 +198,7 @@ func (d *Deployment) dnsThings(ctx context.Context, site geored.SiteName, salt d
 	return things, nil
 }
 
-// facts of texts with the same name are told apart by their number.
+// numbered gives texts names that tell them apart.
 func numbered(name string, texts []string) map[string]string {
 	facts := map[string]string{}
 	for i, text := range slices.Sorted(slices.Values(texts)) {

@@ -51,6 +51,10 @@ func orOne(n *int32) *int32 {
 	return n
 }
 
+func (d *Deployment) mirrorsInto(site geored.SiteName) []kafka.Mirror {
+	return slices.DeleteFunc(kafka.MirrorsBothWays(d.sites()...), func(m kafka.Mirror) bool { return m.To != site })
+}
+
 // connectorThings are the mirrors into a site: the resource that Strimzi follows, and what Connect runs.
 func (d *Deployment) connectorThings(ctx context.Context, site geored.SiteName, salt drift.Salt) ([]drift.Thing, error) {
 	revision, err := d.productRevision(ctx, site)
@@ -58,10 +62,7 @@ func (d *Deployment) connectorThings(ctx context.Context, site geored.SiteName, 
 		return nil, err
 	}
 	var things []drift.Thing
-	for _, m := range kafka.MirrorsBothWays(d.sites()...) {
-		if m.To != site {
-			continue
-		}
+	for _, m := range d.mirrorsInto(site) {
 		resource, err := d.resourceThing(ctx, m, revision, salt)
 		if err != nil {
 			return nil, err
@@ -129,10 +130,7 @@ func (d *Deployment) mirrorThings(ctx context.Context, site geored.SiteName, _ d
 		return nil, err
 	}
 	var things []drift.Thing
-	for _, m := range kafka.MirrorsBothWays(d.sites()...) {
-		if m.To != site {
-			continue
-		}
+	for _, m := range d.mirrorsInto(site) {
 		name := d.mirrorMaker(m).Name
 		list, err := d.Clusters[site].Client().CoreV1().Pods(kafkaNamespace).List(ctx, metav1.ListOptions{LabelSelector: "strimzi.io/cluster=" + name})
 		if err != nil {
