@@ -37,6 +37,11 @@ func Families(d report.Document) []*dto.MetricFamily {
 	m.gauge("georedkit_report_verdict", "Joined verdict of the report: 0 pass, 1 warn, 2 unknown, 3 fail.", code(d.Verdict()))
 	m.gauge("georedkit_report_timestamp_seconds", "When the report was begun, in seconds since 1970.", unix(d.Started))
 	m.gauge("georedkit_report_duration_seconds", "How long the run and the proof took.", d.Took.Seconds())
+	if c := d.Client; c != (report.Usage{}) {
+		m.gauge("georedkit_client_cpu_seconds", "Processor time that the program itself took.", c.User.Seconds(), "mode", "user")
+		m.gauge("georedkit_client_cpu_seconds", "Processor time that the program itself took.", c.System.Seconds(), "mode", "system")
+		m.gauge("georedkit_client_memory_bytes", "Memory that the program itself had resident at most.", float64(c.PeakMemory))
+	}
 	for _, v := range []geored.Verdict{geored.Pass, geored.Warn, geored.Fail, geored.Unknown, geored.Skipped} {
 		m.gauge("georedkit_findings", "Findings by verdict.", float64(d.Report.Count(v)), "verdict", string(v))
 	}

@@ -19,6 +19,7 @@ func (d *Deployment) Checks() []geored.Check {
 	checks = append(checks, d.credentialChecks()...)
 	checks = append(checks, d.dnsChecks()...)
 	checks = append(checks, d.applicationChecks()...)
+	checks = append(checks, d.driftChecks()...)
 	return append(checks, d.documented()...)
 }
 

@@ -149,7 +149,7 @@ func (t Topology) faults(told geored.Faults) geored.Faults {
 		if len(site.Services) == 0 {
 			missing("serviceCIDR", "write the cluster's service range")
 		}
-		faults = append(faults, site.addressFaults()...)
+		faults = append(append(faults, site.addressFaults()...), site.endpointFaults()...)
 	}
 	switch t.Granularity {
 	case "", kilo.ByLocation, kilo.ByNode:
@@ -175,6 +175,18 @@ func (s Site) addressFaults() geored.Faults {
 	}
 	if u, err := url.Parse(s.APIServer); s.APIServer != "" && (err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil) {
 		faults = append(faults, geored.Fault{Site: s.Name, Field: "apiServer", Problem: "is not a URL of the form https://host:port", Remedy: "write the address by which the other sites reach the API server"})
+	}
+	return faults
+}
+
+// endpointFaults: the guide takes the first address of a node's status, which may be its host name (guide 000, 4.2.2).
+func (s Site) endpointFaults() geored.Faults {
+	var faults geored.Faults
+	for _, node := range s.Nodes {
+		if node.Endpoint.IsValid() && !node.Endpoint.Addr().IsValid() {
+			faults = append(faults, geored.Fault{Site: s.Name, Field: "nodes[" + node.Name + "].endpoint", Value: node.Endpoint.String(),
+				Problem: "is a name, and Kilo's chart takes addresses only", Remedy: "write the address at which the other sites reach the node"})
+		}
 	}
 	return faults
 }

@@ -65,6 +65,11 @@ func (s *Shared) Up(t testing.TB) *Lab {
 	return &Lab{Running: s.up.Running, Probe: laboratory.ProbeRef, t: t}
 }
 
+// Found gives a test a laboratory that something else started, and takes down.
+func Found(t testing.TB, running laboratory.Running) *Lab {
+	return &Lab{Running: running, Probe: laboratory.ProbeRef, t: t}
+}
+
 // Kubeconfig is the file of a site's administrator.
 func (l *Lab) Kubeconfig(site string) string { return filepath.Join(l.Dir, site+".kubeconfig") }
 
