@@ -12,8 +12,9 @@ LIBRARIES    = ./geored/... ./mesh/... ./dnsfed/... ./creds/... ./cassandra/... 
 setup: ## install Debian packages and build the laboratory
 	@$(GO) run -C internal/lab . setup
 
-demo: setup ## two real sites on this machine, joined and proven
-	@$(GO) run ./examples/ice-install
+demo: ## two real sites on this machine, the product installed over both, and proven
+	@$(GO) run -C internal/lab . setup -stores ice
+	@$(GO) run ./examples/ice-install -whole
 
 check: format vet staticcheck unit cross apidiff ## all that needs neither root nor a laboratory
 
@@ -71,7 +72,7 @@ lab: ## the laboratory's own tests
 
 # What takes longest on real sites takes turns in CI, a third with each commit; the drill runs all of it.
 TURN   = $(shell expr $$(git rev-list --count HEAD) % 3)
-TURN_0 = TestThreeSites
+TURN_0 = TestThreeSites|TestDriftIsTold
 TURN_1 = TestKilledAtAnyMoment|TestALaboratoryThatWasKilledComesBack|TestKiloJoinsSites
 TURN_2 = TestKilledInEveryStep|TestJournalInTwoClusters
 REST_0 = $(TURN_1)|$(TURN_2)

@@ -87,7 +87,7 @@ func productDrifts() []drifted {
 		{"dc1", "drift/mirrors", patch("/apis/apps/v1/namespaces/ice-minio/deployments/minio-mirror", `{"spec":{"replicas":0}}`),
 			[]string{"deployment ice-minio/minio-mirror: pods is 0, recorded is 1", owner + "1"}},
 		{"dc2", "drift/connectors", patch("/apis/kafka.strimzi.io/v1/namespaces/ice-kafka/kafkamirrormaker2s/mm-dc1", `{"spec":{"target":{"groupId":"by-hand"}}}`),
-			[]string{"kafkamirrormaker2 ice-kafka/mm-dc1: generation is 2, recorded is 1", owner + "2"}},
+			[]string{"kafkamirrormaker2 ice-kafka/mm-dc1: spec.target.groupId is digest", owner + "2"}},
 	}
 }
 

@@ -4,6 +4,8 @@
 //
 // Verdicts are numbers, so that an alert can say "above 0": 0 pass, 1 warn, 2 unknown, 3 fail; skipped is -1. Every
 // metric has the same labels in every report. Site and to are empty for what was found over all sites.
+//
+// [Watched] gives those of checks that are repeated, with one metric for each verdict, and [Gatherer] serves them.
 package metrics
 
 import (

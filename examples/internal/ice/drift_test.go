@@ -17,6 +17,7 @@ import (
 	"github.com/georedkit/georedkit/geored/drift"
 	"github.com/georedkit/georedkit/geored/geotest"
 	"github.com/georedkit/georedkit/geored/kube"
+	"github.com/georedkit/georedkit/kafka"
 	"github.com/georedkit/georedkit/kafka/connect"
 	"github.com/georedkit/georedkit/mesh/kilo"
 )
@@ -168,8 +169,8 @@ func TestEachDriftIsTold(t *testing.T) {
 			a.put(kiloPath, releaseSecret(t, "kilo-dc1", "default", "ice-kilo", 2, table{"config": table{"enablePeers": false}, "password": "planted-secret"}))
 		}, []string{"release default/kilo-dc1: value config.enablePeers is digest", "peers/dc1/part2"}},
 		"an upgrade by hand": {"releases", func(t *testing.T, a *apiServer) {
-			a.put(strings.Replace(kiloPath, "v2", "v3", 1), releaseSecret(t, "kilo-dc1", "default", "ice-kilo", 3, table{"config": table{"enablePeers": true}, "password": "planted-secret"}))
-		}, []string{"release default/kilo-dc1: revision is 3, recorded is 2", "whoever upgraded it by hand rolls it back"}},
+			a.put(strings.Replace(kiloPath, "v2", "v3", 1), releaseSecret(t, "kilo-dc1", "default", "other-kilo", 3, table{"config": table{"enablePeers": true}, "password": "planted-secret"}))
+		}, []string{"release default/kilo-dc1: chart is other-kilo-1.0.0, recorded is ice-kilo-1.0.0", "whoever upgraded it by hand rolls it back"}},
 		"a release less": {"releases", func(_ *testing.T, a *apiServer) { a.remove(kiloPath) }, []string{"release default/kilo-dc1 is not there any more"}},
 		"seeds": {"seeds", func(t *testing.T, a *apiServer) {
 			a.change(t, ringPath, "a", "spec", "template", "spec", "containers", 0, "env", 0, "value")
@@ -211,6 +212,45 @@ func TestEachDriftIsTold(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A release that went forth and back is no drift.
+func TestARevisionAloneIsNoDrift(t *testing.T) {
+	d, server := standing(t, Options{})
+	a, salt := areaOf(t, d, "releases"), drift.NewSalt()
+	recorded, err := a.read(t.Context(), "dc1", salt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.put(strings.Replace(kiloPath, "v2", "v4", 1), releaseSecret(t, "kilo-dc1", "default", "ice-kilo", 4, table{"config": table{"enablePeers": true}, "password": "planted-secret"}))
+	now, err := a.read(t.Context(), "dc1", salt)
+	if f := judgeDrift(a, compared{recorded: recorded, now: now}); err != nil || f.Verdict != geored.Pass {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+// What a mirror is told to do is compared path by path.
+func TestDriftOfAMirror(t *testing.T) {
+	d, server := standing(t, Options{})
+	const path = "/apis/kafka.strimzi.io/v1/namespaces/ice-kafka/kafkamirrormaker2s/mm-dc2"
+	server.put(path, table{"apiVersion": "kafka.strimzi.io/v1", "kind": "KafkaMirrorMaker2", "metadata": meta("mm-dc2", "ice-kafka"),
+		"spec": table{"replicas": 1, "target": table{"alias": "dc1", "authentication": table{"password": "planted"}}, "mirrors": []any{table{"topicsPattern": ".*"}}}})
+	server.put("/apis/kafka.strimzi.io", table{"kind": "APIGroup", "apiVersion": "v1", "name": "kafka.strimzi.io", "versions": []any{table{"groupVersion": "kafka.strimzi.io/v1", "version": "v1"}}})
+	a, salt, m := areaOf(t, d, "connectors"), drift.NewSalt(), kafka.Mirror{From: "dc2", To: "dc1"}
+	read := func() []drift.Thing {
+		thing, err := d.resourceThing(t.Context(), m, "revision 1", salt)
+		if err != nil || strings.Contains(fmt.Sprint(thing), "planted") {
+			t.Fatal(thing, err)
+		}
+		return a.named([]drift.Thing{thing})
+	}
+	was := read()
+	server.change(t, path, "orders", "spec", "mirrors", 0, "topicsPattern")
+	f := judgeDrift(a, compared{recorded: was, now: read()})
+	if f.Verdict != geored.Fail || !strings.Contains(f.Message, "kafkamirrormaker2 ice-kafka/mm-dc2: spec.mirrors.0.topicsPattern is digest") ||
+		!strings.Contains(f.Message, "last written by kubectl-edit") || !strings.Contains(f.Remedy, "who looks after release") {
+		t.Errorf("%+v", f)
 	}
 }
 

@@ -35,7 +35,7 @@ func (a area) named(things []drift.Thing) []drift.Thing {
 // areas are those that this deployment has.
 func (d *Deployment) areas() []area {
 	areas := []area{
-		{"releases", CheckDriftReleases, "releases have the chart, the revision and the values that were recorded", d.releaseThings},
+		{"releases", CheckDriftReleases, "releases have the chart and the values that were recorded", d.releaseThings},
 		{"peers", CheckDriftPeers, "nodes and peers have the keys, endpoints and addresses that were recorded", d.peerThings},
 		{"dns", CheckDriftDNS, "the name servers have the Corefile that was recorded", d.dnsThings},
 		{"rbac", CheckDriftRBAC, "the accounts that other sites use may do what was recorded, and no more", d.accessThings},
@@ -108,7 +108,8 @@ func (d *Deployment) releaseThings(ctx context.Context, site geored.SiteName, sa
 			continue // that it is gone is seen against the record
 		}
 		values, leftOut := salt.Leaves(have.Values)
-		facts := map[string]string{"chart": have.Chart, "archive": have.Digest, "status": have.Status, "revision": fmt.Sprint(have.Revision), "values left out as secrets": fmt.Sprint(leftOut)}
+		// Its revision is none of them: one that was rolled back is as it was.
+		facts := map[string]string{"chart": have.Chart, "archive": have.Digest, "status": have.Status, "values left out as secrets": fmt.Sprint(leftOut)}
 		for path, digest := range values {
 			facts["value "+path] = "digest " + digest
 		}

@@ -2,6 +2,7 @@ package ice
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,7 +52,7 @@ func orOne(n *int32) *int32 {
 }
 
 // connectorThings are the mirrors into a site: the resource that Strimzi follows, and what Connect runs.
-func (d *Deployment) connectorThings(ctx context.Context, site geored.SiteName, _ drift.Salt) ([]drift.Thing, error) {
+func (d *Deployment) connectorThings(ctx context.Context, site geored.SiteName, salt drift.Salt) ([]drift.Thing, error) {
 	revision, err := d.productRevision(ctx, site)
 	if err != nil {
 		return nil, err
@@ -61,13 +62,11 @@ func (d *Deployment) connectorThings(ctx context.Context, site geored.SiteName, 
 		if m.To != site {
 			continue
 		}
-		resource := d.mirrorMaker(m)
-		mirror, err := resource.MirrorMaker(ctx)
+		resource, err := d.resourceThing(ctx, m, revision, salt)
 		if err != nil {
 			return nil, err
 		}
-		things = append(things, drift.Thing{Name: mirror.String(), Under: revision, Mends: ownerOf(site),
-			Facts: map[string]string{"generation": fmt.Sprint(mirror.Generation), "workers": fmt.Sprint(mirror.Replicas), "from": strings.Join(mirror.Sources, ", "), "into": mirror.Target, "paused": fmt.Sprint(mirror.Paused)}})
+		things = append(things, resource)
 		worker, err := d.worker(m)
 		if err != nil {
 			return nil, err
@@ -78,10 +77,35 @@ func (d *Deployment) connectorThings(ctx context.Context, site geored.SiteName, 
 		}
 		for _, c := range connectors {
 			things = append(things, drift.Thing{Name: "connector " + c.Name, Under: revision, Facts: settingFacts(c.Settings),
-				Mends: fmt.Sprintf("Strimzi's operator of %s writes what %s says: see that it runs; who wrote to Connect past it must stop", site, resource.Name)})
+				Mends: fmt.Sprintf("Strimzi's operator of %s writes what %s says: see that it runs; who wrote to Connect past it must stop", site, d.mirrorMaker(m).Name)})
 		}
 	}
 	return things, nil
+}
+
+// resourceThing is what Strimzi is told about a mirror, path by path.
+func (d *Deployment) resourceThing(ctx context.Context, m kafka.Mirror, revision string, salt drift.Salt) (drift.Thing, error) {
+	mirror, err := d.mirrorMaker(m).MirrorMaker(ctx)
+	if err != nil {
+		return drift.Thing{}, err
+	}
+	text, err := d.Clusters[m.To].Client().Discovery().RESTClient().Get().AbsPath("/apis/kafka.strimzi.io", mirror.Version, "namespaces", mirror.Namespace, "kafkamirrormaker2s", mirror.Name).DoRaw(ctx)
+	if err != nil {
+		return drift.Thing{}, err
+	}
+	var live struct {
+		Metadata metav1.ObjectMeta
+		Spec     table
+	}
+	if err := json.Unmarshal(text, &live); err != nil {
+		return drift.Thing{}, fmt.Errorf("%s: %w", mirror, err)
+	}
+	values, leftOut := salt.Leaves(live.Spec)
+	facts := map[string]string{"paused": fmt.Sprint(mirror.Paused), "left out as secrets": fmt.Sprint(leftOut)}
+	for path, digest := range values {
+		facts["spec."+path] = "digest " + digest
+	}
+	return drift.Thing{Name: mirror.String(), Facts: facts, Under: revision, Mends: ownerOf(m.To), Wrote: writer(live.Metadata, "")}, nil
 }
 
 // settingFacts are a connector's settings; what may be a secret is left out.
