@@ -21,6 +21,7 @@ import (
 	cassandrakube "github.com/georedkit/georedkit/cassandra/kube"
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
+	"github.com/georedkit/georedkit/internal/laboratory/cql"
 	"github.com/georedkit/georedkit/internal/laboratory/joined"
 	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 )
@@ -101,7 +102,7 @@ func (r *rig) address(site geored.SiteName) netip.Addr {
 // ring is the ring as the package under test sees it, at the pods' present addresses.
 func (r *rig) ring() *cassandra.Cluster {
 	r.t.Helper()
-	config := cassandra.Config{User: user, Password: cassandra.Password(password()), Dial: r.dial, ConnectTimeout: 3 * time.Second, Timeout: 20 * time.Second}
+	config := cassandra.Config{User: user, Password: cassandra.NewPassword(password()), Dial: r.dial, ConnectTimeout: 3 * time.Second, Timeout: 20 * time.Second}
 	for _, name := range r.Names {
 		config.Sites = append(config.Sites, cassandra.Site{Name: name, Nodes: []string{r.address(name).String()}})
 	}
@@ -111,36 +112,11 @@ func (r *rig) ring() *cassandra.Cluster {
 	return c
 }
 
-type dialer func(ctx context.Context, network, address string) (net.Conn, error)
-
-func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	return d(ctx, network, address)
-}
-
 // execute runs statements at one site's node, apart from the package under test.
 func (r *rig) execute(site geored.SiteName, user, password string, consistency gocql.Consistency, statements ...string) error {
-	c := gocql.NewCluster(r.address(site).String())
-	c.ProtoVersion, c.DisableInitialHostLookup, c.Consistency, c.Dialer = 4, true, consistency, dialer(r.dial)
-	c.Authenticator = gocql.PasswordAuthenticator{Username: user, Password: password}
-	c.Timeout, c.ConnectTimeout, c.Logger = 30*time.Second, 10*time.Second, quiet{}
-	session, err := c.CreateSession()
-	if err != nil {
-		return err
-	}
-	defer session.Close()
-	for _, s := range statements {
-		if err := session.Query(s).WithContext(r.t.Context()).Exec(); err != nil {
-			return fmt.Errorf("%s: %w", s, err)
-		}
-	}
-	return nil
+	node := cql.Node{Address: r.address(site).String(), User: user, Password: password, Dial: r.dial}
+	return node.Execute(r.t.Context(), consistency, statements...)
 }
-
-type quiet struct{}
-
-func (quiet) Print(...any)          {}
-func (quiet) Printf(string, ...any) {}
-func (quiet) Println(...any)        {}
 
 func (r *rig) cql(site geored.SiteName, consistency gocql.Consistency, statements ...string) {
 	r.t.Helper()

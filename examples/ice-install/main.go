@@ -25,7 +25,7 @@ func open(text []byte, o cli.Options) (cli.Deployment, error) {
 		return nil, err
 	}
 	d, err := ice.Open(topology.In(filepath.Dir(o.Topology)), ice.Options{
-		Images: ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret}, Charts: charts,
+		ReadOnly: o.Check, Images: ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret}, Charts: charts,
 	})
 	return deployment{d}, err
 }

@@ -137,6 +137,9 @@ func (s *session) run(ctx context.Context) (int, error) {
 	s.inputs, s.reviewedPlan = s.inputsOf(text), reviewed
 	s.begun(deployment)
 	s.heading(deployment)
+	if s.Options.Watch > 0 {
+		return s.watch(ctx, text, deployment)
+	}
 	if err := deployment.Connect(ctx); err != nil {
 		return ExitUsage, interruptedOr(ctx, err)
 	}

@@ -221,6 +221,7 @@ func (p *ringProof) open(ctx context.Context) checksOf {
 	p.once.Do(func() {
 		if p.opened, p.err = p.ring(ctx); p.err == nil {
 			p.all = p.opened.Checks()
+			p.closeLater(p.opened.Close)
 		}
 	})
 	return p.checksOf

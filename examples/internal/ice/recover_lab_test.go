@@ -20,6 +20,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/geored/probe"
+	"github.com/georedkit/georedkit/internal/laboratory/cql"
 	"github.com/georedkit/georedkit/internal/laboratory/joined"
 	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 	"github.com/georedkit/georedkit/kafka"
@@ -103,21 +104,8 @@ func (r *storesRig) execute(site geored.SiteName, user, password string, consist
 	if err != nil {
 		return err
 	}
-	c := gocql.NewCluster(found[0].String())
-	c.ProtoVersion, c.DisableInitialHostLookup, c.Consistency, c.Dialer = 4, true, consistency, podDialer(kube.DialAny(r.d.inOrder()...))
-	c.Authenticator = gocql.PasswordAuthenticator{Username: user, Password: password}
-	c.Timeout, c.ConnectTimeout, c.Logger = 30*time.Second, 10*time.Second, noLog{}
-	session, err := c.CreateSession()
-	if err != nil {
-		return err
-	}
-	defer session.Close()
-	for _, s := range statements {
-		if err := session.Query(s).WithContext(r.t.Context()).Exec(); err != nil {
-			return err
-		}
-	}
-	return nil
+	node := cql.Node{Address: found[0].String(), User: user, Password: password, Dial: kube.DialAny(r.d.inOrder()...)}
+	return node.Execute(r.t.Context(), consistency, statements...)
 }
 
 func (r *storesRig) cql(site geored.SiteName, consistency gocql.Consistency, statements ...string) {

@@ -288,7 +288,10 @@ func (r *sitesRig) recovery(said OutageSaid) *Recovery {
 	x.Stores = []Store{mirrors,
 		x.Cassandra(CassandraStore{Open: func(context.Context) (*cassandra.Cluster, error) { return cassandra.Open(config) }, Tool: r.tool, Restarter: r.ring, Away: r.away, Settle: time.Second}),
 		x.Search(SearchStore{r.index, r.index})}
-	objects := ObjectStore{Access: map[geored.SiteName]ObjectAccess{}, Mirrors: r.mirrors, Patience: 5 * time.Second}
+	objects := ObjectStore{Access: map[geored.SiteName]ObjectAccess{}, Mirrors: r.mirrors, Patience: 5 * time.Second, MakeBucket: func(_ context.Context, site geored.SiteName) error {
+		r.objects[site].SetVersioning(filesBucket, objectstore.Unversioned)
+		return nil
+	}}
 	for _, name := range r.names {
 		objects.Access[name] = r.objects[name].Client(r.t, name, nil)
 	}
@@ -431,7 +434,15 @@ func TestRebuildNeedsItsConfirmation(t *testing.T) {
 		t.Fatal("any value confirms")
 	}
 	_, report := r.recovered(long, map[geored.StepID]string{step: confirm})
-	r.wants(report, geored.Pass)
+	r.wants(report, geored.Fail) // who confirms a loss does not undo it
+	for _, f := range report.Findings {
+		if f.Verdict == geored.Fail && f.Check != CheckDecisions {
+			t.Errorf("%s: %s", f.Check, f.Message)
+		}
+	}
+	if !find(report, CheckDecisions, "dev.message: id = 'a'") {
+		t.Error("the row that was given up is not named")
+	}
 	if n := r.tool.count("repair -full -pr dev"); n != 0 {
 		t.Errorf("%d repairs bring deleted rows back", n)
 	}
@@ -440,6 +451,55 @@ func TestRebuildNeedsItsConfirmation(t *testing.T) {
 	}
 	if !find(report, CheckSameRows, "dev.message") {
 		t.Error("no finding speaks of the table")
+	}
+}
+
+// A disk is lost with its bucket: what the other site has comes back, and what was there alone is named.
+func TestLostBucket(t *testing.T) {
+	for name, c := range map[string]struct {
+		alone []string // messages whose object dc2 alone had
+		want  geored.Verdict
+	}{"the other site has all": {nil, geored.Pass}, "one was there alone": {[]string{"z"}, geored.Fail}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newSites(t, "dc1", "dc2")
+			r.during("dc1", "d")
+			for _, id := range c.alone {
+				r.during("dc2", id)
+			}
+			r.objects["dc2"] = objecttest.New(t, nil)
+			if _, err := r.objects["dc2"].Client(t, "dc2", nil).Bucket(t.Context(), filesBucket); !errors.Is(err, objectstore.ErrNoBucket) {
+				t.Fatalf("the bucket is there: %v", err)
+			}
+			_, report := r.recovered(OutageSaid{Length: time.Minute}, nil)
+			r.wants(report, c.want)
+			for _, id := range []string{"a", "d"} {
+				if !r.objects["dc2"].Has(filesBucket, "object-"+id) {
+					t.Errorf("object-%s is not back", id)
+				}
+			}
+			for _, id := range c.alone {
+				if !find(report, CheckReferences, "row "+id+" names object object-"+id) {
+					t.Errorf("%s is not named", id)
+				}
+			}
+			if !find(report, CheckDecisions, "dc2 has no bucket files any more") {
+				t.Error("nobody tells that the bucket was lost")
+			}
+		})
+	}
+}
+
+// No site has the bucket: that is not the same as to hold the same objects.
+func TestNoBucketAnywhere(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	for _, name := range r.names {
+		r.objects[name] = objecttest.New(t, nil)
+	}
+	x := r.recovery(OutageSaid{Length: time.Minute})
+	report, err := geored.Prove(t.Context(), geored.CheckConfig{}, x.Stores[len(x.Stores)-1].Checks()...)
+	if err != nil || report.Verdict() != geored.Unknown {
+		t.Errorf("%s, %v", report.Verdict(), err)
 	}
 }
 
@@ -525,6 +585,36 @@ func TestLossMustBeAccepted(t *testing.T) {
 		// The mirror went on meanwhile, and its log shows nothing any more: then there is nothing to confirm either.
 		t.Fatal(err)
 	}
+}
+
+// A mirror that has jumped over what retention removed shows no lag: what the last recovery saw of it tells all the same.
+func TestLossThatNobodySaw(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	seeder := kafkatest.Seed(t.Context(), t, r.kafka.Access("dc1"))
+	seeder.Create("orders", 1)
+	seeder.Produce("orders", 1, 0, 10)
+	_, report := r.recovered(OutageSaid{Length: time.Minute}, nil) // looks for the first time
+	r.wants(report, geored.Pass)
+	mend, err := r.kafka.Inject(t.Context(), kafkatest.LinkCut, geored.Target{Site: "dc1", To: "dc2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seeder.Produce("orders", 1, 10, 10)
+	seeder.Truncate("orders", 0, 17)
+	_ = mend(t.Context())
+	copied := r.recovery(OutageSaid{Length: time.Minute}).Stores[0].Measure
+	eventually(t, func() bool { return copied(t.Context())[0].Count == 0 })
+	x := r.recovery(OutageSaid{Length: time.Hour})
+	if _, err := r.run(t.Context(), x, nil); err == nil || !strings.Contains(err.Error(), "accept-loss-from-dc1-to-dc2") {
+		t.Fatalf("a loss that nobody accepted: %v", err)
+	}
+	_, report = r.recovered(OutageSaid{Length: time.Hour}, map[geored.StepID]string{"kafka/lost/dc1/dc2": x.decided(storeKafka)[0].Confirm})
+	r.wants(report, geored.Fail)
+	if !find(report, CheckLosses, "7 offsets were removed by retention") || !find(report, CheckDecisions, "orders/0: retention-gap of 7 offsets after 10") {
+		t.Error("what was lost is not named")
+	}
+	_, report = r.recovered(OutageSaid{Length: time.Minute}, nil)
+	r.wants(report, geored.Pass) // it was told once
 }
 
 func eventually(t *testing.T, so func() bool) {
@@ -701,6 +791,11 @@ func (l listed) List(ctx context.Context, q objectstore.Query) (objectstore.Page
 func TestRecoveryHonesty(t *testing.T) {
 	honest(t, CheckIndex, content{rows: []Reference{{"a", "o", "d"}}, documents: map[string]bool{"d": true}}, judgeIndex)
 	honest(t, CheckReferences, content{rows: []Reference{{"a", "o", "d"}}, documents: map[string]bool{"d": true}, objects: map[string]bool{"o": true}}, judgeReferences)
+	whole := kafka.Sample{From: "dc1", To: "dc2", Time: time.Now(), Positions: []kafka.Position{mirrored(1, 0, 1)}}
+	honest(t, CheckLosses, whole, func(_ geored.Target, s kafka.Sample) geored.Finding { return judgeLosses(s, kafka.History{}, false) })
+	if f := judgeLosses(whole, kafka.History{}, true); f.Verdict != geored.Unknown {
+		t.Errorf("nobody looked before an outage that was longer than retention: %s: %s", f.Verdict, f.Message)
+	}
 	honest(t, CheckRecords, []kafka.Comparison{{Matched: 1}}, judgeRecords)
 
 	r := newSites(t, "dc1", "dc2")

@@ -74,6 +74,7 @@ func (c *cassandraRecovery) read(ctx context.Context) ([]Evidence, func(Outage) 
 				return decisions, fmt.Errorf("%s asks for a rebuild (%s): say with -away which site was away: its rows are given up and taken from another", d.Part, d.Because[0])
 			}
 			if d.Cure == RebuildCure {
+				decisions[i].GivesUp = c.Away
 				decisions[i].Confirm = confirmation(fmt.Sprintf("give-up-%s-in-%s", keyspaceOf(d), c.Away), append(given, o.Known)...)
 			}
 		}
@@ -123,7 +124,7 @@ func (c *cassandraRecovery) measure(ctx context.Context) []Missing {
 					return fmt.Errorf("table %s: %v", table.Table, table.Reasons)
 				}
 				for _, difference := range table.Differences {
-					countMissing(found, difference)
+					countMissing(found, table.Table, difference)
 				}
 			}
 		}
@@ -140,15 +141,20 @@ func (c *cassandraRecovery) measure(ctx context.Context) []Missing {
 	return all
 }
 
+// mostMissing are as many keys as are remembered of what one site lacks; a note has little room.
+const mostMissing = 200
+
 // countMissing counts a row for each way on which the one has a version that the other lacks.
-func countMissing(found map[[2]geored.SiteName]*Missing, d cassandra.Difference) {
+func countMissing(found map[[2]geored.SiteName]*Missing, table cassandra.Table, d cassandra.Difference) {
 	for _, here := range d.Seen {
 		for _, there := range d.Seen {
 			m := found[[2]geored.SiteName{here.Site, there.Site}]
 			if m == nil || !here.Present || there.Present && !here.Written.After(there.Written) {
 				continue
 			}
-			m.Count++
+			if m.Count++; len(m.Keys) < mostMissing {
+				m.Keys = append(m.Keys, fmt.Sprintf("%s: %s", table, d.Key))
+			}
 			if !here.Written.IsZero() && (m.Oldest.IsZero() || here.Written.Before(m.Oldest)) {
 				m.Oldest = here.Written
 			}

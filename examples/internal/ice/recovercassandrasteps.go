@@ -81,10 +81,12 @@ func (c *cassandraRecovery) heal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	patience := min(c.Settle, gossipPatience)
 	for _, node := range nodes {
-		if whole, err := c.settles(ctx); whole || err != nil {
+		if whole, err := c.settles(ctx, patience); whole || err != nil {
 			return err
 		}
+		patience = c.Settle
 		if output, err := c.Tool.Run(ctx, node, "reloadseeds"); err != nil {
 			return geored.Retriable(fmt.Errorf("nodetool reloadseeds at %s: %w: %.200s", node.Address, err, output))
 		}
@@ -92,9 +94,13 @@ func (c *cassandraRecovery) heal(ctx context.Context) error {
 	return nil
 }
 
-// settles waits for the ring to become whole by itself.
-func (c *cassandraRecovery) settles(ctx context.Context) (bool, error) {
-	for end := c.clock().Now().Add(c.Settle); ; {
+// gossipPatience is how long nodes are given that may find each other by themselves: they ask every second, and to have
+// seeds looked up again does no harm.
+const gossipPatience = 5 * time.Second
+
+// settles waits for the ring to become whole.
+func (c *cassandraRecovery) settles(ctx context.Context, patience time.Duration) (bool, error) {
+	for end := c.clock().Now().Add(patience); ; {
 		state, err := c.isWhole(ctx)
 		if err != nil || state.Done || c.clock().Now().After(end) {
 			return state.Done, err

@@ -39,7 +39,12 @@ type Decision struct {
 	Unknown []string `json:"unknown,omitempty"` // limits that cannot be told, whoever is asked
 	Silent  []string `json:"silent,omitempty"`  // who was asked for a limit and gave no answer, and why
 	// Confirm is the value that a person must give before it is carried out. Zero: none is asked for.
-	Confirm string `json:"confirm,omitempty"`
+	Confirm string            `json:"confirm,omitempty"`
+	Empty   []geored.SiteName `json:"empty,omitempty"` // sites that lost all of it
+	// MayLose says that the outage was longer than records are kept: what is gone may not show.
+	MayLose bool `json:"mayLose,omitempty"`
+	// GivesUp is the site whose writes are given up. Zero: none is.
+	GivesUp geored.SiteName `json:"givesUp,omitempty"`
 }
 
 // Reason is the decision in one line.
@@ -110,6 +115,7 @@ func shortestWindow(limits cassandra.Limits) time.Duration {
 type MirrorFacts struct {
 	Mirror    kafka.Mirror
 	Positions []kafka.Position
+	Seen      kafka.MirrorHistory        // what was seen of it since the last recovery; zero: nothing
 	Retention map[string]kafka.Retention // by topic; one that is missing is not known
 	Status    geored.Finding             // what Connect says of its connectors
 	Err       error                      // why the rest is not known
@@ -121,8 +127,10 @@ func DecideMirror(o Outage, f MirrorFacts) Decision {
 		Because: []string{fmt.Sprintf("outage %s <= the retention of every mirrored topic", o)},
 		Without: "a mirror that stands still is not noticed: Connect says RUNNING all the same"}
 	var lost, short []string
+	open := map[kafka.Partition]bool{}
 	for _, p := range f.Positions {
 		if gone := p.Source.Start - p.Next; p.Problem == "" && p.Next >= 0 && gone > 0 {
+			open[p.Partition] = true
 			lost = append(lost, fmt.Sprintf("%s: its log begins at %d > %d, the next offset to be copied", p.Partition, p.Source.Start, p.Next))
 		}
 		switch kept, ok := f.Retention[p.Topic]; {
@@ -141,7 +149,8 @@ func DecideMirror(o Outage, f MirrorFacts) Decision {
 	if f.Err != nil {
 		d.Silent = append(d.Silent, f.Err.Error())
 	}
-	short = unique(short)
+	lost, short = append(lost, lossesIn(f.Seen, open)...), unique(short)
+	d.MayLose = len(short) > 0
 	d.Unknown, d.Silent = unique(d.Unknown), unique(d.Silent)
 	switch failed := f.Status.Verdict == geored.Fail; {
 	case len(lost) > 0:
@@ -196,8 +205,9 @@ type ObjectFacts struct {
 	Sites      []geored.SiteName
 	Removes    bool
 	Versioning objectstore.Versioning
-	Conflicts  []string // objects that both sites changed
-	Err        error    // why the differences are not known
+	Conflicts  []string          // objects that both sites changed
+	Absent     []geored.SiteName // sites that have no such bucket any more
+	Err        error             // why the differences are not known
 }
 
 // DecideObjects decides for the buckets.
@@ -219,6 +229,10 @@ func DecideObjects(o Outage, f ObjectFacts) (Decision, error) {
 	d.Because, d.Without = []string{"every mirror began after the outage did, and lists everything when it begins"}, "objects of equal size that differ stay so: a mirror compares sizes and times"
 	if r.Reset {
 		d.Cure, d.Because, d.Without = ResetCure, survived, "what was written during the outage is not copied until a mirror happens to be restarted"
+	}
+	for _, site := range f.Absent {
+		d.Cure, d.Empty = ResetCure, f.Absent
+		d.Because = append(d.Because, fmt.Sprintf("%s has no bucket %s any more: what was there alone is gone", site, filesBucket))
 	}
 	for _, finding := range r.Findings {
 		d.Seen = append(d.Seen, finding.Message)

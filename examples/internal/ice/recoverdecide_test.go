@@ -122,6 +122,32 @@ func TestDecideMirror(t *testing.T) {
 	}
 }
 
+// What is gone for good fails whoever accepted it; what nobody lost does not.
+func TestLossFails(t *testing.T) {
+	sites := []geored.SiteName{"dc1", "dc2"}
+	lost := Decision{Store: storeKafka, Part: "mirror dc1 -> dc2", Cure: LostCure, Because: []string{"orders/0: its log begins at 11 > 10"}}
+	rebuilt := Decision{Store: storeCassandra, Part: "keyspace dev", Cure: RebuildCure, GivesUp: "dc2"}
+	missing := func(from geored.SiteName, n int64, err string) []Missing {
+		return []Missing{{Store: storeCassandra, From: from, Count: n, Keys: []string{"dev.message: id = 7"}, Err: err}}
+	}
+	for name, c := range map[string]struct {
+		note RecoveryNote
+		want geored.Verdict
+		says string
+	}{
+		"records":                     {RecoveryNote{Decisions: []Decision{lost}}, geored.Fail, "begins at 11"},
+		"rows":                        {RecoveryNote{Decisions: []Decision{rebuilt}, Missing: missing("dc2", 1, "")}, geored.Fail, "dev.message: id = 7"},
+		"nobody could tell which":     {RecoveryNote{Decisions: []Decision{rebuilt}, Missing: missing("dc2", 0, "timeout")}, geored.Fail, "timeout"},
+		"the site had nothing alone":  {RecoveryNote{Decisions: []Decision{rebuilt}, Missing: missing("dc2", 0, "")}, geored.Pass, ""},
+		"the other one had something": {RecoveryNote{Decisions: []Decision{rebuilt}, Missing: missing("dc1", 1, "")}, geored.Pass, ""},
+	} {
+		f := judgeDecisions(c.note, sites)[0]
+		if text := strings.Join(f.Evidence, "\n"); f.Verdict != c.want || !strings.Contains(text, c.says) || (f.Verdict == geored.Fail) != (f.Remedy != "") {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
 // An index is filled anew, or at least held against Cassandra.
 func TestDecideSearch(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -179,7 +181,7 @@ func (d *Deployment) kafkaConfig(sites []geored.SiteName) (kafka.Config, error) 
 }
 
 func (d *Deployment) objectStore(ctx context.Context) (ObjectStore, error) {
-	o := ObjectStore{Access: map[geored.SiteName]ObjectAccess{}, Mirrors: d.objectMirrors()}
+	o := ObjectStore{Access: map[geored.SiteName]ObjectAccess{}, Mirrors: d.objectMirrors(), MakeBucket: d.makeBucket}
 	for _, site := range d.Topology.Sites {
 		client, err := d.store(ctx, site.Name)
 		if err != nil {
@@ -193,6 +195,24 @@ func (d *Deployment) objectStore(ctx context.Context) (ObjectStore, error) {
 		o.Removes = o.Removes || removes
 	}
 	return o, nil
+}
+
+// makeBucket makes the bucket that is mirrored, where it is not.
+func (d *Deployment) makeBucket(ctx context.Context, site geored.SiteName) error {
+	who, err := d.login(ctx, site, minioNamespace, minioSecret)
+	if err != nil {
+		return err
+	}
+	client, err := minio.New(fmt.Sprintf("minio-%s.%s.svc:9000", site, minioNamespace), &minio.Options{Creds: credentials.NewStaticV4(who.user, who.password, ""),
+		Transport: &http.Transport{DialContext: d.Clusters[site].Dial, DisableKeepAlives: true}})
+	if err != nil {
+		return err
+	}
+	err = client.MakeBucket(ctx, filesBucket, minio.MakeBucketOptions{})
+	if code := minio.ToErrorResponse(err).Code; code == minio.BucketAlreadyOwnedByYou {
+		return nil
+	}
+	return err
 }
 
 // mirrorRemoves says whether a site's mirror was started with --remove.

@@ -80,7 +80,7 @@ func (k *kafkaRecovery) look(ctx context.Context, m kafka.Mirror) (kafka.Sample,
 	for _, p := range sample.Positions {
 		topics = append(topics, p.Topic)
 	}
-	f.Positions = sample.Positions
+	f.Positions, f.Seen = sample.Positions, historyOf(k.Note(), keptPast).With(sample).Of(m)
 	f.Retention, f.Err = k.sites[m.From].Brokers.Retention(ctx, unique(topics))
 	return sample, f
 }
@@ -157,6 +157,9 @@ func (k *kafkaRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 		if _, err := k.replication.Canaries(ctx, k.Canary); err != nil {
 			return geored.Retriable(err)
 		}
+		if err := k.remember(ctx); err != nil {
+			return geored.Retriable(err)
+		}
 		return nil
 	})), nil
 }
@@ -202,7 +205,7 @@ func (k *kafkaRecovery) checks() []geored.Check {
 			return k.replication.Compare(ctx, mirrors[i])
 		}, geored.AskBudget(RecoveryBudget), geored.AskClock(k.clock()))
 		return answers.Each(judgeRecords)
-	}}}
+	}}, {ID: CheckLosses, Title: "no mirror jumped over what it never copied", Run: k.losses}}
 }
 
 // judgeRecords says how many records were matched, and which differ.

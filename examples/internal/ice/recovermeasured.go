@@ -63,9 +63,7 @@ func judgeDecisions(note RecoveryNote, sites []geored.SiteName) []geored.Finding
 		if len(d.Silent) > 0 {
 			f.Verdict = geored.Unknown
 		}
-		if d.Cure == LostCure {
-			f.Verdict, f.Remedy = geored.Warn, "write again at the other site what was lost; raise retention.ms above the longest outage"
-		}
+		judgeLoss(&f, d, note)
 		findings = append(findings, f)
 	}
 	if len(findings) == 0 {
@@ -74,8 +72,26 @@ func judgeDecisions(note RecoveryNote, sites []geored.SiteName) []geored.Finding
 	return findings
 }
 
+// judgeLoss: what is gone for good is a failure however well the rest came back, and whoever accepted it.
+func judgeLoss(f *geored.Finding, d Decision, note RecoveryNote) {
+	switch d.Cure {
+	case LostCure:
+		f.Verdict, f.Remedy = geored.Fail, "write again at the other site what was lost; raise retention.ms above the longest outage"
+	case RebuildCure:
+		for _, m := range note.Missing {
+			if m.Store != d.Store || m.From != d.GivesUp || m.Count == 0 && m.Err == "" {
+				continue
+			}
+			f.Verdict, f.Remedy = geored.Fail, "write again what is still wanted of these rows; run ice-recover sooner than gc_grace after an outage"
+			f.Evidence = append(f.Evidence, fmt.Sprintf("given up: %d rows of all keyspaces that %s alone had, or had later versions of %s", m.Count, m.From, m.Err))
+			f.Evidence = append(f.Evidence, m.Keys...)
+		}
+	}
+}
+
 // judgeRPO says for each store and way how old the oldest write was that the other site lacked when the sites came
-// together. What mirrors had carried over before the look is not in it, which is why it tells how late that was.
+// together. It is best looked at while they are apart still; what mirrors had carried over before a later look is not in
+// it, which is why it tells when that was.
 func judgeRPO(note RecoveryNote) []geored.Finding {
 	var findings []geored.Finding
 	for _, m := range note.Missing {
@@ -88,13 +104,13 @@ func judgeRPO(note RecoveryNote) []geored.Finding {
 		case note.Joined.IsZero():
 			f.Verdict, f.Message = geored.Unknown, m.Store+": when the sites came together is not known"
 		case m.Count == 0:
-			f.Message = fmt.Sprintf("%s: nothing was missing %s after the sites were seen together", m.Store, geored.RoundDuration(late))
+			f.Message = fmt.Sprintf("%s: nothing was missing %s", m.Store, beside(late))
 		case m.Oldest.IsZero():
 			f.Verdict, f.Message = geored.Unknown, fmt.Sprintf("%s: %d writes were missing, and none bears a time", m.Store, m.Count)
 		default:
 			f.Message = fmt.Sprintf("%s: RPO %s: the oldest of %d missing writes is of %s", m.Store, geored.RoundDuration(note.Joined.Sub(m.Oldest)), m.Count, clockText(m.Oldest))
 		}
-		f.Evidence = []string{joinedText(note), fmt.Sprintf("looked at within %s, until %s after that; what was carried over meanwhile is not counted", geored.RoundDuration(m.Took), geored.RoundDuration(late)),
+		f.Evidence = []string{joinedText(note), fmt.Sprintf("looked at within %s, until %s; %s", geored.RoundDuration(m.Took), beside(late), uncounted(late)),
 			"write times are those of the servers' and producers' clocks: the check site/clock says how far they are apart"}
 		findings = append(findings, f)
 	}
@@ -102,6 +118,21 @@ func judgeRPO(note RecoveryNote) []geored.Finding {
 		findings = []geored.Finding{{Verdict: geored.Unknown, Message: "nothing was measured"}}
 	}
 	return findings
+}
+
+// beside says when a look ended.
+func beside(late time.Duration) string {
+	if late < 0 {
+		return geored.RoundDuration(-late).String() + " before the sites were seen together"
+	}
+	return geored.RoundDuration(late).String() + " after the sites were seen together"
+}
+
+func uncounted(late time.Duration) string {
+	if late < 0 {
+		return "what was written later is not counted"
+	}
+	return "what was carried over meanwhile is not counted"
 }
 
 // joinedText says when the sites came together, and how exactly that is known.
@@ -116,7 +147,7 @@ func joinedText(note RecoveryNote) string {
 func judgeRTO(note RecoveryNote, records []geored.Record, sites []geored.SiteName) geored.Finding {
 	f := geored.Finding{Verdict: geored.Pass, Asked: asked(sites, "journal")}
 	var last time.Time
-	var lines []string
+	var lines []string // stages run side by side: a step that was only waited for has no beginning of its own
 	begun := map[geored.StepID]time.Time{}
 	for _, record := range records {
 		switch record.Kind {
@@ -128,15 +159,14 @@ func judgeRTO(note RecoveryNote, records []geored.Record, sites []geored.SiteNam
 			if record.Time.Before(note.Joined) {
 				continue
 			}
-			from, what := begun[record.Step], "done"
-			if from.IsZero() {
-				from, what = last, "proven"
+			line := fmt.Sprintf("%s: proven %s after the sites came together", record.Step, geored.RoundDuration(record.Time.Sub(note.Joined)))
+			if from := begun[record.Step]; !from.IsZero() {
+				if from.Before(note.Joined) {
+					from = note.Joined
+				}
+				line += ", took " + geored.RoundDuration(record.Time.Sub(from)).String()
 			}
-			if from.Before(note.Joined) {
-				from = note.Joined
-			}
-			lines = append(lines, fmt.Sprintf("%s: %s %s after the sites came together, took %s", record.Step, what, geored.RoundDuration(record.Time.Sub(note.Joined)), geored.RoundDuration(record.Time.Sub(from))))
-			last = record.Time
+			lines, last = append(lines, line), record.Time
 		}
 	}
 	switch {

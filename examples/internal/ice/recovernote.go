@@ -36,6 +36,7 @@ type Missing struct {
 	From   geored.SiteName `json:"from"`
 	To     geored.SiteName `json:"to"`
 	Count  int64           `json:"count"`
+	Keys   []string        `json:"keys,omitempty"`  // some of them, where the store tells
 	Oldest time.Time       `json:"oldest,omitzero"` // write among them; zero: none is missing, or none bears a time
 	Seen   time.Time       `json:"seen"`            // when the look ended
 	Took   time.Duration   `json:"tookNs"`          // the look

@@ -30,6 +30,8 @@ type ObjectMirrors interface {
 type ObjectStore struct {
 	Access  map[geored.SiteName]ObjectAccess
 	Mirrors ObjectMirrors
+	// MakeBucket makes the bucket at a site that has lost it. Zero: a person must.
+	MakeBucket func(ctx context.Context, site geored.SiteName) error
 	// Removes says that the mirrors were started with --remove.
 	Removes bool
 	// Patience is how long an object may take to the other site. Zero: 1 minute.
@@ -64,8 +66,16 @@ func (o *objectRecovery) differences(ctx context.Context, effort objectstore.Eff
 			all = append(all, d)
 		}
 	}}
+	var absent []geored.SiteName
 	for _, site := range o.Sites {
-		c.Sites = append(c.Sites, objectstore.Site{Name: site, Store: o.Access[site]})
+		var store objectstore.Reader = o.Access[site]
+		if _, err := store.Bucket(ctx, filesBucket); errors.Is(err, objectstore.ErrNoBucket) {
+			absent, store = append(absent, site), emptyBucket{store}
+		}
+		c.Sites = append(c.Sites, objectstore.Site{Name: site, Store: store})
+	}
+	if len(absent) == len(o.Sites) {
+		return objectstore.Comparison{}, nil, fmt.Errorf("no site has bucket %s", filesBucket)
 	}
 	found, err := c.Compare(ctx)
 	if err == nil {
@@ -78,6 +88,22 @@ func (o *objectRecovery) differences(ctx context.Context, effort objectstore.Eff
 	}
 	slices.SortFunc(all, func(a, b objectstore.Difference) int { return strings.Compare(a.String(), b.String()) })
 	return found, all, err
+}
+
+// emptyBucket is a store whose bucket is gone with its disk: all that others have is missing in it.
+type emptyBucket struct{ objectstore.Reader }
+
+func (e emptyBucket) Buckets(ctx context.Context) ([]string, error) {
+	names, err := e.Reader.Buckets(ctx)
+	return append(names, filesBucket), err
+}
+
+func (emptyBucket) Bucket(context.Context, string) (objectstore.Bucket, error) {
+	return objectstore.Bucket{Name: filesBucket, Versioning: objectstore.Unversioned}, nil
+}
+
+func (emptyBucket) List(context.Context, objectstore.Query) (objectstore.Page, error) {
+	return objectstore.Page{}, nil
 }
 
 // conflicts are the objects that two sites have, each in a version of its own.
@@ -94,8 +120,12 @@ func conflicts(differences []objectstore.Difference) []string {
 func (o *objectRecovery) read(ctx context.Context) ([]Evidence, func(Outage) ([]Decision, error)) {
 	f := ObjectFacts{Mechanism: objectstore.WatchMirror, Started: map[geored.SiteName]time.Time{}, Sites: o.Sites, Removes: o.Removes, Versioning: objectstore.Unversioned}
 	for _, site := range o.Sites {
-		if bucket, err := o.Access[site].Bucket(ctx, filesBucket); err == nil && bucket.Versioning != objectstore.Unversioned {
+		bucket, err := o.Access[site].Bucket(ctx, filesBucket)
+		if err == nil && bucket.Versioning != objectstore.Unversioned {
 			f.Versioning = bucket.Versioning
+		}
+		if errors.Is(err, objectstore.ErrNoBucket) {
+			f.Absent = append(f.Absent, site)
 		}
 		mirror, err := o.Mirrors.Read(ctx, site)
 		if err != nil {
@@ -152,6 +182,11 @@ func (o *objectRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 		step := geored.Step{ID: "objects/conflicts", Target: d.Part, Action: geored.Execute, Confirm: d.Confirm, Reason: d.Reason(), Permanent: "the version that is not kept is gone, unless the bucket keeps versions"}
 		tasks = append(tasks, o.once(step, dataTimeout, func(ctx context.Context) error { return o.onlyConfirmed(ctx, d) }))
 	}
+	for _, site := range o.Sites {
+		if slices.Contains(d.Empty, site) {
+			tasks = append(tasks, o.bucketTask(site, d))
+		}
+	}
 	step := geored.Step{ID: "objects/catch-up", Target: d.Part, Action: geored.Copy, Reason: "what only one site has is carried over and verified, before a mirror decides about it", Permanent: "copies stay",
 		Manual: []string{"mc mirror here/" + filesBucket + " there/" + filesBucket}}
 	tasks = append(tasks, geored.Task{Step: step, Timeout: dataTimeout, Observe: o.paced(o.nothingMissing), Apply: o.catchUp})
@@ -167,6 +202,23 @@ func (o *objectRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 		Reason: "an object that is written now arrives: a mirror runs on while it is deaf"}
 	proof := geored.Step{ID: "objects/proof", Target: d.Part, Action: geored.Await, Reason: "that mirrors were restarted proves nothing: all sites must hold the same objects"}
 	return append(tasks, o.once(canary, dataTimeout, o.canary), geored.Task{Step: proof, Observe: o.paced(o.equal)}), nil
+}
+
+// bucketTask makes a bucket that was lost, for what the other site has.
+func (o *objectRecovery) bucketTask(site geored.SiteName, d Decision) geored.Task {
+	step := geored.Step{ID: stepID("objects", site, "bucket"), Site: site, Target: "bucket " + filesBucket, Action: geored.Apply, Reason: d.Reason(), Permanent: "a bucket stays",
+		Manual: []string{"mc mb " + string(site) + "/" + filesBucket}}
+	task := geored.Task{Step: step, Observe: func(ctx context.Context) (geored.State, error) {
+		_, err := o.Access[site].Bucket(ctx, filesBucket)
+		if errors.Is(err, objectstore.ErrNoBucket) {
+			return geored.State{Detail: "it is not there"}, nil
+		}
+		return geored.State{Done: err == nil, Detail: "it is there"}, err
+	}}
+	if o.MakeBucket != nil {
+		task.Apply = func(ctx context.Context) error { return o.MakeBucket(ctx, site) }
+	}
+	return task
 }
 
 // onlyConfirmed refuses conflicts that nobody has confirmed.

@@ -11,31 +11,49 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// Runbook is what the decisions ask for: the note, the gates, the measurement, then store after store, each proven before
-// the next.
+// Runbook is what the decisions ask for: the note, the gates beside the measurement, then the stores, each when those are proven
+// that it is filled from.
 func (r *Recovery) Runbook() (geored.Runbook, error) {
 	book := geored.Runbook{Name: "ice-recover", Stages: []geored.Stage{geored.StageOf("begin", r.begin())}}
+	var ready []string // what stores wait for
 	for i, gate := range r.Gates {
-		book.Stages = append(book.Stages, geored.StageOf(gate.Name, r.gate(gate, i == 0)))
+		stage := geored.StageOf(gate.Name, r.gate(gate, i == 0))
+		if i > 0 { // the first holds up all others; these do not ask for one another
+			stage.After = []string{r.Gates[0].Name}
+		}
+		book.Stages, ready = append(book.Stages, stage), append(ready, stage.Name)
 	}
-	book.Stages = append(book.Stages, geored.StageOf("measure", r.measure()))
+	// It only looks, and waits for nobody: mirrors and hints begin to carry over as soon as the link is back.
+	measure := geored.StageOf("measure", r.measure())
+	measure.After, ready = []string{"begin"}, append(ready, "measure")
+	book.Stages = append(book.Stages, measure)
 	var errs []error
+	var begun []string
 	for _, store := range r.Stores {
 		tasks, err := store.Tasks(r.decided(store.Name))
 		errs = append(errs, err)
 		if len(tasks) > 0 {
-			book.Stages = append(book.Stages, geored.StageOf(store.Name, r.sequence(tasks)...))
+			stage := geored.StageOf(store.Name, r.sequence(tasks)...)
+			stage.After = slices.Concat(ready, store.waitsFor(begun))
+			book.Stages, begun = append(book.Stages, stage), append(begun, store.Name)
 		}
 	}
-	book.Stages = append(book.Stages, geored.StageOf("end", r.end()))
+	end := geored.StageOf("end", r.end())
+	end.After = slices.Concat(ready, begun)
+	book.Stages = append(book.Stages, end)
 	return book, errors.Join(errs...)
 }
 
-// sequence lets each task wait for the one before it, unless it says what it waits for.
+// waitsFor are those of the stages that the store is filled from.
+func (s Store) waitsFor(stages []string) []string {
+	return slices.DeleteFunc(slices.Clone(stages), func(name string) bool { return !slices.Contains(s.After, name) })
+}
+
+// sequence lets each task wait for the one before it, unless it says what it waits for; empty and not nil: for nothing.
 func (r *Recovery) sequence(tasks []geored.Task) []geored.Task {
 	tasks = slices.Clone(tasks)
 	for i := range tasks {
-		if i > 0 && len(tasks[i].Needs) == 0 {
+		if i > 0 && tasks[i].Needs == nil {
 			tasks[i].Needs = []geored.StepID{tasks[i-1].ID}
 		}
 		tasks[i].Apply = r.unlessApart(tasks[i].Apply)
@@ -80,15 +98,32 @@ func (r *Recovery) begin() geored.Task {
 func (r *Recovery) gate(g Gate, first bool) geored.Task {
 	step := geored.Step{ID: geored.StepID(g.Name + "/proof"), Target: g.Name + " between all sites", Action: geored.Await, Reason: g.Reason, Manual: g.Manual}
 	return geored.Task{Step: step, Observe: r.paced(func(ctx context.Context) (geored.State, error) {
-		began := r.clock().Now()
-		state, err := proves(ctx, r.clock(), g.Checks(), g.Remedy)
-		if first && err == nil {
-			if err = r.saw(ctx, state.Done, began); err == nil && state.Done {
-				r.together.Store(true)
-			}
+		if !first {
+			return proves(ctx, r.clock(), g.Checks(), g.Remedy)
 		}
-		return state, err
+		return r.firstGate(ctx, g)
 	})}
+}
+
+// firstGate asks in short whether the sites answer each other before it proves it at length: so the end of the outage is
+// seen soon, and at the time at which it came.
+func (r *Recovery) firstGate(ctx context.Context, g Gate) (geored.State, error) {
+	began := r.clock().Now()
+	if silent := r.Apart(ctx); len(silent) > 0 {
+		return geored.State{Detail: fmt.Sprintf("apart: %s: %s", silent[0].Target, silent[0].Reason)}, r.saw(ctx, false, began)
+	}
+	answered := r.clock().Now()
+	state, err := proves(ctx, r.clock(), g.Checks(), g.Remedy)
+	if err != nil {
+		return state, err
+	}
+	if !state.Done {
+		return state, r.saw(ctx, false, answered)
+	}
+	if err = r.saw(ctx, true, answered); err == nil {
+		r.together.Store(true)
+	}
+	return state, err
 }
 
 // saw notes when the sites were last seen apart, and first seen together.
@@ -103,7 +138,7 @@ func (r *Recovery) saw(ctx context.Context, together bool, at time.Time) error {
 		r.mu.Unlock()
 		return nil
 	}
-	return r.change(ctx, func(n *RecoveryNote) { n.Joined = r.clock().Now() })
+	return r.change(ctx, func(n *RecoveryNote) { n.Joined = at })
 }
 
 // proves is done when no check fails or is unknown.
@@ -138,6 +173,11 @@ func (r *Recovery) measure() geored.Task {
 			for _, store := range r.Stores {
 				if store.Measure != nil {
 					missing = append(missing, store.Measure(ctx)...)
+				}
+			}
+			if slices.ContainsFunc(missing, func(m Missing) bool { return m.Err != "" }) {
+				if silent := r.Apart(ctx); len(silent) > 0 { // it cannot be measured now, and can be later
+					return geored.Retriable(fmt.Errorf("the sites are apart: %w", &silent[0]))
 				}
 			}
 			if len(missing) == 0 {

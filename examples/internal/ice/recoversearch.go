@@ -47,7 +47,7 @@ type searchRecovery struct {
 // Search makes the store of a recovery.
 func (r *Recovery) Search(s SearchStore) Store {
 	x := &searchRecovery{s, r}
-	return Store{Name: storeSearch, Read: x.read, Tasks: x.tasks, Checks: func() []geored.Check { return ReferenceChecks(r.Sites, s.Content) }}
+	return Store{Name: storeSearch, After: []string{storeKafka, storeCassandra}, Read: x.read, Tasks: x.tasks, Checks: func() []geored.Check { return ReferenceChecks(r.Sites, s.Content) }}
 }
 
 func (s *searchRecovery) read(ctx context.Context) ([]Evidence, func(Outage) ([]Decision, error)) {
@@ -74,6 +74,7 @@ func (s *searchRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 			step := geored.Step{ID: stepID("search", site, "refill"), Site: site, Target: d.Part, Action: geored.Execute, Reason: d.Reason(), Permanent: "an index that was filled stays so",
 				Manual: []string{fmt.Sprintf("kubectl -n ice-arcus create job resync-%s-$(date +%%Y%%m%%d-%%H%%M%%S) --from=cronjob/elastic-sync-%[1]s", site)}}
 			name := "resync-" + s.mark(step.ID)
+			step.Needs = []geored.StepID{} // of no other site
 			tasks = append(tasks, geored.Task{Step: step, Timeout: dataTimeout,
 				Observe: s.paced(func(ctx context.Context) (geored.State, error) { return s.Jobs.Refilled(ctx, site, name) }),
 				Apply:   func(ctx context.Context) error { return s.Jobs.Refill(ctx, site, name) }})

@@ -11,7 +11,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// The stores, in the order of their recovery: what follows is filled by what stands before it, or refers to it.
+// The stores, in the order of the guide.
 const (
 	storeKafka     = "kafka"
 	storeCassandra = "cassandra"
@@ -31,6 +31,8 @@ type Gate struct {
 // Store is one store as a recovery sees it.
 type Store struct {
 	Name string
+	// After names stores that must be proven before this one is touched: it is filled from them. Zero: none.
+	After []string
 	// Read looks at the store as it is now and changes nothing. decide is pure; an error of it refuses the recovery.
 	Read func(ctx context.Context) (evidence []Evidence, decide func(Outage) ([]Decision, error))
 	// Measure tells what each site lacks of each other.
@@ -83,6 +85,9 @@ func (r *Recovery) Assess(ctx context.Context) error {
 		r.note = note
 		return r.goesOn(note)
 	}
+	if err := r.carryHistory(note); err != nil {
+		return err
+	}
 	evidence, decides := r.read(ctx)
 	if found {
 		evidence = append(evidence, Evidence{Source: "the last recovery", Joined: note.Done, Says: "all stores of all sites were proven then"})
@@ -95,7 +100,7 @@ func (r *Recovery) Assess(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.note = RecoveryNote{ID: now.UTC().Format("20060102T150405.000"), Number: note.Number, Outage: outage, Evidence: evidence}
+	r.note = RecoveryNote{ID: now.UTC().Format("20060102T150405.000"), Number: note.Number, Outage: outage, Evidence: evidence, Kept: r.note.Kept}
 	var faults geored.Faults
 	for i, decide := range decides {
 		decisions, err := decide(outage)
@@ -200,7 +205,7 @@ func (r *Recovery) decided(store string) []Decision {
 }
 
 // pause between two looks at what is dear to look at.
-const provePause = 2 * time.Second
+const provePause = time.Second
 
 // paced waits a moment after each look that does not end the waiting.
 func (r *Recovery) paced(observe func(context.Context) (geored.State, error)) func(context.Context) (geored.State, error) {

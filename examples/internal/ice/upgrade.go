@@ -46,12 +46,13 @@ func (u Upgrading) gated() []geored.Check {
 	return append(checks, u.skewCheck())
 }
 
-// Runbook upgrades one site after the other, with gates before, between and behind.
+// Runbook upgrades one site after the other, with gates before, between and behind, and records what stands then.
 func (u Upgrading) Runbook() geored.Runbook {
 	book := geored.Runbook{Name: "ice-upgrade", Stages: []geored.Stage{u.before()}}
 	for _, site := range u.Topology.Sites {
 		book.Stages = append(book.Stages, u.site(site.Name))
 	}
+	book.Stages = append(book.Stages, u.recordStage())
 	return book
 }
 

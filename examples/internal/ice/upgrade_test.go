@@ -40,7 +40,8 @@ func TestOneSiteAfterTheOther(t *testing.T) {
 	for _, step := range book.Steps() {
 		ids = append(ids, string(step.ID))
 	}
-	want := []string{"before/backup", "before/gates", "upgrade-dc1/dc1/install", "upgrade-dc1/dc1/gates", "upgrade-dc2/dc2/install", "upgrade-dc2/dc2/gates", "upgrade-dc3/dc3/install", "upgrade-dc3/dc3/gates"}
+	want := []string{"before/backup", "before/gates", "upgrade-dc1/dc1/install", "upgrade-dc1/dc1/gates", "upgrade-dc2/dc2/install", "upgrade-dc2/dc2/gates", "upgrade-dc3/dc3/install", "upgrade-dc3/dc3/gates",
+		"record/dc1/configmap", "record/dc2/configmap", "record/dc3/configmap"}
 	if !slices.Equal(ids, want) {
 		t.Errorf("%v", ids)
 	}

@@ -41,8 +41,7 @@ const namespace = "georedkit-mesh"
 // Up gives the joined sites to a test.
 func (s *Shared) Up(t testing.TB) *Sites {
 	t.Helper()
-	sites := &Sites{Lab: s.Shared.Up(t), Clusters: map[geored.SiteName]*kube.Cluster{}, t: t}
-	sites.read()
+	sites := Found(t, s.Shared.Up(t))
 	s.once.Do(func() {
 		began := time.Now()
 		sites.mesh()
@@ -53,6 +52,14 @@ func (s *Shared) Up(t testing.TB) *Sites {
 	if !s.joined {
 		t.Fatal("the sites were never joined")
 	}
+	return sites
+}
+
+// Found gives a test the sites of a laboratory that something else joins, such as the program under test.
+func Found(t testing.TB, lab *labtest.Lab) *Sites {
+	t.Helper()
+	sites := &Sites{Lab: lab, Clusters: map[geored.SiteName]*kube.Cluster{}, t: t}
+	sites.read()
 	return sites
 }
 

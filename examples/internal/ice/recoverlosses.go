@@ -1,0 +1,99 @@
+package ice
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/kafka"
+)
+
+// Names under which the note keeps what was seen of the mirrors, from one recovery to the next: a mirror that jumped over a
+// gap shows no lag, and only who looked before can tell.
+const (
+	keptPast = "kafka/past" // when the recovery began
+	keptSeen = "kafka/seen" // when it had copied everything
+)
+
+// historyOf reads one of them; one that cannot be read is as none.
+func historyOf(note RecoveryNote, name string) kafka.History {
+	h, err := kafka.ParseHistory(note.Kept[name])
+	if err != nil {
+		return kafka.History{}
+	}
+	return h
+}
+
+// carryHistory begins a recovery with what the last one saw. What was lost by then was told then.
+func (r *Recovery) carryHistory(last RecoveryNote) error {
+	h := historyOf(last, keptSeen)
+	for _, m := range h.Mirrors {
+		h = h.Settle(kafka.Mirror{From: m.From, To: m.To})
+	}
+	text, err := json.Marshal(h)
+	r.note.Kept = map[string]json.RawMessage{keptPast: text}
+	return err
+}
+
+// remember keeps how the mirrors stand once all is copied.
+func (k *kafkaRecovery) remember(ctx context.Context) error {
+	h := historyOf(k.Note(), keptPast)
+	for _, m := range k.replication.Mirrors() {
+		sample, err := k.replication.Sample(ctx, m)
+		if err != nil {
+			return err
+		}
+		h = h.With(sample)
+	}
+	return k.keep(ctx, keptSeen, h)
+}
+
+// lossesIn are what the source removed before it was copied, in words that stay the same from look to look. A gap that is
+// still open is told by the position itself.
+func lossesIn(seen kafka.MirrorHistory, open map[kafka.Partition]bool) (lines []string) {
+	for _, i := range seen.Incidents {
+		if i.Verdict() == geored.Fail && !open[i.Partition] {
+			lines = append(lines, fmt.Sprintf("%s: %s of %d offsets after %d, where the mirror stood when it was last looked at", i.Partition, i.Kind, i.Offsets, i.Base.Next))
+		}
+	}
+	return lines
+}
+
+// CheckLosses is the check that no mirror jumped over what it never copied.
+const CheckLosses geored.CheckID = "recover/losses"
+
+func (k *kafkaRecovery) losses(ctx context.Context) []geored.Finding {
+	var targets []geored.Target
+	mirrors := map[geored.Target]kafka.Mirror{}
+	mayLose := map[geored.Target]bool{}
+	decided := k.decided(storeKafka)
+	for i, m := range k.replication.Mirrors() {
+		t := geored.Target{Site: m.From, To: m.To, Name: "positions"}
+		targets, mirrors[t] = append(targets, t), m
+		mayLose[t] = i < len(decided) && decided[i].MayLose
+	}
+	past := historyOf(k.Note(), keptPast)
+	return geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (kafka.Sample, error) {
+		sample, err := k.replication.Sample(ctx, mirrors[t])
+		for _, p := range sample.Positions {
+			if p.Problem != "" {
+				err = errors.Join(err, fmt.Errorf("%s: %s", p, p.Problem))
+			}
+		}
+		return sample, err
+	}, geored.AskBudget(lookBudget), geored.AskClock(k.clock())).Each(func(t geored.Target, s kafka.Sample) geored.Finding {
+		return judgeLosses(s, past, mayLose[t])
+	})
+}
+
+// judgeLosses: without a past nothing excludes a loss but the outage itself, when it was shorter than every retention.
+func judgeLosses(s kafka.Sample, past kafka.History, mayLose bool) geored.Finding {
+	after := past.With(s)
+	f := kafka.LossFinding(s, past, after)
+	if len(after.Of(kafka.Mirror{From: s.From, To: s.To}).Incidents) == 0 && !mayLose && f.Verdict == geored.Unknown {
+		f.Verdict, f.Message = geored.Pass, "the outage was within the retention of every topic, and nothing else tells of a loss"
+	}
+	return f
+}
