@@ -162,3 +162,44 @@ func TestASilentAPIServerHoldsTheRevocationUp(t *testing.T) {
 		t.Errorf("%v; taken by %q, refused by %q", err, taken, refused)
 	}
 }
+
+// To the clocks of the API servers a bound token's life is over: they refuse it, and that is found, although by this
+// machine's clock it lives on.
+func TestATokenWhoseLifeIsOverIsFound(t *testing.T) {
+	p := sites(t)
+	account := creds.Account{Namespace: "kube-system", Name: "short-lived"}
+	source := p.account(account, credskube.DNSRole())
+	grants, err := creds.Plan([]creds.Consumer{{Name: "short-lived", Site: "dc2", Namespace: "kube-system", Reading: creds.ReadsFile, MountPath: "/etc/dc1", Sources: []geored.SiteName{"dc1"}, Account: account}})
+	p.must(err)
+	task, err := credskube.Renewal{From: source, To: p.receiver, Grant: grants[0], Life: 10 * time.Minute}.Task()
+	p.must(err)
+	p.run(geored.StageOf("renew", task))
+	proof := credskube.Proof{Grants: grants, Sources: []credskube.Source{source}, Receivers: map[geored.SiteName]credskube.Receiver{"dc2": p.receiver}}
+	accepted := func() (verdict geored.Verdict, message string) {
+		report, err := geored.Prove(t.Context(), geored.CheckConfig{}, proof.Checks()...)
+		p.must(err)
+		for _, f := range report.Findings {
+			if f.Check == credskube.CheckAccepted {
+				verdict, message = f.Verdict, f.Message
+			}
+		}
+		return verdict, message
+	}
+	becomes := func(want geored.Verdict, words string) {
+		t.Helper()
+		var verdict geored.Verdict
+		var message string
+		for range 60 { // as long as they remember what they took
+			if verdict, message = accepted(); verdict == want && strings.Contains(message, words) {
+				return
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+		t.Errorf("%s: %s; want %s %q", verdict, message, want, words)
+	}
+	becomes(geored.Pass, "")
+	p.Fault("skew", "dc1", "kube-apiserver", "700")
+	becomes(geored.Fail, "refuses the token")
+	p.Mend()
+	becomes(geored.Pass, "")
+}

@@ -30,6 +30,7 @@ func (l *lab) killedAlong(args ...string) {
 		l.t.Fatal("the program was never killed")
 	}
 	l.t.Logf("killed %d times: %v", len(at), at)
+	last = l.killable().Told(l.t, last)
 	c := call{last.Code, last.Stdout, last.Stderr}
 	if c.code != 0 {
 		l.t.Fatalf("exit code %d\n%s\n%s", c.code, c.stderr, c.stdout)
@@ -57,9 +58,6 @@ func TestKilledInEveryStep(t *testing.T) {
 // repairs.
 func TestWholeKilledInEveryStep(t *testing.T) {
 	l := newLab(t)
-	if kept := os.Getenv(killed.Kept); kept != "" {
-		l.name = kept
-	}
 	l.killedAlong("-whole", "-journal", t.TempDir())
 	compareStanding(t, l)
 }

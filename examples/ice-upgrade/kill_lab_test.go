@@ -19,6 +19,7 @@ func TestUpgradeKilledInEveryStep(t *testing.T) {
 	at, last := l.Program("ice-upgrade").Along(t, killed.Chosen(t), "-whole", "-journal", t.TempDir(), "-timeout", "5m",
 		"-chart-version", chart+"3.5.41630", "-confirm", "before/backup=no-backup-before-3.5.41630")
 	t.Logf("killed %d times: %v", len(at), at)
+	last = l.Program("ice-upgrade").Told(t, last, "-chart-version", chart+"3.5.41630")
 	if len(at) == 0 || last.Code != 0 {
 		t.Fatalf("killed %d times, exit code %d\n%s\n%s", len(at), last.Code, last.Stderr, last.Stdout)
 	}
@@ -44,7 +45,8 @@ func TestUpgradeKilledInEveryStep(t *testing.T) {
 	if len(at) != 1 || last.Code != 1 || !strings.Contains(last.Stderr, "was rolled back to revision") {
 		t.Errorf("killed at %v, exit code %d\n%s", at, last.Code, last.Stderr)
 	}
-	if c := l.Program("ice-install").Call(t, "-check", "-chart-version", chart+"3.5.41630"); c.Code != 0 {
+	install := l.Program("ice-install")
+	if c := install.Told(t, install.Call(t, "-check", "-chart-version", chart+"3.5.41630"), "-chart-version", chart+"3.5.41630"); c.Code != 0 {
 		t.Errorf("after both: exit code %d\n%s\n%s", c.Code, c.Stderr, c.Stdout)
 	}
 }

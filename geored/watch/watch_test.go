@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -141,17 +142,16 @@ func TestARoundThatHangs(t *testing.T) {
 		}, "the check did not end"},
 	} {
 		ctx, stop := context.WithCancel(t.Context())
-		rounds := 0
-		var events []watch.Event
+		var rounds atomic.Int32 // a round that hangs goes on beside the next
 		w := watch.New(watch.Config{Clock: clock, Every: time.Second, Limit: 20 * time.Second, Budget: 10 * time.Second,
 			Checks: func(ctx context.Context) ([]geored.Check, func(), error) {
-				if rounds++; rounds == 1 {
+				if rounds.Add(1) == 1 {
 					return first, nil, nil
 				}
 				return c.hangs(ctx)
 			},
 			Observer: func(e watch.Event) {
-				if events = append(events, e); e.Kind == watch.Changed {
+				if e.Kind == watch.Changed {
 					stop()
 				}
 			}})

@@ -90,17 +90,17 @@ func faultyMesh() []faulty {
 			find: judged(CheckVersion, func(*testing.T) geored.Finding {
 				return judgeVersion(version.Info{Major: "1", Minor: "19", GitVersion: "v1.19.7"})
 			})},
-		{number: "12", line: "79, 560", value: "kubemcsa v0.6.1, which finds no token on Kubernetes 1.24 and later", instead: "tokens/SITE makes the token's Secret and waits until it is filled; credentials/SITE writes the same five keys"},
+		{number: "12", line: "79, 560", value: "kubemcsa v0.6.1, which finds no token on Kubernetes 1.24 and later", instead: "the mint step of each site makes the token's Secret and waits until it is filled; the copies have the same five keys"},
 		{number: "13", line: "632", value: `"all clusters can use the same dcs array"`, by: "-lint", says: "has dc1 first", find: linted("coredns/coredns_dc2.json", dnsFile("10.130.0.53"))},
 		{number: "14", line: "542", value: "delete svc kube-dns, and nothing else yet", by: string(CheckDNSService), says: "there is no Service kube-dns",
 			find: judged(CheckDNSService, func(*testing.T) geored.Finding { return judgeDNSService(dc1, coredns.DNS{}) })},
-		{number: "14", line: "541, 542", value: "no name server between the deletion and helm; another ClusterIP behind it", instead: "dns/SITE changes the name servers over behind the Service, which keeps its address; dns/change-over tells of each answer that was lost"},
+		{number: "14", line: "541, 542", value: "no name server between the deletion and helm; another ClusterIP behind it", instead: "dns/SITE/switch changes the name servers over behind the Service, which keeps its address; dns/change-over tells of each answer that was lost"},
 		{number: "15", line: "684, 685", value: "delete pod test-dc1` with a backtick", instead: "dns/fetch asks for the other sites' probes by name, from where they are; nothing is made for it"},
 		{number: "16", line: "96", value: "another back end than host-gw", by: string(CheckCNI), says: "vxlan, not host-gw",
 			find: judged(CheckCNI, func(*testing.T) geored.Finding { return judgeCNI(flannelWith(`{"Backend": {"Type": "vxlan"}}`)) })},
 		{number: "16", line: "96", value: "pods with an MTU of 1500 behind a tunnel of 1420", by: string(meshkube.CheckPathMTU), says: "the pods' MTU is 1500 and the tunnel's 1420",
 			find: judged(meshkube.CheckPathMTU, largePods)},
-		{number: "16", line: "263", value: "a mesh between all nodes, with Kilo's default of one tunnel a location", instead: "peers/SITE plans over what Kilo tells of its nodes, in either granularity"},
+		{number: "16", line: "263", value: "a mesh between all nodes, with Kilo's default of one tunnel a location", instead: "peers/SITE/part2 plans over what Kilo tells of its nodes, in either granularity"},
 		{number: "17", line: "499", value: "a handshake as a proof that a peer is connected", by: string(meshkube.CheckHandshake), says: "the session is fresh and the probe got no answer",
 			find: judged(meshkube.CheckHandshake, freshAndCut)},
 		{number: "17", line: "487 to 497", value: "wg shows no keepalive, though the peers ask for one: Kilo takes it from the node's annotation", instead: "annotate/SITE/NODE writes the annotation that counts"},
@@ -168,7 +168,7 @@ func faultyProduct() []faulty {
 		{number: "34", line: "876 to 897", value: "kubemcsa without its backslashes and its |: nothing is imported", by: string(credskube.CheckCopies), says: "secret ice-cassandra/dc2 is not there", find: nothingImported},
 		{number: "35", line: "223", value: "a patch that is broken inside a key: no storage class is the default", by: string(CheckStorageClass), says: "0 of 1 storage classes are the default",
 			find: judged(CheckStorageClass, func(*testing.T) geored.Finding { return judgeClasses(classes("")) })},
-		{number: "35", line: "211, 212", value: "a URL over two lines", instead: "storage is the operator's choice; prepare/SITE/storage has a volume bound before anything is installed"},
+		{number: "35", line: "211, 212", value: "a URL over two lines", instead: "prepare/SITE/storage has a volume bound before anything is installed, of whatever class the operator chose"},
 		{number: "36", line: "212", value: "the storage class from the branch master, which is another one tomorrow", open: "what was applied leaves no trace of its branch; the class is remembered by its UID, and another is tried anew"},
 	}
 }

@@ -90,7 +90,8 @@ func judgeLoss(f *geored.Finding, d Decision, note RecoveryNote) {
 }
 
 // judgeRPO says for each store and way how old the oldest write was that the other site lacked when the sites came
-// together. What mirrors had carried over before the look is not in it, which is why it tells how late that was.
+// together. It is best looked at while they are apart still; what mirrors had carried over before a later look is not in
+// it, which is why it tells when that was.
 func judgeRPO(note RecoveryNote) []geored.Finding {
 	var findings []geored.Finding
 	for _, m := range note.Missing {
@@ -103,13 +104,13 @@ func judgeRPO(note RecoveryNote) []geored.Finding {
 		case note.Joined.IsZero():
 			f.Verdict, f.Message = geored.Unknown, m.Store+": when the sites came together is not known"
 		case m.Count == 0:
-			f.Message = fmt.Sprintf("%s: nothing was missing %s after the sites were seen together", m.Store, geored.RoundDuration(late))
+			f.Message = fmt.Sprintf("%s: nothing was missing %s", m.Store, beside(late))
 		case m.Oldest.IsZero():
 			f.Verdict, f.Message = geored.Unknown, fmt.Sprintf("%s: %d writes were missing, and none bears a time", m.Store, m.Count)
 		default:
 			f.Message = fmt.Sprintf("%s: RPO %s: the oldest of %d missing writes is of %s", m.Store, geored.RoundDuration(note.Joined.Sub(m.Oldest)), m.Count, clockText(m.Oldest))
 		}
-		f.Evidence = []string{joinedText(note), fmt.Sprintf("looked at within %s, until %s after that; what was carried over meanwhile is not counted", geored.RoundDuration(m.Took), geored.RoundDuration(late)),
+		f.Evidence = []string{joinedText(note), fmt.Sprintf("looked at within %s, until %s; %s", geored.RoundDuration(m.Took), beside(late), uncounted(late)),
 			"write times are those of the servers' and producers' clocks: the check site/clock says how far they are apart"}
 		findings = append(findings, f)
 	}
@@ -117,6 +118,21 @@ func judgeRPO(note RecoveryNote) []geored.Finding {
 		findings = []geored.Finding{{Verdict: geored.Unknown, Message: "nothing was measured"}}
 	}
 	return findings
+}
+
+// beside says when a look ended.
+func beside(late time.Duration) string {
+	if late < 0 {
+		return geored.RoundDuration(-late).String() + " before the sites were seen together"
+	}
+	return geored.RoundDuration(late).String() + " after the sites were seen together"
+}
+
+func uncounted(late time.Duration) string {
+	if late < 0 {
+		return "what was written later is not counted"
+	}
+	return "what was carried over meanwhile is not counted"
 }
 
 // joinedText says when the sites came together, and how exactly that is known.

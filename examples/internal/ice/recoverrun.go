@@ -11,18 +11,21 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// Runbook is what the decisions ask for: the note, the gates, the measurement, then the stores, each when those are proven
+// Runbook is what the decisions ask for: the note, the gates beside the measurement, then the stores, each when those are proven
 // that it is filled from.
 func (r *Recovery) Runbook() (geored.Runbook, error) {
 	book := geored.Runbook{Name: "ice-recover", Stages: []geored.Stage{geored.StageOf("begin", r.begin())}}
-	measure := geored.StageOf("measure", r.measure())
+	var ready []string // what stores wait for
 	for i, gate := range r.Gates {
 		stage := geored.StageOf(gate.Name, r.gate(gate, i == 0))
 		if i > 0 { // the first holds up all others; these do not ask for one another
 			stage.After = []string{r.Gates[0].Name}
 		}
-		book.Stages, measure.After = append(book.Stages, stage), append(measure.After, stage.Name)
+		book.Stages, ready = append(book.Stages, stage), append(ready, stage.Name)
 	}
+	// It only looks, and waits for nobody: mirrors and hints begin to carry over as soon as the link is back.
+	measure := geored.StageOf("measure", r.measure())
+	measure.After, ready = []string{"begin"}, append(ready, "measure")
 	book.Stages = append(book.Stages, measure)
 	var errs []error
 	var begun []string
@@ -31,25 +34,19 @@ func (r *Recovery) Runbook() (geored.Runbook, error) {
 		errs = append(errs, err)
 		if len(tasks) > 0 {
 			stage := geored.StageOf(store.Name, r.sequence(tasks)...)
-			stage.After = r.before(store, begun)
+			stage.After = slices.Concat(ready, store.waitsFor(begun))
 			book.Stages, begun = append(book.Stages, stage), append(begun, store.Name)
 		}
 	}
 	end := geored.StageOf("end", r.end())
-	end.After = append([]string{measure.Name}, begun...)
+	end.After = slices.Concat(ready, begun)
 	book.Stages = append(book.Stages, end)
 	return book, errors.Join(errs...)
 }
 
-// before are the stages that a store waits for: the measurement, and the stores that it is filled from.
-func (r *Recovery) before(s Store, begun []string) []string {
-	stages := []string{"measure"}
-	for _, name := range begun {
-		if slices.Contains(s.After, name) {
-			stages = append(stages, name)
-		}
-	}
-	return stages
+// waitsFor are those of the stages that the store is filled from.
+func (s Store) waitsFor(stages []string) []string {
+	return slices.DeleteFunc(slices.Clone(stages), func(name string) bool { return !slices.Contains(s.After, name) })
 }
 
 // sequence lets each task wait for the one before it, unless it says what it waits for; empty and not nil: for nothing.

@@ -69,6 +69,22 @@ func (p Program) Call(t testing.TB, args ...string) Call {
 	return wait()
 }
 
+// unknown is the exit code of what could not be told.
+const unknown = 4
+
+// Told is the last call, or one of -check after it: a machine that is busy answers too late to tell, now and then.
+func (p Program) Told(t testing.TB, last Call, args ...string) Call {
+	t.Helper()
+	for range 6 {
+		if last.Code != unknown {
+			return last
+		}
+		time.Sleep(5 * time.Second)
+		last = p.Call(t, append(args, "-check")...)
+	}
+	return last
+}
+
 // Point is a place in a run: inside a step, or behind it.
 type Point struct {
 	Step geored.StepID

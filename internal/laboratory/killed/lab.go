@@ -73,7 +73,8 @@ func (l *Lab) Running() laboratory.Running {
 // Installed has ice-install bring the whole product up, or see that it is.
 func (l *Lab) Installed() {
 	l.t.Helper()
-	if c := l.Program("ice-install").Call(l.t, "-whole"); c.Code != 0 {
+	p := l.Program("ice-install")
+	if c := p.Told(l.t, p.Call(l.t, "-whole")); c.Code != 0 {
 		l.t.Fatalf("ice-install: exit code %d\n%s\n%s", c.Code, c.Stderr, c.Stdout)
 	}
 }
