@@ -48,7 +48,8 @@ func (p ReplacePlan) Confirmation() string {
 // PlanReplace plans the replacement of a node. It refuses, with all reasons at once as [geored.Faults]: a node that
 // answers, or that any other still hears; one that nobody knows; one for whose loss the replacer has no evidence; other
 // nodes that are silent or do not know each other, schemas or versions that differ; and keyspaces of which no other node has
-// the rows. It takes the time of two looks, [GossipPause] apart.
+// the rows. So of several dead nodes none can be replaced while the others are still known: have those removed first, or a
+// site that is lost as a whole built anew. It takes the time of two looks, [GossipPause] apart.
 func (c *Cluster) PlanReplace(ctx context.Context, what Replacing, replacer Replacer) (ReplacePlan, error) {
 	p := ReplacePlan{Replacing: what}
 	ring, err := c.Ring(ctx)

@@ -37,13 +37,25 @@ func hostID(t testing.TB, r *cassandratest.Ring, n *cassandratest.Node) string {
 	return ring.Views[i].Node.HostID
 }
 
-func replace(t *testing.T, r *cassandratest.Ring, p cassandra.ReplacePlan, replacer cassandra.Replacer, timeout time.Duration) (geored.Result, error) {
+func replace(t *testing.T, r *cassandratest.Ring, p cassandra.ReplacePlan, replacer cassandra.Replacer) (geored.Result, error) {
 	t.Helper()
-	stage, err := hurried(t, r).ReplaceStage(p, replacer, p.Confirmation(), timeout)
+	return replaceUntil(t, r, p, replacer, "\x00")
+}
+
+// replaceUntil stops as soon as a step waits for that.
+func replaceUntil(t *testing.T, r *cassandratest.Ring, p cassandra.ReplacePlan, replacer cassandra.Replacer, reason string) (geored.Result, error) {
+	t.Helper()
+	stage, err := hurried(t, r).ReplaceStage(p, replacer, p.Confirmation(), 2*time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return geored.Runbook{Name: "replace", Stages: []geored.Stage{stage}}.Run(t.Context(), geored.RunConfig{})
+	ctx, stop := context.WithCancelCause(t.Context())
+	defer stop(nil)
+	return geored.Runbook{Name: "replace", Stages: []geored.Stage{stage}}.Run(ctx, geored.RunConfig{Observer: func(e geored.Event) {
+		if e.Kind == geored.StepWaiting && strings.Contains(e.Detail, reason) {
+			stop(errors.New(e.Detail))
+		}
+	}})
 }
 
 func TestReplaceBringsTheRowsBack(t *testing.T) {
@@ -60,7 +72,7 @@ func TestReplaceBringsTheRowsBack(t *testing.T) {
 			if err != nil || !slices.Equal(p.Keyspaces, []string{"dev"}) || p.Evidence == "" {
 				t.Fatalf("%+v: %v", p, err)
 			}
-			result, err := replace(t, r, p, replacer, time.Minute)
+			result, err := replace(t, r, p, replacer)
 			if err != nil || result.Count(geored.Changed, geored.Unchanged) != 3 {
 				t.Fatalf("%+v: %v", result, err)
 			}
@@ -88,7 +100,7 @@ func TestReplaceIsProvenByComparing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := replace(t, r, p, replacer, 2*time.Second)
+	result, err := replaceUntil(t, r, p, replacer, "100 rows differ")
 	if err == nil || !strings.Contains(err.Error(), "100 rows differ") || result.Count(geored.Changed, geored.Unchanged) != 2 {
 		t.Errorf("%+v: %v", result, err)
 	}
@@ -138,7 +150,7 @@ func TestReplaceOfANodeThatCameBack(t *testing.T) {
 			if replacer.gone = back.how == nil; !replacer.gone {
 				back.how(lost)
 			}
-			result, err := replace(t, r, p, replacer, 2*time.Second)
+			result, err := replaceUntil(t, r, p, replacer, back.want)
 			if err == nil || !strings.Contains(err.Error(), back.want) || result.Count(geored.Pending) != 2 {
 				t.Errorf("%+v: %v; want %q", result, err, back.want)
 			}

@@ -104,6 +104,7 @@ type rig struct {
 	base    product.Counts               // at both sites at the beginning
 	wrote   map[geored.SiteName][]string // the messages of this drill
 	row     drilled
+	last    *chan call // of the program that was started last
 }
 
 func newRig(t *testing.T) *rig {
@@ -177,11 +178,22 @@ func (r *rig) start(program string, args ...string) (wait func() call) {
 	command.Stdout, command.Stderr = &stdout, &stderr
 	r.must(command.Start())
 	ended := make(chan call, 1)
+	r.last = &ended
 	go func() {
 		_ = command.Wait() // its code is what counts
 		ended <- call{command.ProcessState.ExitCode(), stdout.String(), stderr.String(), time.Now()}
 	}()
 	return func() call { return <-ended }
+}
+
+// goesOn ends the test when the program that was started last has ended.
+func (r *rig) goesOn() {
+	r.t.Helper()
+	select {
+	case c := <-*r.last:
+		r.t.Fatalf("exit code %d\n%s\n%s", c.code, c.stderr, c.stdout)
+	default:
+	}
 }
 
 // install runs ice-install once more: it mends what an outage left behind.

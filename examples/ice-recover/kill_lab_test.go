@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,6 +24,7 @@ func TestRecoveryKilledInEveryStep(t *testing.T) {
 	l := killed.NewLab(t, ".", "../ice-install")
 	l.Installed()
 	running := l.Running()
+	var written []string
 	product := ice.On(t, &joined.Sites{Names: sites, Clusters: map[geored.SiteName]*kube.Cluster{}})
 	for _, site := range sites {
 		c, err := kube.Open(site, geored.KubeRef{Kubeconfig: filepath.Join(running.Dir, string(site)+".kubeconfig")})
@@ -31,19 +33,26 @@ func TestRecoveryKilledInEveryStep(t *testing.T) {
 		}
 		product.Clusters[site] = c
 	}
+	mend := func() {
+		if _, err := running.Fault(context.WithoutCancel(t.Context()), "mend"); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(mend)
+	rows := func() string {
+		return product.CQL("dc1", "select count(*) from dev.message where id in ('"+strings.Join(written, "', '")+"');")
+	}
 	if _, err := running.Fault(t.Context(), "cut", "dc1", "dc2"); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(time.Minute) // so that each side takes the other for gone
 	for _, site := range sites {
-		product.Write(site, 15)
+		written = append(written, product.Write(site, 15)...)
 	}
-	if rows := product.CQL("dc1", "consistency local_one; select count(*) from dev.message;"); !strings.Contains(rows, " 15\n") {
-		t.Errorf("the cut did not bite: dc1 has not its own 15 messages alone:\n%s", rows)
+	if text := rows(); !strings.Contains(text, " 15\n") {
+		t.Errorf("the cut did not bite: dc1 has not its own 15 messages alone:\n%s", text)
 	}
-	if _, err := running.Fault(t.Context(), "mend"); err != nil {
-		t.Fatal(err)
-	}
+	mend()
 	before := killed.Look(t, running.Dir, sites...)
 	at, last := l.Program("ice-recover").Along(t, killed.Chosen(t), "-whole", "-journal", t.TempDir(), "-outage", "4h")
 	t.Logf("killed %d times: %v", len(at), at)
@@ -72,6 +81,9 @@ func TestRecoveryKilledInEveryStep(t *testing.T) {
 		if counts, err := product.Counts(site); err != nil || counts.Rows != counts.Objects || counts.Rows != counts.Documents || counts.Rows < 30 {
 			t.Errorf("%s: %+v, %v", site, counts, err)
 		}
+	}
+	if text := rows(); !strings.Contains(text, " 30\n") {
+		t.Errorf("dc1 has not all messages of both sites:\n%s", text)
 	}
 	if added["repairs of dev"] != len(sites) {
 		t.Errorf("%d repairs of dev, want one for each node", added["repairs of dev"])

@@ -14,17 +14,17 @@ import (
 	"github.com/georedkit/georedkit/geored/kube"
 )
 
-// credentials are two clusters, of which dc1 has a consumer that reads dc2.
-type credentials struct {
+// federation is two clusters, of which dc1 has a consumer that reads dc2.
+type federation struct {
 	t        *testing.T
 	fakes    map[geored.SiteName]*credstest.Cluster
 	clusters map[geored.SiteName]*kube.Cluster
 	account  creds.Account
 }
 
-func newCredentials(t *testing.T, account creds.Account) credentials {
+func newFederation(t *testing.T, account creds.Account) federation {
 	t.Helper()
-	c := credentials{t, map[geored.SiteName]*credstest.Cluster{}, map[geored.SiteName]*kube.Cluster{}, account}
+	c := federation{t, map[geored.SiteName]*credstest.Cluster{}, map[geored.SiteName]*kube.Cluster{}, account}
 	for _, site := range []geored.SiteName{"dc1", "dc2"} {
 		fake := credstest.New(t, credstest.Options{Site: site})
 		fake.Account(account)
@@ -39,7 +39,7 @@ func newCredentials(t *testing.T, account creds.Account) credentials {
 }
 
 // copied puts a site's credentials into another one, under a name of the Secret, as kubemcsa does.
-func (c credentials) copied(to, of geored.SiteName, name string, account creds.Account) {
+func (c federation) copied(to, of geored.SiteName, name string, account creds.Account) {
 	c.t.Helper()
 	fake := c.fakes[of]
 	shape := creds.Export{Site: of, Name: name, Server: fake.URL(), CA: fake.Authority.PEM(), Account: account, Token: fake.Issuer.Long(c.t, account, account.Name+"-token-1")}.Kubemcsa()
@@ -53,7 +53,7 @@ func (c credentials) copied(to, of geored.SiteName, name string, account creds.A
 }
 
 // proof is what the program's own checks say.
-func (c credentials) proof() []caught {
+func (c federation) proof() []caught {
 	c.t.Helper()
 	grants, err := creds.Plan([]creds.Consumer{{Name: "reader", Site: "dc1", Namespace: c.account.Namespace, Workload: "deployment/reader",
 		Reading: creds.ReadsOnce, Sources: []geored.SiteName{"dc2"}, Account: c.account}})
@@ -75,11 +75,11 @@ func (c credentials) proof() []caught {
 }
 
 // nothingImported: what guide 000, l.889 and 894 print pipes nothing into kubectl.
-func nothingImported(t *testing.T) []caught { return newCredentials(t, operatorAccount()).proof() }
+func nothingImported(t *testing.T) []caught { return newFederation(t, operatorAccount()).proof() }
 
 // everywhere puts each site's credentials into each site.
 func everywhereCopied(t *testing.T) []caught {
-	c := newCredentials(t, dnsAccount())
+	c := newFederation(t, dnsAccount())
 	for _, to := range []geored.SiteName{"dc1", "dc2"} {
 		for _, of := range []geored.SiteName{"dc1", "dc2"} {
 			c.copied(to, of, string(of), dnsAccount())
@@ -90,7 +90,7 @@ func everywhereCopied(t *testing.T) []caught {
 
 // mixedUp has the Secret of one account's name hold another's token: both are called dc2.
 func mixedUp(t *testing.T) []caught {
-	c := newCredentials(t, dnsAccount())
+	c := newFederation(t, dnsAccount())
 	c.fakes["dc2"].Account(operatorAccount())
 	c.copied("dc1", "dc2", "dc2", operatorAccount())
 	return c.proof()

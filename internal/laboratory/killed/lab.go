@@ -15,6 +15,9 @@ import (
 // Kept names a laboratory that outlives the tests: one in which the product is installed already serves the next of them.
 const Kept = "GEOREDKIT_KILL_LAB"
 
+// Built names a folder in which the programs stand already. Without it they are built.
+const Built = "GEOREDKIT_KILL_PROGRAMS"
+
 // Lab is a laboratory for the programs of this repository. It ends with the test, unless [Kept] names it.
 type Lab struct {
 	t      testing.TB
@@ -28,7 +31,9 @@ type Lab struct {
 func NewLab(t testing.TB, programs ...string) *Lab {
 	t.Helper()
 	l := &Lab{t: t, Name: cmp.Or(os.Getenv(Kept), fmt.Sprintf("killed-%d", os.Getpid())), folder: t.TempDir()}
-	if output, err := exec.Command("go", append([]string{"build", "-o", l.folder}, programs...)...).CombinedOutput(); err != nil {
+	if built := os.Getenv(Built); built != "" {
+		l.folder = built
+	} else if output, err := exec.Command("go", append([]string{"build", "-o", l.folder}, programs...)...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	var err error
@@ -70,9 +75,12 @@ func (l *Lab) Running() laboratory.Running {
 	return running
 }
 
-// Installed has ice-install bring the whole product up, or see that it is.
+// Installed has ice-install bring the whole product up, unless the laboratory has it.
 func (l *Lab) Installed() {
 	l.t.Helper()
+	if _, found, err := l.driver.Find(l.t.Context(), l.Name); found || err != nil {
+		return // who asks for it next says what is wrong
+	}
 	p := l.Program("ice-install")
 	if c := p.Told(l.t, p.Call(l.t, "-whole")); c.Code != 0 {
 		l.t.Fatalf("ice-install: exit code %d\n%s\n%s", c.Code, c.Stderr, c.Stdout)
