@@ -19,6 +19,7 @@ type Cluster struct {
 type slot struct {
 	mu      sync.Mutex
 	session Session
+	number  int // of the session: each has another
 }
 
 // Open checks the configuration and reports every fault of it as [geored.Faults]. Connections are made when they are
@@ -37,7 +38,7 @@ func (c *Cluster) Close() {
 	c.sessions = map[netip.AddrPort]*slot{}
 	c.mu.Unlock()
 	for _, s := range slots {
-		s.drop(nil)
+		s.drop(whichever)
 	}
 }
 
@@ -55,38 +56,42 @@ func (c *Cluster) slot(node netip.AddrPort) *slot {
 // query asks one node, over a connection that is kept while it works.
 func (c *Cluster) query(ctx context.Context, node netip.AddrPort, q Query, each func(Row) error) error {
 	slot := c.slot(node)
-	session, err := slot.open(ctx, func() (Session, error) { return c.Connect(ctx, node) })
+	session, number, err := slot.open(ctx, func() (Session, error) { return c.Connect(ctx, node) })
 	if err != nil {
 		return err
 	}
 	err = session.Query(ctx, q, each)
 	if errors.Is(err, ErrUnreachable) {
-		slot.drop(session)
+		slot.drop(number)
 	}
 	return err
 }
 
-func (s *slot) open(ctx context.Context, connect func() (Session, error)) (Session, error) {
+func (s *slot) open(ctx context.Context, connect func() (Session, error)) (session Session, number int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.session != nil {
-		return s.session, nil
+		return s.session, s.number, nil
 	}
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, 0, context.Cause(ctx)
 	}
-	session, err := connect()
-	if err == nil {
-		s.session = session
+	if session, err = connect(); err != nil {
+		return nil, 0, err
 	}
-	return session, err
+	s.session = session
+	s.number++
+	return s.session, s.number, nil
 }
 
-// drop closes the session that failed, unless another has taken its place; nil stands for whichever there is.
-func (s *slot) drop(failed Session) {
+const whichever = 0 // no session's number
+
+// drop closes the session that failed, unless another has taken its place. Sessions are told apart by number: whoever makes
+// them may give a type that cannot be compared.
+func (s *slot) drop(number int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.session != nil && (failed == nil || s.session == failed) {
+	if s.session != nil && (number == whichever || number == s.number) {
 		s.session.Close()
 		s.session = nil
 	}

@@ -22,7 +22,7 @@ type comparingAll struct {
 
 func (w *comparingAll) run(ctx context.Context) error {
 	var err error
-	w.ring, err = w.Ring(ctx)
+	w.ring, err = w.discover(ctx, true)
 	w.errs = make([]error, len(w.results))
 	for i := range w.results {
 		if w.errs[i] = err; err == nil {
@@ -79,7 +79,7 @@ func (w *comparingAll) joined() error {
 // and a comparison says so. Materialized views and counter tables are left out: count the latter. The error is
 // [geored.Faults], the context's, or that of a node that could not be asked.
 func (c *Cluster) Tables(ctx context.Context, keyspace string) ([]Table, error) {
-	ring, err := c.Ring(ctx)
+	ring, err := c.discover(ctx, true)
 	if err != nil {
 		return nil, err
 	}

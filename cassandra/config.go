@@ -33,7 +33,7 @@ type Config struct {
 	Sites          []Site
 	User           string // zero: the servers ask for no password
 	Password       Password
-	TLS            *tls.Config   // zero: plain connections. The server's name is checked against its address unless ServerName is set
+	TLS            *tls.Config   // zero: plain connections. The server's name is checked against its address unless ServerName is set. Certificates are for servers that want one of their clients
 	ConnectTimeout time.Duration // to a connection that can be used; zero: 5 seconds
 	Timeout        time.Duration // for one request, which is one page of a read; zero: 30 seconds
 	Clock          geored.Clock  // zero: [geored.SystemClock]
@@ -73,7 +73,7 @@ func (c Config) Validate() error {
 	if len(c.Sites) == 0 {
 		faults = append(faults, geored.Fault{Field: "sites", Problem: "are missing", Remedy: "name at least one"})
 	}
-	if c.User == "" && c.Password != "" {
+	if c.User == "" && c.Password.Reveal() != "" {
 		faults = append(faults, geored.Fault{Field: "user", Problem: "is missing, but there is a password"})
 	}
 	var names []geored.SiteName

@@ -1,8 +1,10 @@
 package cassandra_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -10,7 +12,7 @@ import (
 )
 
 func TestConfigReportsAllFaultsAtOnce(t *testing.T) {
-	_, err := cassandra.Open(cassandra.Config{Password: "secret", Sites: []cassandra.Site{
+	_, err := cassandra.Open(cassandra.Config{Password: cassandra.NewPassword("secret"), Sites: []cassandra.Site{
 		{Name: "DC 1", Nodes: []string{"10.0.0.1"}},
 		{Name: "dc2"},
 		{Name: "dc3", DataCenter: "dc2", Nodes: []string{"10.0.0.1:9042", "10.0.0.256"}},
@@ -34,13 +36,44 @@ func TestConfigReportsAllFaultsAtOnce(t *testing.T) {
 }
 
 func TestPasswordDoesNotShow(t *testing.T) {
-	c := cassandra.Config{User: "u", Password: "open sesame"}
+	c := cassandra.Config{User: "u", Password: cassandra.NewPassword("open sesame"), Sites: []cassandra.Site{{Name: "dc1", Nodes: []string{"127.0.0.1"}}}}
 	text, err := json.Marshal(map[string]any{"password": c.Password})
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := fmt.Sprintf("%v %+v %#v %s %q", c.Password, c, c, c.Password, c.Password) + string(text) + c.Password.LogValue().String()
-	if strings.Contains(shown, "sesame") || !strings.Contains(shown, "redacted") {
-		t.Error(shown)
+	hidden := struct{ config cassandra.Config }{c} // fmt asks no methods there
+	shown := fmt.Sprintf("%v %+v %#v %s %q %d %x", c.Password, c, c, c.Password, c.Password, c.Password, c.Password) + string(text) + c.Password.LogValue().String()
+	shown += fmt.Sprintf("%v %+v %#v %+v", hidden, hidden, hidden, open(t, c))
+	for _, leak := range []string{"sesame", fmt.Sprintf("%x", "sesame"), fmt.Sprint([]byte("sesame"))} {
+		if strings.Contains(shown, strings.Trim(leak, "[]")) || !strings.Contains(shown, "redacted") {
+			t.Error(shown)
+		}
+	}
+	if c.Password.Reveal() != "open sesame" || (cassandra.Password{}).Reveal() != "" {
+		t.Error("it does not open")
+	}
+}
+
+// brokenSession is of a type that cannot be compared: to do so panics.
+type brokenSession struct{ answers []error }
+
+func (s brokenSession) Query(context.Context, cassandra.Query, func(cassandra.Row) error) error {
+	return s.answers[0]
+}
+func (brokenSession) Close() {}
+
+func TestSessionsThatCannotBeCompared(t *testing.T) {
+	opened := 0
+	c := open(t, cassandra.Config{Sites: []cassandra.Site{{Name: "dc1", Nodes: []string{"127.0.0.1"}}}, Connect: func(context.Context, netip.AddrPort) (cassandra.Session, error) {
+		opened++
+		return brokenSession{[]error{cassandra.ErrUnreachable}}, nil
+	}})
+	for range 2 { // what is broken is opened anew
+		if ring, err := c.Ring(t.Context()); err != nil || len(ring.Silent) != 1 {
+			t.Errorf("%+v: %v", ring, err)
+		}
+	}
+	if opened != 2 {
+		t.Errorf("%d sessions were opened", opened)
 	}
 }

@@ -66,7 +66,7 @@ func (c *Cluster) Count(ctx context.Context, r Reading) (Count, error) {
 	for _, s := range c.Sites {
 		result.Sites = append(result.Sites, SiteCount{Site: s.Name})
 	}
-	ring, err := c.Ring(ctx)
+	ring, err := c.discover(ctx, true)
 	if err != nil {
 		return result, err
 	}

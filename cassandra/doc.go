@@ -1,7 +1,8 @@
 // Package cassandra proves that one Cassandra ring over several sites is whole and that the sites hold the same rows,
 // finds the rows that differ and the direction, says what an outage asks for, and repairs in the right order.
 //
-// It installs nothing. It changes nothing but what a repair, a cure or a rebuild does that its caller carries out.
+// It installs nothing. It changes nothing but what a repair, a cure, a rebuild or a replacement does that its caller carries
+// out.
 //
 // Two sites, compared:
 //
@@ -29,8 +30,9 @@
 // asked for its own view, one by one, and who does not answer is part of the result. [Cluster.Compare] gives a
 // [Comparison]: [Equal], [Different] or [Unproven], with the reasons; [Cluster.CompareAll] takes several tables.
 // [Cluster.Count] only counts. [Cluster.Limits] is the input for recovery: from it follow [Cluster.PlanRepair] and
-// [Cluster.PlanRebuild], and [Cluster.PlanSchemaCure] is for a schema that stays split. Each plan becomes a stage of a
-// [geored.Runbook]; nodetool is run by the caller's [Nodetool].
+// [Cluster.PlanRebuild]; [Cluster.PlanReplace] is for a node that is gone for good, and [Cluster.PlanSchemaCure] for a
+// schema that stays split. Each plan becomes a stage of a [geored.Runbook]; nodetool is run by the caller's [Nodetool], and a
+// new server in the place of a lost one is started by the caller's [Replacer].
 //
 // # What equal means
 //

@@ -20,6 +20,7 @@ type attempt struct {
 
 	mu       sync.Mutex // the driver opens connections side by side
 	dialErr  error      // of TCP or TLS
+	alert    error      // by which the server refused a certificate after the handshake, as it does in TLS 1.3
 	asked    bool       // for credentials
 	accepted bool
 }
@@ -49,7 +50,9 @@ func (a *attempt) DialHost(ctx context.Context, _ *gocql.HostInfo) (*gocql.Diale
 	defer cancel()
 	conn, err := a.Dial(ctx, "tcp", a.node.String())
 	if err == nil && a.TLS != nil {
-		conn, err = secure(ctx, conn, a.TLS, a.node.Addr().String())
+		if conn, err = secure(ctx, conn, a.TLS, a.node.Addr().String()); err == nil {
+			conn = alerted{conn, a}
+		}
 	}
 	a.note(func() { a.dialErr = err })
 	if err != nil {
@@ -71,13 +74,27 @@ func secure(ctx context.Context, conn net.Conn, c *tls.Config, name string) (net
 	return secured, nil
 }
 
+// alerted is a connection that remembers the server's last word.
+type alerted struct {
+	net.Conn
+	attempt *attempt
+}
+
+func (c alerted) Read(to []byte) (int, error) {
+	n, err := c.Conn.Read(to)
+	if refusesCertificate(err) {
+		c.attempt.note(func() { c.attempt.alert = err })
+	}
+	return n, err
+}
+
 // Challenge answers the server's question for credentials.
 func (a *attempt) Challenge(class []byte) ([]byte, gocql.Authenticator, error) {
 	a.note(func() { a.asked = true })
 	if a.User == "" {
 		return nil, nil, errors.New("it asks for a password and there is none")
 	}
-	return gocql.PasswordAuthenticator{Username: a.User, Password: string(a.Password)}.Challenge(class)
+	return gocql.PasswordAuthenticator{Username: a.User, Password: a.Password.Reveal()}.Challenge(class)
 }
 
 // Success is told when the credentials were accepted.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,10 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 		return fmt.Errorf("connect: the node does not speak TLS: leave TLS out, or correct the port: %w: %w", ErrUnreachable, a.dialErr)
 	case errors.As(a.dialErr, &untrusted):
 		return fmt.Errorf("connect: the node's certificate is not accepted: give TLS the authority that signed it, and the name or address in it: %w: %w", ErrUnreachable, a.dialErr)
+	case refusesCertificate(a.dialErr):
+		return fmt.Errorf("connect: %s: %w: %w", a.certificateRemedy(), ErrUnreachable, a.dialErr)
+	case a.alert != nil:
+		return fmt.Errorf("connect: %s: %w: %w", a.certificateRemedy(), ErrUnreachable, a.alert)
 	case a.dialErr != nil:
 		return fmt.Errorf("connect: %w: %w", ErrUnreachable, a.dialErr)
 	case a.asked && !a.accepted:
@@ -32,6 +37,23 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 		return fmt.Errorf("connect: the node expects TLS: set TLS in the configuration: %w: %w", ErrUnreachable, err)
 	}
 	return fmt.Errorf("connect: no answer in CQL protocol version %d; does the node expect TLS?: %w: %w", protocolVersion, ErrUnreachable, err)
+}
+
+// certificateAlerts are those by which servers say that a client's certificate is missing or not accepted, in the words of
+// crypto/tls, which has no other form of them.
+var certificateAlerts = []string{"tls: handshake failure", "tls: bad certificate", "tls: unsupported certificate", "tls: revoked certificate",
+	"tls: expired certificate", "tls: unknown certificate", "tls: unknown certificate authority", "tls: certificate required"}
+
+func refusesCertificate(err error) bool {
+	var alert *net.OpError
+	return errors.As(err, &alert) && alert.Op == "remote error" && slices.Contains(certificateAlerts, alert.Err.Error())
+}
+
+func (a *attempt) certificateRemedy() string {
+	if len(a.TLS.Certificates) == 0 && a.TLS.GetClientCertificate == nil {
+		return "the node wants a client's certificate: set TLS.Certificates"
+	}
+	return "the node does not accept the client's certificate: give TLS.Certificates one, with its chain, of an authority that the node trusts"
 }
 
 // speaksTLS asks a node that hung up on a plain connection. Whoever it is need not be trusted: it is told nothing.

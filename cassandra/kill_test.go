@@ -22,6 +22,7 @@ type mortal struct {
 	t      testing.TB
 	tool   *cassandratest.Nodetool
 	starts sync.WaitGroup // of nodes
+	place  *cassandratest.Replacer
 
 	mu       sync.Mutex
 	effects  map[string]int
@@ -98,7 +99,7 @@ func (m *mortal) isDown(site geored.SiteName, set *bool) bool {
 type quick struct{ geored.Clock }
 
 func (q quick) Sleep(ctx context.Context, d time.Duration) error {
-	if d <= time.Second {
+	if d <= cassandra.GossipPause {
 		d = 2 * time.Millisecond
 	}
 	return q.Clock.Sleep(ctx, d)

@@ -15,15 +15,7 @@ func (r *rebuilding) observeEqual(ctx context.Context) (geored.State, error) {
 	if err != nil {
 		return geored.State{}, err
 	}
-	all, err := r.CompareAll(ctx, tables, Comparing{EveryReplica: true})
-	if err != nil {
-		return geored.State{}, err
-	}
-	all = slices.DeleteFunc(all, func(c Comparison) bool { return c.Equality == Equal })
-	if len(all) > 0 {
-		return geored.State{Detail: all.String()}, nil
-	}
-	return geored.State{Done: true, Detail: fmt.Sprintf("%d tables are equal", len(tables))}, nil
+	return r.equal(ctx, tables)
 }
 
 // rebuild streams the rows of one node, unless that is under way, and watches it to its end.

@@ -19,8 +19,8 @@ const (
 	keyspaceTable = "system_schema.keyspaces"
 )
 
-// view asks one node for everything it knows.
-func (c *Cluster) view(ctx context.Context, at netip.AddrPort) (View, error) {
+// view asks one node for what it knows; for reading, of the ring and its keyspaces alone.
+func (c *Cluster) view(ctx context.Context, at netip.AddrPort, forReading bool) (View, error) {
 	v, err := c.self(ctx, at)
 	if err != nil {
 		return View{}, err
@@ -28,26 +28,33 @@ func (c *Cluster) view(ctx context.Context, at netip.AddrPort) (View, error) {
 	if err := c.peers(ctx, at, &v); err != nil {
 		return View{}, err
 	}
-	c.optional(ctx, at, &v, gossipTable, `address, host_id, generation, heartbeat, status_with_port`, func(r Row) {
+	c.optional(ctx, at, &v, keyspaceTable, `keyspace_name, replication`, func(r Row) {
+		v.Keyspaces = append(v.Keyspaces, keyspaceOf(r.text("keyspace_name"), r.textMap("replication")))
+	})
+	if !forReading {
+		c.watched(ctx, at, &v)
+	}
+	v.sort()
+	return v, ctx.Err()
+}
+
+// watched reads what only checks and limits look at.
+func (c *Cluster) watched(ctx context.Context, at netip.AddrPort, v *View) {
+	c.optional(ctx, at, v, gossipTable, `address, host_id, generation, heartbeat, status_with_port`, func(r Row) {
 		v.Gossip = append(v.Gossip, Gossip{
 			HostID: r.text("host_id"), Internode: r.addr("address"), Generation: r.number("generation"),
 			Heartbeat: r.number("heartbeat"), Status: r.text("status_with_port"),
 		})
 	})
-	c.optional(ctx, at, &v, hintsTable, `host_id, files, oldest, newest`, func(r Row) {
+	c.optional(ctx, at, v, hintsTable, `host_id, files, oldest, newest`, func(r Row) {
 		v.Hints = append(v.Hints, Hints{r.uuid("host_id"), r.number("files"), r.time("oldest"), r.time("newest")})
 	})
-	c.optional(ctx, at, &v, settingsTable, `name, value`, func(r Row) {
+	c.optional(ctx, at, v, settingsTable, `name, value`, func(r Row) {
 		if v.Settings == nil {
 			v.Settings = map[string]string{}
 		}
 		v.Settings[r.text("name")] = r.text("value")
 	})
-	c.optional(ctx, at, &v, keyspaceTable, `keyspace_name, replication`, func(r Row) {
-		v.Keyspaces = append(v.Keyspaces, keyspaceOf(r.text("keyspace_name"), r.textMap("replication")))
-	})
-	v.sort()
-	return v, ctx.Err()
 }
 
 func (c *Cluster) self(ctx context.Context, at netip.AddrPort) (View, error) {

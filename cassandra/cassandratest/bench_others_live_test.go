@@ -3,6 +3,8 @@
 package cassandratest_test
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -16,8 +18,10 @@ import (
 
 const ranges, workers = 64, 2
 
-func (x *benchmark) drain(b *testing.B) {
+func (x *benchmark) drain(*testing.B) error {
 	var all sync.WaitGroup
+	var mu sync.Mutex
+	var errs error
 	for site := range x.Sites {
 		s := x.sessions[site]
 		next := make(chan int)
@@ -34,9 +38,9 @@ func (x *benchmark) drain(b *testing.B) {
 					rows := s.Query("SELECT id, n, v, WRITETIME(n), WRITETIME(v) FROM dev.bench WHERE token(id) > ? AND token(id) <= ?", from, to).PageSize(5000).Iter().Scanner()
 					for rows.Next() {
 					}
-					if err := rows.Err(); err != nil {
-						b.Error(err)
-					}
+					mu.Lock()
+					errs = errors.Join(errs, rows.Err())
+					mu.Unlock()
 				}
 			}()
 		}
@@ -48,14 +52,16 @@ func (x *benchmark) drain(b *testing.B) {
 		}()
 	}
 	all.Wait()
+	return errs
 }
 
-func (x *benchmark) compare(b *testing.B) {
+func (x *benchmark) compare(b *testing.B) error {
 	got, err := x.cluster.Compare(b.Context(), cassandra.Comparing{Reading: cassandra.Reading{Table: benched, Ranges: ranges, Concurrency: workers}})
 	if err != nil || got.Equality != cassandra.Equal || got.Rows("dc1") != int64(x.rows) {
-		b.Fatal(got, got.Rows("dc1"), err)
+		return fmt.Errorf("%s, %d rows: %v", got, got.Rows("dc1"), err)
 	}
 	x.peak = max(x.peak, peakMB(b))
+	return nil
 }
 
 func peakMB(b *testing.B) float64 {
@@ -71,36 +77,44 @@ func peakMB(b *testing.B) float64 {
 	return kb / 1024
 }
 
-func (x *benchmark) count(b *testing.B) {
+func (x *benchmark) count(b *testing.B) error {
 	// cqlsh counts one site, so this does too.
 	one := x.config
 	one.Sites = one.Sites[:1]
-	cluster := open(b, one)
+	cluster, err := cassandra.Open(one) // as who types cqlsh opens it
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
 	got, err := cluster.Count(b.Context(), cassandra.Reading{Table: benched})
 	if err != nil || got.Sites[0].Rows != int64(x.rows) {
-		b.Fatal(got, err)
+		return fmt.Errorf("%s: %v", got, err)
 	}
+	return nil
 }
 
-func (x *benchmark) cqlsh(b *testing.B) {
+func (x *benchmark) cqlsh(*testing.B) error {
 	host, _, _ := strings.Cut(x.Sites[0].Nodes[0].Address, ":")
 	command := exec.Command("cqlsh", "--credentials", x.credentials, "--request-timeout", "600", host, "-e", "CONSISTENCY LOCAL_ONE; SELECT COUNT(*) FROM dev.bench")
 	output, err := command.CombinedOutput()
 	if err != nil || !strings.Contains(string(output), strconv.Itoa(x.rows)) {
-		b.Fatalf("cqlsh: %v\n%s", err, output)
+		return fmt.Errorf("%w\n%s", err, output)
 	}
+	return nil
 }
 
-func (x *benchmark) preview(b *testing.B) {
+func (x *benchmark) preview(b *testing.B) error {
 	if output := x.nodetool(b, 0, 0, "repair", "-full", "--preview", "dev", "bench"); !strings.Contains(output, "sync") {
-		b.Fatal(output)
+		return errors.New(output)
 	}
+	return nil
 }
 
 // quick compares by Merkle trees, and reads nothing since they agree.
-func (x *benchmark) quick(b *testing.B) {
+func (x *benchmark) quick(b *testing.B) error {
 	got, err := x.cluster.Compare(b.Context(), cassandra.Comparing{Reading: cassandra.Reading{Table: benched}, Trees: &subject{ring: x.ring}})
 	if err != nil || got.Equality != cassandra.Equal || got.Rows("dc1") != 0 {
-		b.Fatal(got, got.Trees, err)
+		return fmt.Errorf("%s, %s: %v", got, got.Trees, err)
 	}
+	return nil
 }

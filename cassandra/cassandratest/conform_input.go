@@ -63,7 +63,7 @@ func (c *conformance) unknown(t *testing.T) {
 
 func (c *conformance) credentials(t *testing.T) {
 	config := c.Config()
-	config.Password = "swordfish"
+	config.Password = cassandra.NewPassword("swordfish")
 	ring, err := c.open(t, config).Ring(t.Context())
 	if err != nil || len(ring.Views) > 0 || len(ring.Silent) == 0 {
 		t.Fatalf("%d views: %v", len(ring.Views), err)
@@ -82,10 +82,24 @@ func (c *conformance) tls(t *testing.T) {
 		c.refused(t, config, table, "the node does not speak TLS: leave TLS out")
 		return
 	}
+	right := config.TLS
 	config.TLS = nil
 	c.refused(t, config, table, "the node expects TLS: set TLS")
-	config.TLS = &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
+	config.TLS = right.Clone()
+	config.TLS.RootCAs = x509.NewCertPool()
 	c.refused(t, config, table, "certificate is not accepted: give TLS the authority")
+	if len(right.Certificates) == 0 {
+		return
+	}
+	config.TLS = right.Clone()
+	config.TLS.Certificates = nil
+	c.refused(t, config, table, "the node wants a client's certificate: set TLS.Certificates")
+	stranger, err := selfSigned()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.TLS.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return stranger, nil }
+	c.refused(t, config, table, "the node does not accept the client's certificate: give TLS.Certificates one")
 }
 
 // refused wants every node of every site to be silent for that reason, and a comparison to name site, node and reason.

@@ -4,11 +4,11 @@
 //
 // It needs neither root nor Java, and ends with the test.
 //
-// [Ring.Nodetool] pretends nodetool, and the ring itself is a [cassandra.Restarter].
+// [Ring.Nodetool] pretends nodetool, [Ring.Replacer] replaces lost nodes, and the ring itself is a [cassandra.Restarter].
 //
 // Known gaps: there are SELECT, ALTER KEYSPACE and TRUNCATE system.available_ranges_v2. SELECT has the columns,
 // COUNT(*), token and WRITETIME that package cassandra asks for, restricted by tokens and by equality. Merkle trees
-// have a leaf for each row, and a rebuild brings no deletions. Every node of a site holds every row of the site; there
+// have a leaf for each row, and neither a rebuild nor a replacement brings deletions. Every node of a site holds every row of the site; there
 // is no placement. Types are the native ones and lists, sets and maps of them; tuples, user types, vectors, counters
 // and TTL are missing. Rows of one partition come in the order of their clustering columns' bytes. Consistency levels
 // are not looked at: a node answers from its own rows, or from those of the node it is told to pass reads on to. Schema

@@ -36,7 +36,7 @@ func NewLive(t testing.TB, config cassandra.Config, replicas int) *Live {
 	l := &Live{t: t, config: config, replicas: replicas, cluster: cluster, columns: map[string][]string{}}
 	c := gocql.NewCluster(config.Sites[0].Nodes[0])
 	c.ProtoVersion, c.Consistency = protocolVersion, gocql.All
-	c.Authenticator = gocql.PasswordAuthenticator{Username: config.User, Password: string(config.Password)}
+	c.Authenticator = gocql.PasswordAuthenticator{Username: config.User, Password: config.Password.Reveal()}
 	c.Timeout, c.ConnectTimeout, c.Logger = time.Minute, 10*time.Second, gocql.Logger
 	if config.TLS != nil {
 		c.SslOpts = &gocql.SslOptions{Config: config.TLS, EnableHostVerification: !config.TLS.InsecureSkipVerify}

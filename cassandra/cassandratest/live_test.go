@@ -30,10 +30,11 @@ type ring struct {
 		Nodes []struct {
 			Address  string
 			Process  int
+			Data     string
 			Nodetool []string
 		}
 	}
-	User, PasswordFile, CAFile, Control string
+	User, PasswordFile, CAFile, ClientFile, Control string
 }
 
 // start starts a real ring for a test.
@@ -50,7 +51,7 @@ func (r ring) config(t testing.TB) cassandra.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := cassandra.Config{User: r.User, Password: cassandra.Password(password)}
+	c := cassandra.Config{User: r.User, Password: cassandra.NewPassword(string(password))}
 	if r.CAFile != "" {
 		certificate, err := os.ReadFile(r.CAFile)
 		roots := x509.NewCertPool()
@@ -58,6 +59,13 @@ func (r ring) config(t testing.TB) cassandra.Config {
 			t.Fatalf("%s: %v", r.CAFile, err)
 		}
 		c.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
+	if r.ClientFile != "" {
+		pair, err := tls.LoadX509KeyPair(r.ClientFile, r.ClientFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.TLS.Certificates = []tls.Certificate{pair}
 	}
 	for _, s := range r.Sites {
 		c.Sites = append(c.Sites, cassandra.Site{Name: s.Name, Nodes: []string{s.Nodes[0].Address}})
@@ -112,7 +120,7 @@ func cql(t testing.TB, r ring, site int, consistency gocql.Consistency) (*gocql.
 	config := r.config(t)
 	c := gocql.NewCluster(r.Sites[site].Nodes[0].Address)
 	c.ProtoVersion, c.Consistency, c.DisableInitialHostLookup = 4, consistency, true
-	c.Authenticator = gocql.PasswordAuthenticator{Username: config.User, Password: string(config.Password)}
+	c.Authenticator = gocql.PasswordAuthenticator{Username: config.User, Password: config.Password.Reveal()}
 	c.Timeout, c.ConnectTimeout, c.Logger = 30*time.Second, 5*time.Second, silent{}
 	c.MaxWaitSchemaAgreement = time.Second
 	return c.CreateSession()
@@ -184,8 +192,12 @@ func TestLiveTwoNodesInEachSite(t *testing.T) {
 	cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 2))
 }
 
-// TestLiveTLS is for a ring whose servers speak to clients by TLS only.
+// TestLiveTLS is for rings whose servers speak to clients by TLS only, and want their certificates or not.
 func TestLiveTLS(t *testing.T) {
-	r := start(t, "-tls")
-	cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 1))
+	for _, args := range [][]string{{"-tls"}, {"-client-certificates"}, {"-client-certificates", "-version", "5.0"}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			r := start(t, args...)
+			cassandratest.Conform(t, cassandratest.NewLive(t, r.config(t), 1))
+		})
+	}
 }

@@ -44,6 +44,8 @@ type Node struct {
 	visitors   []string        // users of other clients
 	stubborn   bool            // its schema does not change by being read again
 	queries    int
+	down       bool // its server does not run
+	lost       bool // nor is its disk there
 	version3   bool // it speaks no other version of the protocol
 }
 
@@ -68,10 +70,10 @@ func (n *Node) listen(address string) error {
 		return err
 	}
 	if n.ring.certificate != nil {
-		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*n.ring.certificate}, MinVersion: tls.VersionTLS12})
+		l = tls.NewListener(l, n.ring.server())
 	}
 	n.mu.Lock()
-	n.listener, n.conns = l, map[net.Conn]bool{}
+	n.listener, n.conns, n.down = l, map[net.Conn]bool{}, false
 	if n.address == "" {
 		n.address = l.Addr().String()
 	}
@@ -97,6 +99,7 @@ func (n *Node) accept(l net.Listener) {
 func (n *Node) close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.down = true
 	if n.hang != nil {
 		close(n.hang)
 		n.hang = nil
@@ -180,7 +183,7 @@ func (n *Node) reply(f frame, authenticated bool) (op byte, body []byte, now boo
 func (n *Node) accepts(token string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return !n.refuses && token == "\x00"+User+"\x00"+string(Secret)
+	return !n.refuses && token == "\x00"+User+"\x00"+Secret
 }
 
 func failure(code int, message string) []byte { return appendString(appendInt(nil, code), message) }

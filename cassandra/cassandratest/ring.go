@@ -15,9 +15,9 @@ import (
 
 // Credentials of every ring.
 const (
-	User                        = "lab"
-	Secret   cassandra.Password = "correct horse"
-	firstRow                    = 1_700_000_000_000_000 // write time of the first row, in microseconds
+	User     = "lab"
+	Secret   = "correct horse"
+	firstRow = 1_700_000_000_000_000 // write time of the first row, in microseconds
 )
 
 // Ring is a ring of nodes that listen on loopback. It is safe for concurrent use.
@@ -28,6 +28,8 @@ type Ring struct {
 	system map[string]systemTable
 
 	certificate *tls.Certificate // nil: no TLS
+	mutual      bool             // clients need one too
+	starts      sync.WaitGroup   // of servers that replace lost ones
 
 	mu        sync.Mutex
 	keyspaces []cassandra.Keyspace
@@ -48,8 +50,8 @@ type table struct {
 type Option func(*options)
 
 type options struct {
-	nodes int
-	tls   bool
+	nodes       int
+	tls, mutual bool
 }
 
 // NodesPerSite is how many nodes each site has, all with a replica of every row; without it 1.
@@ -70,7 +72,7 @@ func New(t testing.TB, sites []geored.SiteName, opts ...Option) *Ring {
 	}
 	r.system = system
 	if o.tls {
-		if err := r.secure(); err != nil {
+		if err := r.secure(o.mutual); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,6 +104,7 @@ func (r *Ring) start(site geored.SiteName, s, i, all int) *Node {
 }
 
 func (r *Ring) stop() {
+	r.starts.Wait()
 	for _, n := range r.nodes {
 		n.close()
 	}
@@ -109,7 +112,7 @@ func (r *Ring) stop() {
 
 // Config is how the ring is reached: each site by its first node.
 func (r *Ring) Config() cassandra.Config {
-	c := cassandra.Config{User: User, Password: Secret, TLS: r.trust(), ConnectTimeout: 5 * time.Second, Timeout: 10 * time.Second}
+	c := cassandra.Config{User: User, Password: cassandra.NewPassword(Secret), TLS: r.trust(), ConnectTimeout: 5 * time.Second, Timeout: 10 * time.Second}
 	for _, site := range r.sites {
 		c.Sites = append(c.Sites, cassandra.Site{Name: site, Nodes: []string{r.Node(site, 0).Address()}})
 	}

@@ -15,6 +15,7 @@ func TestConform(t *testing.T) {
 	}{
 		"two sites":                    {[]geored.SiteName{"dc1", "dc2"}, 1, nil},
 		"two sites over TLS":           {[]geored.SiteName{"dc1", "dc2"}, 1, []cassandratest.Option{cassandratest.TLS()}},
+		"two sites, TLS both ways":     {[]geored.SiteName{"dc1", "dc2"}, 1, []cassandratest.Option{cassandratest.ClientCertificates()}},
 		"two sites of two nodes":       {[]geored.SiteName{"dc1", "dc2"}, 2, nil},
 		"three sites":                  {[]geored.SiteName{"berlin", "paris", "rome"}, 1, nil},
 		"five sites, three nodes each": {[]geored.SiteName{"a", "b", "c", "d", "e"}, 3, nil},

@@ -11,13 +11,13 @@ import (
 // description is a node as it shows itself to others.
 type description struct {
 	dataCenter, version string
-	schema              gocql.UUID
+	schema, hostID      gocql.UUID
 }
 
 func (n *Node) describe() description {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	d := description{string(n.site), "4.1.10", n.schema}
+	d := description{string(n.site), "4.1.10", n.schema, n.hostID}
 	if n.dataCenter != "" {
 		d.dataCenter = n.dataCenter
 	}
@@ -41,7 +41,7 @@ func (n *Node) tokens() []string {
 
 func local(n *Node) [][]any {
 	d := n.describe()
-	return [][]any{{"local", "lab", "org.apache.cassandra.dht.Murmur3Partitioner", gocql.UUID(n.hostID), d.dataCenter, "rack1", d.version, d.schema,
+	return [][]any{{"local", "lab", "org.apache.cassandra.dht.Murmur3Partitioner", d.hostID, d.dataCenter, "rack1", d.version, d.schema,
 		n.tokens(), net.IP(n.internode().AsSlice()), net.IP(n.addrPort().Addr().AsSlice()), int(n.addrPort().Port())}}
 }
 
@@ -59,7 +59,7 @@ func peers(n *Node) [][]any {
 		if n.has("misplaced", o) {
 			rack = "rack9"
 		}
-		rows = append(rows, []any{net.IP(internode.AsSlice()), net.IP(o.addrPort().Addr().AsSlice()), int(o.addrPort().Port()), gocql.UUID(o.hostID),
+		rows = append(rows, []any{net.IP(internode.AsSlice()), net.IP(o.addrPort().Addr().AsSlice()), int(o.addrPort().Port()), d.hostID,
 			d.dataCenter, rack, d.version, d.schema, o.tokens()})
 	}
 	return rows
@@ -85,12 +85,18 @@ func gossip(n *Node) [][]any {
 			continue
 		}
 		heartbeat := looks
-		if n.has("deaf", o) {
+		if n.has("deaf", o) || o.isDown() {
 			heartbeat = 1
 		}
-		rows = append(rows, []any{net.IP(o.internode().AsSlice()), gocql.UUID(o.hostID).String(), o.generationNow(), heartbeat, "NORMAL," + o.tokens()[0]})
+		rows = append(rows, []any{net.IP(o.internode().AsSlice()), o.describe().hostID.String(), o.generationNow(), heartbeat, "NORMAL," + o.tokens()[0]})
 	}
 	return rows
+}
+
+func (n *Node) isDown() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.down
 }
 
 func (n *Node) generationNow() int {
@@ -115,7 +121,7 @@ func hints(n *Node) [][]any {
 	var rows [][]any
 	for o, files := range n.hints {
 		if files > 0 {
-			rows = append(rows, []any{gocql.UUID(o.hostID), files, time.UnixMicro(firstRow), time.UnixMicro(firstRow)})
+			rows = append(rows, []any{o.describe().hostID, files, time.UnixMicro(firstRow), time.UnixMicro(firstRow)})
 		}
 	}
 	return rows

@@ -102,7 +102,7 @@ func (r *rig) address(site geored.SiteName) netip.Addr {
 // ring is the ring as the package under test sees it, at the pods' present addresses.
 func (r *rig) ring() *cassandra.Cluster {
 	r.t.Helper()
-	config := cassandra.Config{User: user, Password: cassandra.Password(password()), Dial: r.dial, ConnectTimeout: 3 * time.Second, Timeout: 20 * time.Second}
+	config := cassandra.Config{User: user, Password: cassandra.NewPassword(password()), Dial: r.dial, ConnectTimeout: 3 * time.Second, Timeout: 20 * time.Second}
 	for _, name := range r.Names {
 		config.Sites = append(config.Sites, cassandra.Site{Name: name, Nodes: []string{r.address(name).String()}})
 	}

@@ -27,7 +27,8 @@ type Reception struct {
 }
 
 // instances are the addresses of all API servers of the source, sorted: what stands behind a load balancer, each with a
-// token cache of its own.
+// token cache of its own. One that stands still for longer than its lease of 15 s is listed no more: what it remembered,
+// for 10 s, is over by then.
 func (s Source) instances(ctx context.Context) ([]string, error) {
 	list, err := s.Cluster.Client().DiscoveryV1().EndpointSlices(metav1.NamespaceDefault).List(ctx, metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=kubernetes"})
 	if err != nil {

@@ -3,12 +3,10 @@
 package kube_test
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +23,7 @@ import (
 	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 )
 
-var lab = labtest.Shared{Sites: 2}
+var lab = labtest.Shared{Sites: 2, APIServers: 2}
 
 func TestMain(m *testing.M) { lab.Main(m) }
 
@@ -36,7 +34,7 @@ type pair struct {
 	source   *kube.Cluster
 	receiver credskube.Receiver
 	server   string       // of dc1, as dc2 reaches it
-	relay    serving.Dial // nothing outside a site reaches its addresses but through the laboratory's relay
+	inside   serving.Dial // nothing outside a site reaches its addresses
 }
 
 func sites(t *testing.T) *pair {
@@ -44,9 +42,7 @@ func sites(t *testing.T) *pair {
 	l := lab.Up(t)
 	p := &pair{Lab: l, t: t, server: serverOf(t, l)}
 	p.source = p.open("dc1")
-	p.relay = func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, strings.TrimPrefix(p.admin("dc1").Host, "https://"))
-	}
+	p.inside = l.Dial("dc1-1")
 	spec := kube.ProbeSpec{Namespace: "default", Name: "creds-probe", Site: "dc2", Image: l.Probe}
 	objects, err := spec.Objects()
 	p.must(err)
@@ -98,7 +94,7 @@ func (p *pair) run(stages ...geored.Stage) {
 // account is a source whose account is there, with its role.
 func (p *pair) account(account creds.Account, role credskube.Role) credskube.Source {
 	p.t.Helper()
-	source := credskube.Source{Cluster: p.source, Account: account, Role: role, Server: p.server, Dial: p.relay}
+	source := credskube.Source{Cluster: p.source, Account: account, Role: role, Server: p.server, Dial: p.inside}
 	roles, err := source.Objects()
 	p.must(err)
 	p.run(geored.StageOf("roles", p.source.ApplyTask(taskStep("roles"), roles...)))

@@ -3,122 +3,81 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/internal/laboratory/killed"
 )
 
-// KillPart is how the steps at which the program is killed are chosen: "3/8" is every eighth from the third on. Without it:
-// all of them.
-const killPart = "GEOREDKIT_KILL_PART"
+var update = flag.Bool("update", false, "write testdata/standing.txt anew")
+
+func (l *lab) killable() killed.Program {
+	return killed.Program{Path: program, Args: []string{"-lab", l.name, "-keep", "-output", "json"}}
+}
+
+// killedAlong runs the program to a proven end, killed at the chosen points on its way.
+func (l *lab) killedAlong(args ...string) {
+	l.t.Helper()
+	at, last := l.killable().Along(l.t, killed.Chosen(l.t), args...)
+	if len(at) == 0 {
+		l.t.Fatal("the program was never killed")
+	}
+	l.t.Logf("killed %d times: %v", len(at), at)
+	last = l.killable().Told(l.t, last)
+	c := call{last.Code, last.Stdout, last.Stderr}
+	if c.code != 0 {
+		l.t.Fatalf("exit code %d\n%s\n%s", c.code, c.stderr, c.stdout)
+	}
+	if v := c.report(l.t).Verdict(); v != geored.Pass {
+		l.t.Fatalf("verdict %s\n%s", v, c.stdout)
+	}
+}
 
 // Killed inside every step and behind it, and started again each time, the program comes to the end of one that was left
 // alone, and asks no API server to do twice what was done.
 func TestKilledInEveryStep(t *testing.T) {
-	chosen := part(t)
 	quiet := newLab(t)
 	quiet.installed()
 	want := quiet.effects()
-	steps := quiet.planned()
 	if err := quiet.running().Down(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-
-	l, journal, kills := newLab(t), t.TempDir(), 0
-	for i, step := range steps {
-		if !chosen(i) {
-			continue
-		}
-		inside := geored.StepApplying
-		if step.Action == geored.Await {
-			inside = geored.StepStarted
-		}
-		for _, at := range []geored.EventKind{inside, geored.StepEnded} {
-			if l.killedAt(step.ID, at, "-journal", journal) {
-				kills++
-			}
-		}
-	}
-	if kills == 0 {
-		t.Fatal("the program was never killed")
-	}
-	l.installed("-journal", journal)
-	t.Logf("killed %d times at %d steps", kills, len(steps))
+	l := newLab(t)
+	l.killedAlong("-journal", t.TempDir())
 	compareEffects(t, want, l.effects())
 }
 
-func part(t *testing.T) func(int) bool {
-	text := os.Getenv(killPart)
-	if text == "" {
-		return func(int) bool { return true }
-	}
-	var which, of int
-	if _, err := fmt.Sscanf(text, "%d/%d", &which, &of); err != nil || of < 1 {
-		t.Fatalf("%s %q: write PART/PARTS", killPart, text)
-	}
-	return func(i int) bool { return i%of == which%of }
+// The same for the whole product, which must then stand as one that was left alone: as many jobs, restarts, tokens and
+// repairs.
+func TestWholeKilledInEveryStep(t *testing.T) {
+	l := newLab(t)
+	l.killedAlong("-whole", "-journal", t.TempDir())
+	compareStanding(t, l)
 }
 
-// planned are the steps of the program's plan.
-func (l *lab) planned() []geored.PlanStep {
-	l.t.Helper()
-	path := filepath.Join(l.t.TempDir(), "plan")
-	if c := l.call("-plan", path); c.code != 0 {
-		l.t.Fatal(c.stderr)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	plan, err := geored.ParsePlan(text)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return plan.Steps()
-}
+const standingFile = "testdata/standing.txt"
 
-// killedAt runs the program and kills it when it tells of an event of a step, or of the step's end; false when it came to
-// its own end before.
-func (l *lab) killedAt(step geored.StepID, at geored.EventKind, args ...string) bool {
-	l.t.Helper()
-	events := filepath.Join(l.t.TempDir(), "events")
-	command, wait := l.start(append(args, "-events", events)...)
-	ended := make(chan call, 1)
-	go func() { ended <- wait() }()
-	for {
-		select {
-		case <-ended:
-			return false
-		case <-time.After(2 * time.Millisecond):
-		}
-		if tellsOf(events, step, at) {
-			_ = command.Process.Kill() // it may have ended by itself
-			return (<-ended).code == -1
+// compareStanding holds an installation against one that was left alone, which TestWholeInstall wrote down.
+func compareStanding(t *testing.T, l *lab) {
+	t.Helper()
+	standing := killed.Look(t, l.running().Dir, "dc1", "dc2")
+	if *update {
+		if err := os.WriteFile(standingFile, []byte(standing.String()), 0o644); err != nil {
+			t.Fatal(err)
 		}
 	}
-}
-
-func tellsOf(path string, step geored.StepID, kind geored.EventKind) bool {
-	file, err := os.Open(path)
+	text, err := os.ReadFile(standingFile)
 	if err != nil {
-		return false // not yet there
+		t.Fatal(err)
 	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		var e geored.Event
-		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Step == step && (e.Kind == kind || e.Kind == geored.StepEnded) {
-			return true
-		}
-	}
-	return false
+	standing.Same(t, killed.ParseStanding(t, string(text)))
 }
 
 // effects counts what the API servers were asked to make and to delete, and did, by site, verb and object. What is under

@@ -12,7 +12,22 @@ import (
 )
 
 func main() {
-	cli.Program{Name: "ice-install", Open: open, Lint: ice.Lint, Whole: ice.LaboratoryApplications, Stores: ice.LaboratoryStores()}.Main()
+	cli.Program{Name: "ice-install", Open: open, Lint: ice.Lint, Whole: ice.LaboratoryApplications, Stores: ice.LaboratoryStores(), Next: next}.Main()
+}
+
+// next is what there is to see in a laboratory.
+func next(lab string, whole bool) []cli.Next {
+	const run = "go run ./examples/"
+	of := " -lab " + lab
+	steps := []cli.Next{
+		{What: "look", Command: run + "ice-install -check" + of + "   (-watch 30s -listen 127.0.0.1:9464: again and again)"},
+		{What: "cut", Command: "go run -C internal/lab . fault -name " + lab + " cut dc1 dc2   (mend: the same with mend alone)"},
+	}
+	if whole {
+		steps = append(steps, cli.Next{What: "recover", Command: run + "ice-recover -outage 5m" + of},
+			cli.Next{What: "upgrade", Command: run + "ice-upgrade -chart-version " + ice.ProductChart + "=3.5.41630 -confirm before/backup=no-backup-before-3.5.41630" + of})
+	}
+	return steps
 }
 
 func open(text []byte, o cli.Options) (cli.Deployment, error) {
@@ -25,7 +40,7 @@ func open(text []byte, o cli.Options) (cli.Deployment, error) {
 		return nil, err
 	}
 	d, err := ice.Open(topology.In(filepath.Dir(o.Topology)), ice.Options{
-		Images: ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret}, Charts: charts,
+		ReadOnly: o.Check, Images: ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret}, Charts: charts,
 	})
 	return deployment{d}, err
 }

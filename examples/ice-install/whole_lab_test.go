@@ -21,11 +21,12 @@ func TestWholeInstall(t *testing.T) {
 	l := newLab(t)
 	dir := t.TempDir()
 	first := l.installed("-whole", "-v", "-events", filepath.Join(dir, "events"), "-report", filepath.Join(dir, "report.html"))
+	compareStanding(t, l)
 	seen := map[geored.CheckID]bool{}
 	for _, f := range first.report(t).Findings {
 		seen[f.Check] = true
 	}
-	for _, id := range []geored.CheckID{"ice/release", "ice/rows", "cassandra/gossip", "kafka/position", "objectstore/equal", "guide/4.4.5-status", "guide/5.1.1-mirror"} {
+	for _, id := range []geored.CheckID{"ice/release", "ice/rows", "cassandra/gossip", "kafka/position", "objectstore/equal", "ice/replicas", "guide/4.4.5-status", "guide/5.1.1-mirror"} {
 		if !seen[id] {
 			t.Errorf("%s was not asked", id)
 		}
@@ -35,14 +36,7 @@ func TestWholeInstall(t *testing.T) {
 		t.Errorf("it did not hang for the Secret: %v", err)
 	}
 
-	clusters := map[string]*kube.Cluster{}
-	for _, site := range []string{"dc1", "dc2"} {
-		c, err := kube.Open(geored.SiteName(site), geored.KubeRef{Kubeconfig: filepath.Join(l.running().Dir, site+".kubeconfig")})
-		if err != nil {
-			t.Fatal(err)
-		}
-		clusters[site] = c
-	}
+	clusters := l.clusters()
 	var passwords []string
 	for _, c := range clusters {
 		secret, err := c.Client().CoreV1().Secrets("ice-arcus").Get(t.Context(), "init-superuser-pass", metav1.GetOptions{})
@@ -89,4 +83,19 @@ func TestWholeInstall(t *testing.T) {
 		t.Errorf("exit code %d, drift told: %t", c.code, drifted)
 	}
 	l.installed() // copies it again, and restarts what reads it
+	l.plantDrifts(clusters, append(networkDrifts(), productDrifts()...)...)
+}
+
+// clusters are those of the laboratory's two sites.
+func (l *lab) clusters() map[string]*kube.Cluster {
+	l.t.Helper()
+	clusters := map[string]*kube.Cluster{}
+	for _, site := range []string{"dc1", "dc2"} {
+		c, err := kube.Open(geored.SiteName(site), geored.KubeRef{Kubeconfig: filepath.Join(l.running().Dir, site+".kubeconfig")})
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		clusters[site] = c
+	}
+	return clusters
 }

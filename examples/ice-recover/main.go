@@ -44,7 +44,7 @@ func open(text []byte, common cli.Options, o ice.RecoveryOptions) (cli.Deploymen
 		return nil, err
 	}
 	o.ProveOnly = common.Check
-	d, err := ice.Open(topology.In(filepath.Dir(common.Topology)), ice.Options{Images: ice.Images{Probe: common.ProbeImage, PullSecret: common.PullSecret}})
+	d, err := ice.Open(topology.In(filepath.Dir(common.Topology)), ice.Options{ReadOnly: common.Check, Images: ice.Images{Probe: common.ProbeImage, PullSecret: common.PullSecret}})
 	return &deployment{Deployment: d, options: o}, err
 }
 

@@ -50,7 +50,7 @@ func open(text []byte, o cli.Options) (cli.Deployment, error) {
 	if o.Charts.Versions[ice.ProductChart] == "" && !o.Check {
 		return nil, geored.Faults{{Field: "-chart-version", Problem: "is missing", Remedy: "name the version to upgrade to, as " + ice.ProductChart + "=VERSION"}}
 	}
-	d, err := ice.Open(topology.In(filepath.Dir(o.Topology)), ice.Options{Images: ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret},
+	d, err := ice.Open(topology.In(filepath.Dir(o.Topology)), ice.Options{ReadOnly: o.Check, Images: ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret},
 		Charts: ice.Charts{Repository: repository, Versions: o.Charts.Versions, Overlay: overlay}})
 	return deployment{ice.Upgrading{Deployment: d, Backups: backups, Patience: o.Timeout}}, err
 }

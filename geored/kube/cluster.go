@@ -35,6 +35,10 @@ type Cluster struct {
 
 // Open reads the kubeconfig of a site. It makes no connection. The error names the site, the file and what is wrong with
 // it, such as a context that is not in it.
+//
+// A program that the kubeconfig names for a credential (exec) is started when the site is first asked. What it prints is
+// the credential, and stands in no error; what it says on its standard error goes to that of this process, as with
+// kubectl: prompts to log in are told there, and client-go has no other place for it.
 func Open(site geored.SiteName, ref geored.KubeRef) (*Cluster, error) {
 	if ref.Kubeconfig == "" {
 		return nil, fmt.Errorf("site %s: no kubeconfig is named", site)

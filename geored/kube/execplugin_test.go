@@ -3,6 +3,7 @@ package kube_test
 import (
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -127,5 +128,24 @@ func TestAPluginThatFailsIsTold(t *testing.T) {
 				t.Errorf("the error shows what the plugin printed: %v", err)
 			}
 		})
+	}
+}
+
+// Client-go has no other place for it: when it has one, the documentation of Open is to be changed.
+func TestWhatAPluginComplainsOfGoesToStandardError(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	before := os.Stderr
+	os.Stderr = write
+	c, _, _ := behindPlugin(t, "echo log in first >&2; exit 7")
+	_, err = c.UID(t.Context())
+	os.Stderr = before
+	write.Close()
+	told, readErr := io.ReadAll(read)
+	if err == nil || strings.Contains(err.Error(), "log in first") || readErr != nil || string(told) != "log in first\n" {
+		t.Errorf("%v; standard error: %q, %v", err, told, readErr)
 	}
 }

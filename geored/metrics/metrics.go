@@ -4,6 +4,8 @@
 //
 // Verdicts are numbers, so that an alert can say "above 0": 0 pass, 1 warn, 2 unknown, 3 fail; skipped is -1. Every
 // metric has the same labels in every report. Site and to are empty for what was found over all sites.
+//
+// [Watched] gives those of checks that are repeated, with one metric for each verdict, and [Gatherer] serves them.
 package metrics
 
 import (
@@ -37,6 +39,11 @@ func Families(d report.Document) []*dto.MetricFamily {
 	m.gauge("georedkit_report_verdict", "Joined verdict of the report: 0 pass, 1 warn, 2 unknown, 3 fail.", code(d.Verdict()))
 	m.gauge("georedkit_report_timestamp_seconds", "When the report was begun, in seconds since 1970.", unix(d.Started))
 	m.gauge("georedkit_report_duration_seconds", "How long the run and the proof took.", d.Took.Seconds())
+	if c := d.Client; c != (report.Usage{}) {
+		m.gauge("georedkit_client_cpu_seconds", "Processor time that the program itself took.", c.User.Seconds(), "mode", "user")
+		m.gauge("georedkit_client_cpu_seconds", "Processor time that the program itself took.", c.System.Seconds(), "mode", "system")
+		m.gauge("georedkit_client_memory_bytes", "Memory that the program itself had resident at most.", float64(c.PeakMemory))
+	}
 	for _, v := range []geored.Verdict{geored.Pass, geored.Warn, geored.Fail, geored.Unknown, geored.Skipped} {
 		m.gauge("georedkit_findings", "Findings by verdict.", float64(d.Report.Count(v)), "verdict", string(v))
 	}

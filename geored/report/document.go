@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -19,6 +20,25 @@ type Document struct {
 	Versions   []Version      // of the programs and stores that took part
 	Started    time.Time      // zero: when the run began, or else the proof
 	Took       time.Duration  // zero: from Started to the end of the run and the proof
+	Client     Usage          // what the program itself took of its machine. Zero: not measured
+}
+
+// Usage is what a program took of the machine that it runs on.
+type Usage struct {
+	User       time.Duration `json:"userCPUNs"`       // processor time in the program
+	System     time.Duration `json:"systemCPUNs"`     // and in the system for it
+	PeakMemory int64         `json:"peakMemoryBytes"` // resident at most. Zero: not known
+}
+
+func (u Usage) text() string {
+	if u == (Usage{}) {
+		return ""
+	}
+	text := fmt.Sprintf("%.1f s of processor time (%.1f s of it in the system)", (u.User + u.System).Seconds(), u.System.Seconds())
+	if u.PeakMemory > 0 {
+		text += fmt.Sprintf(", %d MiB of memory at most", (u.PeakMemory+1<<20-1)>>20)
+	}
+	return text
 }
 
 // Departure is one place where a procedure does something else than its guide says.
@@ -99,6 +119,7 @@ func (d Document) facts() []fact {
 		{"Took", durationText(d.Took)},
 		{"Run", d.Run.Run},
 		{"Plan", d.Run.Plan},
+		{"Client", d.Client.text()},
 	}
 	return slices.DeleteFunc(all, func(f fact) bool { return f.value == "" })
 }

@@ -37,6 +37,7 @@ type inJSON struct {
 	Departures []Departure            `json:"departures,omitempty"`
 	Inputs     []geored.Input         `json:"inputs,omitempty"`
 	Versions   []Version              `json:"versions,omitempty"`
+	Client     *Usage                 `json:"client,omitempty"`
 }
 
 type runInJSON struct {
@@ -64,6 +65,9 @@ func (d Document) inJSON() inJSON {
 	j := inJSON{Verdict: d.Verdict(), Title: d.Title, Problem: d.Problem, Operator: d.Operator,
 		Started: d.Started, Took: d.Took, Count: map[geored.Verdict]int{}, Findings: []geored.Finding{},
 		Departures: d.Departures, Inputs: d.Inputs, Versions: d.Versions}
+	if d.Client != (Usage{}) {
+		j.Client = &d.Client
+	}
 	for _, v := range verdicts {
 		j.Count[v] = 0
 	}

@@ -52,6 +52,7 @@ func passed(sites ...geored.SiteName) report.Document {
 		Run:      geored.Result{Run: "20260314T092653.000Z", Runbook: "ice-install", Plan: "sha256:7f3a9c51d0b64e0f9a7c2f1f5f0f7f6c8f3b8e1d2c4a5968", Began: began, Took: 18400 * time.Millisecond},
 		Report:   geored.Report{Title: "ice-install", Started: after(18500 * time.Millisecond), Took: 1900 * time.Millisecond},
 		Operator: "ada@ops-01.example.org",
+		Client:   report.Usage{User: 2100 * time.Millisecond, System: 300 * time.Millisecond, PeakMemory: 96<<20 - 1},
 		Inputs: []geored.Input{{Name: "sites.yaml", Digest: "sha256:0d7c3b9e55f1"},
 			{Name: "values/ice-arcus.yaml", Digest: "sha256:9b1d2f0c7a44"}},
 		Versions: []report.Version{{Name: "ice-install", Version: "v0.3.0"}, {Name: "Kubernetes of dc1", Version: "v1.33.4"}, {Name: "Kubernetes of dc2", Version: "v1.33.4"}},

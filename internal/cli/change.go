@@ -129,7 +129,10 @@ func (s *session) begin(ctx context.Context, d Deployment) (*work, error) {
 }
 
 func (w *work) open(ctx context.Context, s *session, d Deployment, path string) (err error) {
-	if w.file, err = geored.OpenFileJournal(path); err != nil {
+	if w.file, err = geored.OpenFileJournal(path); errors.Is(err, geored.ErrJournalCorrupt) {
+		return fmt.Errorf("%w; look at it, then move it away: a run finds by looking what was done, and only -undo needs the journal of it", err)
+	}
+	if err != nil {
 		return err
 	}
 	w.journal = w.file

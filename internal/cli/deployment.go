@@ -52,3 +52,7 @@ type Attendant interface {
 type Reviewer interface {
 	Review(geored.Report) geored.Report
 }
+
+// Closer holds connections open, which are to be closed when its checks were asked: a watch makes a deployment for each
+// round.
+type Closer interface{ Close() }

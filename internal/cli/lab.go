@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -95,12 +97,32 @@ func (l *labSession) kept() string { return filepath.Join(l.running.Dir, "kept")
 // leave takes the laboratory down, unless it was to be kept.
 func (l *labSession) leave(ctx context.Context, s *session) error {
 	if _, err := os.Stat(l.kept()); err == nil {
-		s.screen.printf("the laboratory goes on: KUBECONFIG=%s\nend it with: go run -C internal/lab . down -name %s -purge\n",
-			filepath.Join(l.running.Dir, "dc1.kubeconfig"), s.Lab)
+		s.screen.printf("%s", s.farewell(filepath.Join(l.running.Dir, "dc1.kubeconfig")))
 		return nil
 	}
 	if err := l.running.Down(ctx); err != nil {
 		return fmt.Errorf("take the laboratory down: %w", err)
 	}
+	if s.Next != nil && !s.Check {
+		s.screen.printf("the laboratory was taken away; -keep leaves it running, to look around and to break it\n")
+	}
 	return nil
 }
+
+// farewell tells what can be done with a laboratory that goes on, and how it is ended.
+func (s *session) farewell(kubeconfig string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the laboratory goes on: KUBECONFIG=%s\n", kubeconfig)
+	if s.Next != nil {
+		lines := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
+		for _, next := range s.Next(s.Lab, s.Options.Whole) {
+			fmt.Fprintf(lines, "  %s\t%s\n", next.What, next.Command)
+		}
+		_ = lines.Flush() // into memory
+	}
+	fmt.Fprintf(&b, "end it with: go run -C internal/lab . down -name %s -purge\n", s.Lab)
+	return b.String()
+}
+
+// Next is something that can be done in a laboratory that goes on.
+type Next struct{ What, Command string }

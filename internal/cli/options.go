@@ -29,6 +29,8 @@ type Options struct {
 	Lab        string
 	Sites      int // of the laboratory
 	Check      bool
+	Watch      time.Duration // between the beginnings of rounds of checks; 0: they are asked once
+	Listen     string        // where a watch serves its metrics; zero: nowhere
 	Plan       string
 	Apply      string
 	Undo       bool
@@ -60,6 +62,8 @@ func (p Program) parse(args []string, stderr io.Writer) (Options, error) {
 	flags.StringVar(&o.Lab, "lab", "georedkit", "`NAME` of the laboratory, for several side by side")
 	flags.IntVar(&o.Sites, "sites", 2, "`NUMBER` of sites in the laboratory")
 	flags.BoolVar(&o.Check, "check", false, "only prove, change nothing")
+	flags.DurationVar(&o.Watch, "watch", 0, "with -check: repeat it, a round every `TIME`, until interrupted; each change of a verdict is a line of JSON on standard output")
+	flags.StringVar(&o.Listen, "listen", "", "with -watch: serve /metrics for Prometheus, and /healthz, at `ADDRESS`, as 127.0.0.1:9464")
 	flags.StringVar(&o.Plan, "plan", "", "write the plan with its digest to `FILE` and stop; - is standard output, as text with the commands to follow by hand")
 	flags.StringVar(&o.Apply, "apply", "", "run exactly the plan in `FILE`; what moved since is refused")
 	flags.BoolVar(&o.Undo, "undo", false, "take back what the journal says was done, where a step can be taken back")
@@ -138,6 +142,7 @@ func (o Options) faults(rest []string) geored.Faults {
 	if ways := o.ways(); len(ways) > 1 {
 		add(ways[0], "", "does not go with "+strings.Join(ways[1:], " and "), "give one of them")
 	}
+	faults = append(faults, o.watchFaults()...)
 	if o.Timeout <= 0 {
 		add("-timeout", o.Timeout.String(), "is no time", "write something like 5m")
 	}

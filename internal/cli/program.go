@@ -34,6 +34,8 @@ type Program struct {
 	Whole string
 	// Stores are the data stores that the laboratory must be able to run for that.
 	Stores []string
+	// Next is what can be done in a laboratory that goes on; whole says whether the product is in it. Zero: nothing is told.
+	Next func(lab string, whole bool) []Next
 	// Backups says that the program takes -backup.
 	Backups bool
 }
@@ -137,6 +139,9 @@ func (s *session) run(ctx context.Context) (int, error) {
 	s.inputs, s.reviewedPlan = s.inputsOf(text), reviewed
 	s.begun(deployment)
 	s.heading(deployment)
+	if s.Options.Watch > 0 {
+		return s.watch(ctx, text, deployment)
+	}
 	if err := deployment.Connect(ctx); err != nil {
 		return ExitUsage, interruptedOr(ctx, err)
 	}

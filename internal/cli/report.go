@@ -85,6 +85,7 @@ func (s *session) writeUnproven(ctx context.Context, err error) error {
 		s.document.Problem = "taken back: nothing is left to be proven"
 	}
 	if s.Undo {
+		s.document.Client = usage()
 		return s.writeFiles()
 	}
 	return s.writeReports()
@@ -93,6 +94,7 @@ func (s *session) writeUnproven(ctx context.Context, err error) error {
 // writeReports writes the result to standard output and the files of -report, all of them also when one fails.
 func (s *session) writeReports() error {
 	s.screen.clear()
+	s.document.Client = usage()
 	if s.Output == "json" {
 		return errors.Join(report.Write(s.stdout, ".json", s.document), s.writeFiles())
 	}

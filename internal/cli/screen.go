@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/watch"
 )
 
 // screen tells people how a run goes, on standard error. On a terminal there is a live line for each stage under way,
@@ -229,4 +230,12 @@ func (s *screen) stage(name string) *stageLine {
 		return nil
 	}
 	return s.stages[i]
+}
+
+// told is one line for each change that a watch saw; of the first state, for what is not well.
+func (s *screen) told(e watch.Event) {
+	if e.Kind == watch.First && (e.Verdict == geored.Pass || e.Verdict == geored.Skipped) && !s.verbose {
+		return
+	}
+	s.printf("  %s %-7s %s %s  %s\n", e.Time.Local().Format(time.TimeOnly), e.Verdict, e.Check, geored.Target{Site: e.Site, To: e.To}, plain(e.Message))
 }

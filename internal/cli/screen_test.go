@@ -17,7 +17,7 @@ type watched struct {
 	at  time.Time
 }
 
-func watch(live bool, columns int) *watched {
+func onScreen(live bool, columns int) *watched {
 	w := &watched{at: time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)}
 	w.screen = &screen{out: &w.out, live: live, now: func() time.Time { return w.at }, columns: func() int { return columns }}
 	return w
@@ -54,7 +54,7 @@ func shown(t *testing.T, output string) string {
 
 // Two stages go on at once, each with a line of its own that moves on while nothing happens.
 func TestStagesSideBySide(t *testing.T) {
-	w := watch(true, 200)
+	w := onScreen(true, 200)
 	defer w.clear()
 	w.tell(geored.StageStarted, "mesh", "", "")
 	w.tell(geored.StageStarted, "dns", "", "")
@@ -84,7 +84,7 @@ func TestStagesSideBySide(t *testing.T) {
 func TestALockThatIsAwaited(t *testing.T) {
 	held := "  lock         site dc1: lease kube-system/it is held by anna@host1 for ice-install since 2026-03-14T09:00:00Z; it ends at 2026-03-14T09:27:08Z unless its holder lives"
 	for live, want := range map[bool]string{true: held + "\n  lock         waits 13s more for a sign of life of its holder", false: held} {
-		w := watch(live, 200)
+		w := onScreen(live, 200)
 		w.event(geored.Event{Kind: geored.LockAwaited, Until: w.at.Add(15 * time.Second),
 			Detail: "site dc1: lease kube-system/it is held by anna@host1 for ice-install since 2026-03-14T09:00:00Z"})
 		w.at = w.at.Add(2 * time.Second)
@@ -102,7 +102,7 @@ func TestALockThatIsAwaited(t *testing.T) {
 
 // More stages than fit are counted, and no line is as wide as the terminal.
 func TestLiveLinesAreCut(t *testing.T) {
-	w := watch(true, 40)
+	w := onScreen(true, 40)
 	defer w.clear()
 	for i := range 12 {
 		name := fmt.Sprintf("stage-%d", i)
@@ -122,7 +122,7 @@ func TestLiveLinesAreCut(t *testing.T) {
 
 // Off a terminal there are plain lines: begin, end, failures, and waits that take long, said again every minute.
 func TestPlainLines(t *testing.T) {
-	w := watch(false, 0)
+	w := onScreen(false, 0)
 	defer w.clear()
 	w.tell(geored.StageStarted, "dns", "", "")
 	w.tell(geored.StepStarted, "dns", "dns/dc2", "")
@@ -147,7 +147,7 @@ func TestPlainLines(t *testing.T) {
 // A short wait is told by -v alone.
 func TestVerboseTellsEveryWait(t *testing.T) {
 	for _, verbose := range []bool{false, true} {
-		w := watch(false, 0)
+		w := onScreen(false, 0)
 		w.verbose = verbose
 		w.tell(geored.StageStarted, "dns", "", "")
 		w.tell(geored.StepWaiting, "dns", "dns/dc2", "0 of 1 ready")

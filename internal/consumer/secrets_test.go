@@ -24,7 +24,10 @@ import (
 	"github.com/georedkit/georedkit/geored/otel"
 	"github.com/georedkit/georedkit/geored/report"
 	"github.com/georedkit/georedkit/kafka"
+	"github.com/georedkit/georedkit/kafka/broker"
+	"github.com/georedkit/georedkit/kafka/stream"
 	"github.com/georedkit/georedkit/mesh"
+	"github.com/georedkit/georedkit/objectstore"
 	"github.com/georedkit/georedkit/objectstore/s3"
 )
 
@@ -42,7 +45,7 @@ func secrets(t *testing.T) map[string]any {
 		t.Fatal(err)
 	}
 	return map[string]any{"creds.Token": token, "creds.Document": creds.NewDocument(planted), "mesh.PrivateKey": key,
-		"cassandra.Password": cassandra.Password(planted), "kafka.Secret": kafka.NewSecret(planted), "s3.Secret": s3.NewSecret(planted)}
+		"cassandra.Password": cassandra.NewPassword(planted), "kafka.Secret": kafka.NewSecret(planted), "s3.Secret": s3.NewSecret(planted)}
 }
 
 // careless is how people put values into messages.
@@ -112,5 +115,43 @@ func TestSecretsComeOutNowhere(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What holds a secret in a field that fmt prints without asking its methods shows it no more than the secret itself.
+func TestHoldersOfSecretsShowNothing(t *testing.T) {
+	must := func(holder any, err error) any {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return holder
+	}
+	ring := cassandra.Config{User: "u", Password: cassandra.NewPassword(planted), Sites: []cassandra.Site{{Name: "dc1", Nodes: []string{"127.0.0.1"}}}}
+	sasl := kafka.SASL{Mechanism: kafka.ScramSHA512, User: "u", Password: kafka.NewSecret(planted)}
+	access := kafka.Access{Bootstrap: []string{"127.0.0.1:9092"}, SASL: &sasl}
+	store := s3.Config{URL: "http://127.0.0.1:1", AccessKey: "u", SecretKey: s3.NewSecret(planted), SessionToken: s3.NewSecret(planted)}
+	store.Attempts = 1
+	client, err := s3.New(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.List(t.Context(), objectstore.Query{Bucket: "files"}); err == nil { // it has opened its secrets now
+		t.Error("somebody listens there")
+	}
+	type mine struct{ hidden any } // as users embed them
+	for name, holder := range map[string]any{
+		"cassandra.Config": ring, "cassandra.Cluster": must(cassandra.Open(ring)),
+		"kafka.SASL": sasl, "kafka.Access": access, "broker.Cluster": must(broker.Open(access)), "stream.Reader": must(stream.Open(access)),
+		"s3.Config": store, "s3.Client": client,
+	} {
+		for form, text := range map[string]string{"as it is": careless(holder), "in a field": careless(mine{holder}), "behind a pointer": careless(&mine{holder})} {
+			if strings.Contains(text, planted) || strings.Contains(text, fmt.Sprintf("%x", planted)) || text == "" {
+				t.Errorf("%s, %s, shows it: %s", name, form, text)
+			}
+		}
+	}
+	if text := fmt.Sprintf("%+v", mine{struct{ password string }{planted}}); !strings.Contains(text, planted) {
+		t.Errorf("a string in such a field is not shown, so this shows nothing: %s", text)
 	}
 }

@@ -6,22 +6,29 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/georedkit/georedkit/internal/lab/compile"
 	"github.com/georedkit/georedkit/internal/lab/prereq"
+	"github.com/georedkit/georedkit/internal/lab/stores"
 )
 
 // errMissing was explained already.
 var errMissing = errors.New("something is missing on this machine")
 
 func setup(ctx context.Context, args []string) error {
-	if err := parse(flag.NewFlagSet("lab setup", flag.ContinueOnError), args); err != nil {
+	flags := flag.NewFlagSet("lab setup", flag.ContinueOnError)
+	wanted := flags.String("stores", "", "build or fetch these data stores too: "+strings.Join(stores.Names(), ", "))
+	if err := parse(flags, args); err != nil {
 		return err
 	}
 	if err := prereq.Setup(ctx, os.Stderr); err != nil {
 		return err
 	}
-	_, err := compile.Ensure(ctx, compile.Site, os.Stderr)
+	if _, err := compile.Ensure(ctx, compile.Site, os.Stderr); err != nil {
+		return err
+	}
+	_, err := stores.Prepare(ctx, *wanted, os.Stderr)
 	return err
 }
 

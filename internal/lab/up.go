@@ -36,6 +36,7 @@ func up(ctx context.Context, args []string) error {
 	dir := flags.String("dir", "", "folder of its files (default: one in the user's cache)")
 	sites := flags.String("sites", "dc1,dc2", "names of the sites, or how many")
 	flags.IntVar(&o.Nodes, "nodes", 1, "nodes of each site")
+	flags.IntVar(&o.Servers, "apiservers", 1, "API servers of each site, all on its first node")
 	flags.Var((*paths)(&o.Images), "image", "image archive to import; may be repeated")
 	wanted := flags.String("stores", "", "data stores that pods can run: "+strings.Join(stores.Names(), ","))
 	flags.DurationVar(&o.Timeout, "timeout", 3*time.Minute, "how long the start may take")

@@ -55,11 +55,13 @@ func (r Running) ChartRepo() (ChartRepo, error) {
 
 // Spec says what laboratory is wanted.
 type Spec struct {
-	Name   string
-	Sites  int
-	Nodes  int      // of each site; zero: one
-	Images []string // archives
-	Stores []string // data stores that pods can run: "cassandra", "kafka", "minio", "search"; "ice" is all of them, and its applications
+	Name  string
+	Sites int
+	Nodes int // of each site; zero: one
+	// APIServers of each site, which share one etcd; zero: one.
+	APIServers int
+	Images     []string // archives
+	Stores     []string // data stores that pods can run: "cassandra", "kafka", "minio", "search"; "ice" is all of them, and its applications
 	// Progress is told of each stage a site reached. Zero: nobody.
 	Progress func(Progress)
 }
@@ -67,6 +69,9 @@ type Spec struct {
 // Args are the driver's arguments that start it.
 func (s Spec) Args() []string {
 	args := []string{"up", "-name", s.Name, "-sites", strconv.Itoa(s.Sites), "-nodes", strconv.Itoa(max(s.Nodes, 1))}
+	if s.APIServers > 1 {
+		args = append(args, "-apiservers", strconv.Itoa(s.APIServers))
+	}
 	for _, image := range s.Images {
 		args = append(args, "-image", image)
 	}

@@ -51,6 +51,7 @@ func collectIDs(n ast.Node, found map[string]string) {
 	switch n := n.(type) {
 	case *ast.ValueSpec:
 		if typeName(n.Type) != "CheckID" {
+			collectTable(n, found)
 			return
 		}
 		for i, value := range n.Values {
@@ -69,6 +70,30 @@ func collectIDs(n ast.Node, found map[string]string) {
 		}
 		if typeName(n.Type) == "Check" {
 			collectID(n, found)
+		}
+	}
+}
+
+// collectTable knows tables of checks of a type of its own, with a field id: they stand under the table's name.
+func collectTable(table *ast.ValueSpec, found map[string]string) {
+	for i, value := range table.Values {
+		rows, ok := value.(*ast.CompositeLit)
+		if !ok || i >= len(table.Names) {
+			continue
+		}
+		for _, row := range rows.Elts {
+			fields, ok := row.(*ast.CompositeLit)
+			if !ok {
+				continue
+			}
+			for _, field := range fields.Elts {
+				pair, _ := field.(*ast.KeyValueExpr)
+				if key, isName := pairKey(pair); isName && key == "id" {
+					if id, ok := literal(pair.Value); ok {
+						found[id] = table.Names[i].Name
+					}
+				}
+			}
 		}
 	}
 }
@@ -165,6 +190,7 @@ func TestChecksAreFound(t *testing.T) {
 	const code = `package x
 const CheckA geored.CheckID = "x/a"
 var all = []geored.Check{{ID: CheckA}, {ID: "x/b"}}
+var table = []documented{{id: "guide/1"}}
 var one = geored.Check{ID: c.CheckID()}
 func TestIt(t *testing.T) { geotest.Honest(t, x.CheckA, nil); geotest.HonestAnswers(t, "x/b", nil) }
 func TestOther(t *testing.T) { other("x/c") }`
@@ -179,7 +205,7 @@ func TestOther(t *testing.T) { other("x/c") }`
 			addNames(function, named)
 		}
 	}
-	if len(found) != 3 || found["x/a"] != "CheckA" || !named["CheckA"] || !named["x/b"] || named["x/c"] {
+	if len(found) != 4 || found["x/a"] != "CheckA" || found["guide/1"] != "table" || !named["CheckA"] || !named["x/b"] || named["x/c"] {
 		t.Errorf("found %v, named %v", found, named)
 	}
 }

@@ -81,7 +81,7 @@ func (c *Cluster) askLeaders(ctx context.Context, client sarama.Client, layout m
 
 func (c *Cluster) askLeader(ctx context.Context, client sarama.Client, id int32, bounds []*kafka.Bounds) error {
 	for _, when := range []int64{sarama.OffsetOldest, sarama.OffsetNewest} {
-		request := sarama.NewOffsetRequest(c.config.Version)
+		request := sarama.NewOffsetRequest(c.config().Version)
 		for _, b := range bounds {
 			request.AddBlock(b.Topic, b.Number, when, 1)
 		}

@@ -15,7 +15,7 @@ import (
 // back. It is safe for concurrent use. Close it after use.
 type Cluster struct {
 	access  kafka.Access
-	config  *sarama.Config
+	config  func() *sarama.Config // a function: it holds the password, and fmt prints what is behind a pointer
 	timeout time.Duration
 
 	mu     sync.Mutex
@@ -31,7 +31,8 @@ func Open(access kafka.Access) (*Cluster, error) {
 	if c.timeout <= 0 {
 		c.timeout = 5 * time.Second
 	}
-	c.config = configure(access, c.timeout)
+	config := configure(access, c.timeout)
+	c.config = func() *sarama.Config { return config }
 	return c, nil
 }
 

@@ -23,7 +23,7 @@ func (d dialer) Dial(network, address string) (net.Conn, error) {
 
 // newClient connects.
 func (c *Cluster) newClient(ctx context.Context) (sarama.Client, error) {
-	config := *c.config
+	config := *c.config()
 	if c.access.Dial != nil {
 		config.Net.Proxy.Enable = true
 		config.Net.Proxy.Dialer = dialer{context.WithoutCancel(ctx), c.access.Dial, c.timeout}

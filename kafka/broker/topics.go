@@ -38,7 +38,7 @@ func (c *Cluster) layout(ctx context.Context, names []string) (map[string]*saram
 		if broker == nil {
 			return nil, kafka.ErrUnreachable
 		}
-		response, err := broker.GetMetadata(sarama.NewMetadataRequest(c.config.Version, names))
+		response, err := broker.GetMetadata(sarama.NewMetadataRequest(c.config().Version, names))
 		if err != nil && broker.ID() >= 0 && c.bootstrapAnswers(ctx, broker.Addr()) {
 			err = advertised(broker, err)
 		}

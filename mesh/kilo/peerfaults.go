@@ -53,7 +53,7 @@ func (r *peerReader) allowedIPs(list []string) []netip.Prefix {
 			r.fault("allowedIPs", text, "is not an address range: Kilo passes over it", "write address/bits")
 			continue
 		case p.Masked() != p:
-			r.fault("allowedIPs", text, "has host bits set: Kilo and WireGuard never agree on it, and every 30 s all sessions are cut", "write "+p.Masked().String())
+			r.fault("allowedIPs", text, "has host bits set: Kilo and WireGuard never agree on it, and every 30 s all sessions are cut", fmt.Sprintf("write %s, or %s when that one address is meant", p.Masked(), netip.PrefixFrom(p.Addr(), p.Addr().BitLen())))
 		case p.Bits() == 0:
 			r.fault("allowedIPs", text, "is every address there is", "write the ranges of the other site")
 		}

@@ -156,6 +156,9 @@ func Unsettled(site mesh.Site, nodes []Node, now time.Time) string {
 		if why := n.Unready(now); why != "" {
 			return fmt.Sprintf("node %s: %s", n.Name, why)
 		}
+		if ahead := n.SkewOf(now); ahead >= staleAfter/2 {
+			return fmt.Sprintf("node %s: its last check-in lies %s in the future: its clock is ahead, and it takes the other nodes for dead", n.Name, ahead.Round(time.Second))
+		}
 	}
 	if own == 0 {
 		return "no node was read"

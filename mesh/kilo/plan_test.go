@@ -142,6 +142,7 @@ func TestUnsettled(t *testing.T) {
 		"":                               func([]kilo.Node) {},
 		"node dc1-2: it has no public k": func(nodes []kilo.Node) { nodes[1].Key = mesh.PublicKey{} },
 		"node dc1-1: Kilo checked in":    func(nodes []kilo.Node) { nodes[0].LastSeen = now.Add(-time.Minute) },
+		"its clock is ahead":             func(nodes []kilo.Node) { nodes[1].LastSeen = now.Add(time.Minute) },
 		"no WireGuard address yet":       func(nodes []kilo.Node) { nodes[0].WireGuardIP = netip.Prefix{} },
 		"lies outside wireguardCIDR":     func(nodes []kilo.Node) { nodes[1].WireGuardIP = netip.MustParsePrefix("10.4.0.1/16") },
 		"is that of node dc1-1 too":      func(nodes []kilo.Node) { nodes[1].WireGuardIP = nodes[0].WireGuardIP },

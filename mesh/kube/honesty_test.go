@@ -3,9 +3,11 @@ package kube
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/geotest"
+	"github.com/georedkit/georedkit/mesh/kilo"
 	"github.com/georedkit/georedkit/mesh/meshtest"
 )
 
@@ -64,6 +66,8 @@ func TestChecksFailForWhatTheyProve(t *testing.T) {
 		"a hole in the MTU": {1, func(s *sites) { s.Break(meshtest.MTUHole("dc1", "dc2", 1300)) }, []geored.CheckID{CheckTunnel, CheckPathMTU}},
 		"a key is new":      {1, func(s *sites) { s.ReplaceKey("dc2", "dc2-1", privateKey(t, "new").Public()) }, []geored.CheckID{CheckGateways}},
 		"Kilo is not done":  {2, func(s *sites) { s.nodes[3].LastSeen = noon.AddDate(0, 0, -1) }, []geored.CheckID{CheckKiloNodes}},
+		"Kilo's clock":      {2, func(s *sites) { s.nodes[3].LastSeen = noon.Add(time.Minute) }, []geored.CheckID{CheckKiloNodes}},
+		"of another shape":  {2, func(s *sites) { s.granularity = kilo.ByLocation }, []geored.CheckID{CheckKiloNodes}},
 		"a peer is missing": {2, func(s *sites) { s.layout.Devices[0].Peers = s.layout.Devices[0].Peers[:1] }, []geored.CheckID{CheckKiloPeers}},
 	} {
 		t.Run(name, func(t *testing.T) {

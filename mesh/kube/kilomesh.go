@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
@@ -24,6 +25,8 @@ type KiloMesh struct {
 	Network mesh.Network // its Interface at zero is Kilo's, kilo0
 	Ends    map[geored.SiteName]KiloEnd
 	Sharing mesh.Sharing // of each site's services
+	// Granularity is the one that Kilo must keep. Zero: whichever it was started with.
+	Granularity kilo.Granularity
 }
 
 // kiloInterface is Kilo's default (cmd/kg/main.go).
@@ -78,11 +81,22 @@ func (m KiloMesh) SettledTask(step geored.Step, site mesh.Site) geored.Task {
 		if err != nil {
 			return geored.State{}, err
 		}
-		if why := kilo.Unsettled(site, nodes, now); why != "" {
+		if why := m.unsettled(site, nodes, now); why != "" {
 			return geored.State{Detail: why}, nil
 		}
 		return geored.State{Done: true, Detail: fmt.Sprintf("Kilo has settled on %d nodes", len(nodes))}, nil
 	}}
+}
+
+// unsettled says why a site's nodes cannot be planned with yet; "" when they can.
+func (m KiloMesh) unsettled(site mesh.Site, nodes []kilo.Node, now time.Time) string {
+	if why := kilo.Unsettled(site, nodes, now); why != "" || m.Granularity == "" {
+		return why
+	}
+	if kept, _ := kilo.GranularityOf(site.Name, nodes); kept != m.Granularity {
+		return fmt.Sprintf("Kilo keeps granularity %s, and %s is wanted: start it with --mesh-granularity=%[2]s", kept, m.Granularity)
+	}
+	return ""
 }
 
 // TunnelTasks are gates, one per ordered pair of sites in the order of the network: each is done when every tunnel of

@@ -75,7 +75,7 @@ func (k *kiloProof) nodes(ctx context.Context) []geored.Finding {
 		}
 		switch {
 		case s.unsettled != "":
-			f.Verdict, f.Message, f.Remedy = geored.Fail, s.unsettled, "look at Kilo's pods on that node, and at its clock"
+			f.Verdict, f.Message, f.Remedy = geored.Fail, s.unsettled, "look at Kilo's pods, their arguments and their nodes' clocks"
 		case err != nil:
 			f.Verdict, f.Message = geored.Unknown, "the mesh could not be planned: "+err.Error()
 			if faults, ok := geored.AsFaults(err); ok && slices.ContainsFunc(faults, func(f geored.Fault) bool { return f.Site == t.Site }) {
@@ -97,7 +97,7 @@ func (k *kiloProof) readSite(ctx context.Context, t geored.Target) (kiloSite, er
 		return s, err
 	}
 	site, _ := k.Network.Site(t.Site)
-	s.unsettled = kilo.Unsettled(site, s.nodes, now)
+	s.unsettled = k.KiloMesh.unsettled(site, s.nodes, now)
 	return s, nil
 }
 

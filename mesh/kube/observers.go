@@ -63,20 +63,43 @@ func (o Observers) LinkMTU(ctx context.Context, node string, to netip.Addr) (int
 	return o.fleet().linkMTU(ctx, node, to)
 }
 
-// Now is the time of the site, by the clock of one of its nodes.
+// Now is the time of the site, by the clock of the node that answers first.
 func (o Observers) Now(ctx context.Context) (time.Time, error) {
 	pods, err := o.fleet().pods(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
+	var clients []probe.Client
 	for _, pod := range pods {
-		answer, askErr := probe.Ask(ctx, pod, probe.Clock{})
-		if askErr == nil {
-			return answer.Now, nil
-		}
-		err = errors.Join(err, askErr)
+		clients = append(clients, pod)
 	}
-	return time.Time{}, errors.Join(fmt.Errorf("no observer tells the time: %d run", len(pods)), err)
+	return firstTime(ctx, clients)
+}
+
+// firstTime asks all at once: one on a node that is lost holds nobody up.
+func firstTime(ctx context.Context, clients []probe.Client) (time.Time, error) {
+	type told struct {
+		now time.Time
+		err error
+	}
+	ctx, enough := context.WithCancel(ctx)
+	defer enough()
+	came := make(chan told, len(clients))
+	for _, client := range clients {
+		go func() {
+			answer, err := probe.Ask(ctx, client, probe.Clock{})
+			came <- told{answer.Now, err}
+		}()
+	}
+	errs := []error{fmt.Errorf("no observer tells the time: %d run", len(clients))}
+	for range clients {
+		t := <-came
+		if t.err == nil {
+			return t.now, nil
+		}
+		errs = append(errs, t.err)
+	}
+	return time.Time{}, errors.Join(errs...)
 }
 
 func (o Observers) kiloNodes(ctx context.Context) ([]kilo.Node, geored.Faults, error) {

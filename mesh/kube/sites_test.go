@@ -28,6 +28,8 @@ type sites struct {
 	nodes  []kilo.Node
 	layout mesh.Layout
 	asked  func(format string, args ...any) error // before each answer
+
+	granularity kilo.Granularity // that Kilo is to keep
 }
 
 // joinedSites are sites with so many nodes each: one is a mesh of gateways, more are Kilo's.
@@ -114,7 +116,7 @@ func (s *sites) kiloProof() *Proof {
 	for i := range s.mesh.Sites {
 		told[siteName(i)] = fakeSite{s, i}
 	}
-	return newKiloProof(KiloMesh{Network: s.mesh}, s.sight(), told)
+	return newKiloProof(KiloMesh{Network: s.mesh, Granularity: s.granularity}, s.sight(), told)
 }
 
 // fakeSite is one of the sites as a proof sees it.

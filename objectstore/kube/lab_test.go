@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"maps"
@@ -38,7 +40,7 @@ const (
 
 var password = sync.OnceValue(rand.Text)
 
-// rig is MinIO with a mirror each way, in both sites.
+// rig is MinIO with a mirror each way, in both sites, over TLS alone.
 type rig struct {
 	*joined.Sites
 	t       *testing.T
@@ -53,7 +55,7 @@ func up(t *testing.T) *rig {
 	install.Do(func() {
 		began := time.Now()
 		r.Install("ice-minio", func(site geored.SiteName) map[string]any {
-			return map[string]any{"lab": map[string]any{"user": user, "password": password()},
+			return map[string]any{"lab": map[string]any{"user": user, "password": password(), "tls": trust().issue(site)},
 				"multidatacenter": map[string]any{"enabled": true, "currentDC": string(site), "remoteDC": string(r.other(site))}}
 		})
 		t.Logf("MinIO and its mirrors: %s", time.Since(began).Round(100*time.Millisecond))
@@ -61,12 +63,17 @@ func up(t *testing.T) *rig {
 	for _, name := range r.Names {
 		c := r.Clusters[name]
 		r.mirrors.Clusters = append(r.mirrors.Clusters, c)
-		client, err := s3.New(s3.Config{Site: name, URL: fmt.Sprintf("http://minio-%s.%s.svc:9000", name, namespace), AccessKey: user,
-			SecretKey: s3.NewSecret(password()), Attempts: 1, Transport: &http.Transport{DialContext: c.Dial, MaxIdleConnsPerHost: 8}})
-		must(t, err)
-		r.stores[name] = client
+		r.stores[name] = r.client(name, "https", trust().roots())
 	}
 	return r
+}
+
+func (r *rig) client(site geored.SiteName, scheme string, roots *x509.CertPool) *s3.Client {
+	r.t.Helper()
+	client, err := s3.New(s3.Config{Site: site, URL: fmt.Sprintf("%s://minio-%s.%s.svc:9000", scheme, site, namespace), AccessKey: user, SecretKey: s3.NewSecret(password()), Attempts: 1,
+		Transport: &http.Transport{DialContext: r.Clusters[site].Dial, MaxIdleConnsPerHost: 8, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}})
+	must(r.t, err)
+	return client
 }
 
 func must(t *testing.T, err error) {

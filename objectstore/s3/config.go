@@ -59,7 +59,7 @@ type Client struct {
 	url      *url.URL
 	http     *http.Client
 	minio    *minio.Core
-	keys     *credentials.Credentials
+	keys     func() *credentials.Credentials // a function: they open the secrets, and fmt prints what is behind a pointer
 	region   string
 	attempts int
 	clock    geored.Clock
@@ -83,7 +83,7 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("site %s: %w", c.Site, err)
 	}
-	return &Client{url: u, http: &http.Client{Transport: c.Transport, CheckRedirect: noRedirect}, minio: core, keys: keys,
+	return &Client{url: u, http: &http.Client{Transport: c.Transport, CheckRedirect: noRedirect}, minio: core, keys: func() *credentials.Credentials { return keys },
 		region: c.Region, attempts: c.Attempts, clock: c.Clock}, nil
 }
 

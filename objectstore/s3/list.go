@@ -72,7 +72,7 @@ func (c *Client) listOnce(ctx context.Context, q objectstore.Query, values url.V
 	if err != nil {
 		return objectstore.Page{}, err
 	}
-	key, err := c.keys.GetWithContext(nil)
+	key, err := c.keys().GetWithContext(nil)
 	if err != nil {
 		return objectstore.Page{}, err
 	}

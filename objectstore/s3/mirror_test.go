@@ -115,6 +115,75 @@ func TestWatchMirror(t *testing.T) {
 	verdicts(t, canary(t, s, 20*time.Second), bothWork, 5)
 }
 
+// TestMirrorThatIsDeaf: servers that send no events, and a mirror each way that runs, copies what is there when it starts,
+// and nothing after it. Both processes are alive; the canary finds it. A restart brings what was missed, once.
+func TestMirrorThatIsDeaf(t *testing.T) {
+	s := start(t, "-server", "minio-deaf")
+	home := t.TempDir()
+	urls := [2]string{s.Sites[0].URL, s.Sites[1].URL}
+	for _, site := range s.Sites {
+		site.makeBucket(t, "files", objectstore.Unversioned)
+	}
+	fill(t, s.Sites[:1], "files", 20, 1)
+	missing := func() int64 {
+		t.Helper()
+		result, err := objectstore.Comparer{Sites: []objectstore.Site{{Name: "dc1", Store: s.Sites[0].client(t, nil)}, {Name: "dc2", Store: s.Sites[1].client(t, nil)}},
+			Buckets: []string{"files"}, Prefix: "p000/"}.Compare(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result.Buckets[0].Pairs[0].Different
+	}
+	until := func(what string, is func() bool) {
+		t.Helper()
+		for began := time.Now(); !is(); time.Sleep(200 * time.Millisecond) {
+			if time.Since(began) > time.Minute {
+				t.Fatalf("not so after a minute: %s", what)
+			}
+		}
+	}
+	run := func(from, to string) (alive func() bool, stop func()) {
+		c := s.mc(t, home, urls, "mirror", "--watch", from+"/files", to+"/files")
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = c.Wait() // it is killed in the end
+		}()
+		stop = func() {
+			_ = c.Process.Kill() // it may be dead already
+			<-ended
+		}
+		t.Cleanup(stop)
+		return func() bool {
+			select {
+			case <-ended:
+				return false
+			default:
+				return true
+			}
+		}, stop
+	}
+	there, stop := run("dc1", "dc2")
+	back, _ := run("dc2", "dc1")
+	until("the mirror copies what it finds when it starts", func() bool { return missing() == 0 })
+	nothing := map[string]geored.Verdict{"dc1 -> dc2": geored.Fail, "dc2 -> dc1": geored.Fail}
+	verdicts(t, canary(t, s, 8*time.Second), nothing, 1)
+	if !there() || !back() {
+		t.Fatal("a mirror is dead: that is another fault")
+	}
+	fill(t, s.Sites[:1], "files", 40, 1)
+	if n := missing(); n != 20 {
+		t.Errorf("%d objects are missing, want the 20 that were written since", n)
+	}
+	stop()
+	run("dc1", "dc2")
+	until("a restart brings what was missed", func() bool { return missing() == 0 })
+	verdicts(t, canary(t, s, 8*time.Second), nothing, 1)
+}
+
 // TestBucketReplication: the link is cut while the server goes on saying that all is well; after the mend a reset, and
 // the comparison that proves what the reset's "Completed" does not.
 func TestBucketReplication(t *testing.T) {

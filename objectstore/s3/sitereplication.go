@@ -60,7 +60,7 @@ func (c *Client) SiteReplication(ctx context.Context) (objectstore.SiteGroup, er
 	if err != nil {
 		return objectstore.SiteGroup{}, err
 	}
-	key, err := c.keys.GetWithContext(nil)
+	key, err := c.keys().GetWithContext(nil)
 	if err != nil {
 		return objectstore.SiteGroup{}, err
 	}

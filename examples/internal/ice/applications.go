@@ -20,6 +20,8 @@ type Applications struct {
 	IPPhoneBridge      bool
 	CassandraNodes     int // of each site. Zero in the file: 1
 	ReplicationFactor  int // in each site. Zero in the file: 1
+	// OneCopy says that the file itself asks for one copy of each row in a site: then nobody is warned of it.
+	OneCopy bool
 	// Timeout is what the operator gives the product to come up (spec.timeout), and so the time of the steps that wait for
 	// it. Zero in the file: 3 hours.
 	Timeout time.Duration
@@ -66,7 +68,7 @@ func or[T comparable](value, otherwise T) T {
 // applications reads the section and tells all its faults.
 func (f applicationsFile) applications(sites []Site) (Applications, geored.Faults) {
 	a := Applications{First: geored.SiteName(f.First), MulticastInterface: or(f.MulticastInterface, "eth0"), Retention: or(f.Retention, "7d"),
-		IPPhoneBridge: f.IPPhoneBridge, CassandraNodes: or(f.CassandraNodes, 1), ReplicationFactor: or(f.ReplicationFactor, 1), Timeout: defaultProductTimeout}
+		IPPhoneBridge: f.IPPhoneBridge, CassandraNodes: or(f.CassandraNodes, 1), ReplicationFactor: or(f.ReplicationFactor, 1), OneCopy: f.ReplicationFactor == 1, Timeout: defaultProductTimeout}
 	if f.Mail != nil {
 		mail := Mail(*f.Mail)
 		a.Mail = &mail

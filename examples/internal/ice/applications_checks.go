@@ -221,6 +221,7 @@ func (p *ringProof) open(ctx context.Context) checksOf {
 	p.once.Do(func() {
 		if p.opened, p.err = p.ring(ctx); p.err == nil {
 			p.all = p.opened.Checks()
+			p.closeLater(p.opened.Close)
 		}
 	})
 	return p.checksOf
@@ -238,7 +239,9 @@ func (p *ringProof) checks() []geored.Check {
 		}
 		checks = append(checks, c)
 	}
-	return append(checks, geored.Check{ID: CheckRows, Title: "the sites hold the same rows", Needs: []geored.CheckID{cassandra.CheckNodes}, Run: p.rows})
+	nodes := []geored.CheckID{cassandra.CheckNodes}
+	return append(checks, geored.Check{ID: CheckReplicas, Title: "a site goes on when one of its nodes is away", Needs: nodes, Run: p.replicas},
+		geored.Check{ID: CheckRows, Title: "the sites hold the same rows", Needs: nodes, Run: p.rows})
 }
 
 // rows compares all tables once; a site whose reads failed has not answered.

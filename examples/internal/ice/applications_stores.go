@@ -63,7 +63,7 @@ func (d *Deployment) ring(ctx context.Context) (*cassandra.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := cassandra.Config{User: who.user, Password: cassandra.Password(who.password), Dial: kube.DialAny(d.inOrder()...), ConnectTimeout: 15 * time.Second, Logger: d.options.Logger}
+	config := cassandra.Config{User: who.user, Password: cassandra.NewPassword(who.password), Dial: kube.DialAny(d.inOrder()...), ConnectTimeout: 15 * time.Second, Logger: d.options.Logger}
 	for _, site := range d.Topology.Sites {
 		addresses, err := d.Clusters[site.Name].Resolve(ctx, ringName(site.Name)+"."+cassandraNamespace+".svc")
 		if err != nil {
@@ -88,12 +88,17 @@ func brokers(site geored.SiteName) string {
 	return fmt.Sprintf("kafka-%s-0.kafka-%[1]s.%s.svc.cluster.local:9092", site, kafkaNamespace)
 }
 
+// worker is the Connect REST API of a mirror.
+func (d *Deployment) worker(m kafka.Mirror) (*connect.Client, error) {
+	return connect.New(connect.Config{URL: fmt.Sprintf("http://%s-mirrormaker2-api.%s.svc:8083", d.mirrorMaker(m).Name, kafkaNamespace),
+		HTTP: &http.Client{Transport: &http.Transport{DialContext: d.Clusters[m.To].Dial, DisableKeepAlives: true}}})
+}
+
 // replication is one mirror with the brokers at both its ends: a site has a worker for every other. It connects to nothing
 // yet; the caller ends it.
 func (d *Deployment) replication(m kafka.Mirror) (r *kafka.Replication, end func(), err error) {
 	resource := d.mirrorMaker(m)
-	worker, err := connect.New(connect.Config{URL: fmt.Sprintf("http://%s-mirrormaker2-api.%s.svc:8083", resource.Name, kafkaNamespace),
-		HTTP: &http.Client{Transport: &http.Transport{DialContext: d.Clusters[m.To].Dial, DisableKeepAlives: true}}})
+	worker, err := d.worker(m)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -135,8 +140,10 @@ func (d *Deployment) store(ctx context.Context, site geored.SiteName) (*s3.Clien
 	if err != nil {
 		return nil, err
 	}
+	transport := &http.Transport{DialContext: d.Clusters[site].Dial, MaxIdleConnsPerHost: 8}
+	d.closeLater(transport.CloseIdleConnections)
 	return s3.New(s3.Config{Site: site, URL: fmt.Sprintf("http://minio-%s.%s.svc:9000", site, minioNamespace), AccessKey: who.user,
-		SecretKey: s3.NewSecret(who.password), Transport: &http.Transport{DialContext: d.Clusters[site].Dial, MaxIdleConnsPerHost: 8}})
+		SecretKey: s3.NewSecret(who.password), Transport: transport})
 }
 
 // objectMirrors are the pods that copy the objects.

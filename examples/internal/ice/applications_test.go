@@ -263,7 +263,7 @@ func TestOrderOfTheStages(t *testing.T) {
 			t.Errorf("two modelmanagers would change the schema at once: %v", step.Needs)
 		}
 	}
-	if plain := len(opened(t).Install().Stages); plain != 8 {
+	if plain := len(opened(t).Install().Stages); plain != 9 {
 		t.Errorf("without applications there are %d stages", plain)
 	}
 }

@@ -135,13 +135,16 @@ func (p *pulled) get(ctx context.Context, name string) (helm.Chart, error) {
 	return chart, err
 }
 
-// release is a chart installed at a site. Releases stand in the namespace that the guide's commands leave to kubectl.
+// releaseNamespace is the one that the guide's commands leave to kubectl.
+const releaseNamespace = "default"
+
+// release is a chart installed at a site.
 func (p *pulled) release(ctx context.Context, chart, name string, ours helm.Values) (helm.Release, error) {
 	c, err := p.get(ctx, chart)
 	if err != nil {
 		return helm.Release{}, err
 	}
-	w := helm.Release{Name: name, Namespace: "default", Chart: c, Values: helm.Merge(ours, p.Overlay[chart])}
+	w := helm.Release{Name: name, Namespace: releaseNamespace, Chart: c, Values: helm.Merge(ours, p.Overlay[chart])}
 	if err := c.Faults(w.Values).Err(); err != nil {
 		return w, fmt.Errorf("release %s: %w", name, err)
 	}

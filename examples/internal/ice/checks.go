@@ -7,6 +7,7 @@ import (
 
 	credskube "github.com/georedkit/georedkit/creds/kube"
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/geored/probe"
 	meshkube "github.com/georedkit/georedkit/mesh/kube"
 )
@@ -18,6 +19,7 @@ func (d *Deployment) Checks() []geored.Check {
 	checks = append(checks, d.credentialChecks()...)
 	checks = append(checks, d.dnsChecks()...)
 	checks = append(checks, d.applicationChecks()...)
+	checks = append(checks, d.driftChecks()...)
 	return append(checks, d.documented()...)
 }
 
@@ -60,14 +62,38 @@ const (
 	skewFail = 30 * time.Second
 )
 
-// clocks compares every site's clock with that of the first, each measured against the asker's.
+// clocks compares the clocks of all nodes and API servers of every site, each measured against the asker's.
 func (d *Deployment) clocks(ctx context.Context) []geored.Finding {
-	answers := geored.Ask(ctx, d.every("probe"), func(ctx context.Context, t geored.Target) (probe.Skew, error) {
+	asks := map[geored.Target]func(context.Context) (probe.ClockAnswer, error){}
+	var targets []geored.Target
+	add := func(t geored.Target, ask func(context.Context) (probe.ClockAnswer, error)) {
+		targets, asks[t] = append(targets, t), ask
+	}
+	for _, site := range d.mesh.Network.Sites {
+		observers := d.mesh.Ends[site.Name].Observers
+		for _, node := range site.Nodes {
+			add(geored.Target{Site: site.Name, Name: node.Name}, func(ctx context.Context) (probe.ClockAnswer, error) {
+				client, err := observers.Probe(ctx, node.Name)
+				if err != nil {
+					return probe.ClockAnswer{}, err
+				}
+				return probe.Ask(ctx, client, probe.Clock{})
+			})
+		}
+		add(geored.Target{Site: site.Name, Name: "API server"}, func(ctx context.Context) (probe.ClockAnswer, error) {
+			now, err := observers.Cluster.ServerTime(ctx)
+			return probe.ClockAnswer{Now: now}, err
+		})
+	}
+	return []geored.Finding{judgeClocks(geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (probe.Skew, error) {
 		before := time.Now()
-		answer, err := probe.Ask(ctx, d.probe(t.Site), probe.Clock{})
-		return probe.SkewOf(answer, before, time.Now()), err
-	})
-	return []geored.Finding{judgeClocks(answers)}
+		answer, err := asks[t](ctx)
+		skew := probe.SkewOf(answer, before, time.Now())
+		if t.Name == "API server" {
+			skew.Error += kube.ServerTimePrecision
+		}
+		return skew, err
+	}))}
 }
 
 // judgeClocks passes only what is apart by less than the limits however the margins fall.
@@ -76,7 +102,7 @@ func judgeClocks(answers geored.Answers[probe.Skew]) geored.Finding {
 	var least, most probe.Skew
 	first := true
 	for t, skew := range answers.All() {
-		f.Evidence = append(f.Evidence, fmt.Sprintf("%s is %s ahead of this machine, give or take %s", t.Site, geored.RoundDuration(skew.Ahead), geored.RoundDuration(skew.Error)))
+		f.Evidence = append(f.Evidence, fmt.Sprintf("%s is %s ahead of this machine, give or take %s", t, geored.RoundDuration(skew.Ahead), geored.RoundDuration(skew.Error)))
 		if first || skew.Ahead < least.Ahead {
 			least = skew
 		}

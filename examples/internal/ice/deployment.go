@@ -3,6 +3,7 @@ package ice
 import (
 	"context"
 	"log/slog"
+	"sync"
 
 	"github.com/georedkit/georedkit/dnsfed/resolver"
 	"github.com/georedkit/georedkit/geored"
@@ -20,6 +21,16 @@ type Options struct {
 	Images Images
 	Charts Charts
 	Logger *slog.Logger // zero: none
+	// ReadOnly opens the clusters so that nothing can be changed in them, whatever is tried: for checks.
+	ReadOnly bool
+}
+
+// onlyReads knows the programs that checks execute in containers.
+func onlyReads(argv []string) bool {
+	if len(argv) > 0 && argv[0] == kube.ProbeProgram {
+		return true // it asks, and changes nothing
+	}
+	return len(argv) == 2 && argv[0] == "nodetool" && (argv[1] == "status" || argv[1] == "describecluster")
 }
 
 // Images says where the images come from.
@@ -42,16 +53,43 @@ type Deployment struct {
 	watches    *watches
 	// operatorGeneration is that of MultiCassKop's token of each site, as it was found; 0: none.
 	operatorGeneration map[geored.SiteName]int
+
+	left *leftOpen
+}
+
+// leftOpen is what checks left open.
+type leftOpen struct {
+	mu     sync.Mutex
+	closes []func()
+}
+
+// Close closes what checks left open. Those that are asked again must be made anew.
+func (d *Deployment) Close() {
+	d.left.mu.Lock()
+	defer d.left.mu.Unlock()
+	for _, closes := range d.left.closes {
+		closes()
+	}
+	d.left.closes = nil
+}
+
+func (d *Deployment) closeLater(closes func()) {
+	d.left.mu.Lock()
+	defer d.left.mu.Unlock()
+	d.left.closes = append(d.left.closes, closes)
 }
 
 // Open reads the kubeconfigs of all sites; it makes no connection. All that are at fault are reported at once.
 func Open(t Topology, o Options) (*Deployment, error) {
 	d := &Deployment{Topology: t, Clusters: map[geored.SiteName]*kube.Cluster{}, options: o, generation: map[geored.SiteName]int{}, operatorGeneration: map[geored.SiteName]int{},
-		watches: &watches{of: map[geored.SiteName]*resolver.Watch{}},
-		charts:  newPulled(o.Charts), mesh: meshkube.KiloMesh{Network: t.Network(), Ends: map[geored.SiteName]meshkube.KiloEnd{}}}
+		left: &leftOpen{}, watches: &watches{of: map[geored.SiteName]*resolver.Watch{}},
+		charts: newPulled(o.Charts), mesh: meshkube.KiloMesh{Network: t.Network(), Ends: map[geored.SiteName]meshkube.KiloEnd{}, Granularity: t.Granularity}}
 	faults := o.Charts.faults()
 	for _, site := range t.Sites {
 		cluster, err := kube.Open(site.Name, site.Kube)
+		if err == nil && o.ReadOnly {
+			cluster, err = cluster.ReadOnly(onlyReads)
+		}
 		if err != nil {
 			faults = append(faults, geored.Fault{Site: site.Name, Field: "kubeconfig", Value: site.Kube.Kubeconfig, Problem: err.Error()})
 			continue
@@ -182,11 +220,12 @@ func (d *Deployment) releases(site geored.SiteName) helm.Releases {
 	return helm.Releases{Cluster: d.Clusters[site], Lock: d.lock, Logger: d.options.Logger}
 }
 
-// Install is the runbook of the guide's chapters 4.2 and 4.3, and of 4.4 when the topology names applications.
+// Install is the runbook of the guide's chapters 4.2 and 4.3, and of 4.4 when the topology names applications. At its end it
+// records at every site what stands there.
 func (d *Deployment) Install() geored.Runbook {
 	return geored.Runbook{Name: "ice-install", Stages: append([]geored.Stage{
 		d.prepare(), d.annotate(), d.kilo(), d.peers(), d.tunnels(), d.tokens(), d.credentials(), d.dns(),
-	}, d.applications()...)}
+	}, append(d.applications(), d.recordStage())...)}
 }
 
 func stepID(stage string, site geored.SiteName, rest ...string) geored.StepID {

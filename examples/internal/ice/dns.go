@@ -62,7 +62,7 @@ func (d *Deployment) adoption(site geored.SiteName, w helm.Release) dnshelm.Adop
 
 // dnsSteps are those of a site, before any chart is fetched.
 func (d *Deployment) dnsSteps(site geored.SiteName) []geored.Step {
-	steps := d.adoption(site, helm.Release{Name: dnsRelease(site), Namespace: "default"}).Steps()
+	steps := d.adoption(site, helm.Release{Name: dnsRelease(site), Namespace: releaseNamespace}).Steps()
 	wanted := d.wantedChart(CoreDNSChart, d.dnsValues(site))
 	for i := range steps {
 		if steps[i].Action != geored.Await {

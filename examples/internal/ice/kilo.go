@@ -96,7 +96,7 @@ func (d *Deployment) kilo() geored.Stage {
 	return geored.Stage{Name: stage, Outline: d.eachSite(install, settled), Bind: func(ctx context.Context) ([]geored.Task, error) {
 		var tasks []geored.Task
 		for _, site := range d.mesh.Network.Sites {
-			values, err := valuesOf(kilo.Part1(site))
+			values, err := d.firstPart(ctx, site)
 			if err != nil {
 				return nil, err
 			}
@@ -104,30 +104,28 @@ func (d *Deployment) kilo() geored.Stage {
 			if err != nil {
 				return nil, err
 			}
-			tasks = append(tasks, d.firstPart(install(site), site, w), d.mesh.SettledTask(settled(site), site))
+			tasks = append(tasks, d.releases(site.Name).Task(install(site), w), d.mesh.SettledTask(settled(site), site))
 		}
 		return tasks, nil
 	}}
 }
 
-// firstPart installs Kilo without peers. A release that has peers already is further than that, and stays as it is: a run
-// that goes on after an interruption, or adds a site, must not take them away.
-func (d *Deployment) firstPart(step geored.Step, site mesh.Site, w helm.Release) geored.Task {
-	releases := d.releases(site.Name)
-	task := releases.Task(step, w)
-	observe := task.Observe
-	task.Observe = func(ctx context.Context) (geored.State, error) {
-		have, found, err := releases.Installed(ctx, w.Name, w.Namespace)
-		if err != nil {
-			return geored.State{}, err
-		}
-		var values kilo.Values
-		if found && have.Deployed && have.Decode(&values) == nil && values.Config.EnablePeers && values.Config.Multidatacenter.WGCIDR == site.WireGuardCIDR.String() {
-			return geored.State{Done: true, Detail: fmt.Sprintf("release %s has %d peers already", w.Name, len(values.Config.Peers))}, nil
-		}
-		return observe(ctx)
+// firstPart are the values with which Kilo is installed. A release that has peers already is further than that, and keeps
+// them: a run that goes on after an interruption, adds a node or changes what lies over the values must not take them away.
+func (d *Deployment) firstPart(ctx context.Context, site mesh.Site) (helm.Values, error) {
+	values, err := valuesOf(kilo.Part1(site))
+	if err != nil {
+		return nil, err
 	}
-	return task
+	have, found, err := d.releases(site.Name).Installed(ctx, kiloRelease(site.Name), releaseNamespace)
+	if err != nil {
+		return nil, err
+	}
+	var installed kilo.Values
+	if !found || !have.Deployed || have.Decode(&installed) != nil || !installed.Config.EnablePeers || installed.Config.Multidatacenter != kilo.Part1(site).Config.Multidatacenter {
+		return values, nil
+	}
+	return valuesOf(installed)
 }
 
 // peers gives every site's Kilo the nodes of the other sites, from what Kilo told of them.

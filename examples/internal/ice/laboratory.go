@@ -4,6 +4,7 @@ package ice
 const LaboratoryApplications = `
 applications:
   multicastInterface: wan0
+  replicationFactor: 1
   timeout: 5m
 `
 

@@ -113,6 +113,7 @@ func (l *linter) values(folder string) (map[geored.SiteName]map[string]any, erro
 			continue
 		}
 		l.placeholders(site, at, "", values)
+		l.secrets(site, at, "", values)
 		read[site] = values
 	}
 	return read, err

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/georedkit/georedkit/geored"
 )
 
 // Texts of the guide, with its mistakes (guide 000, 4.2.4 to 4.4.3 and 3.3.3.2.1).
@@ -123,7 +125,7 @@ func right() map[string]string {
 	}
 }
 
-func lintOf(t *testing.T, files map[string]string, topology string) string {
+func lintTree(t *testing.T, files map[string]string, topology string) geored.Faults {
 	t.Helper()
 	tree := fstest.MapFS{}
 	for name, text := range files {
@@ -133,7 +135,12 @@ func lintOf(t *testing.T, files map[string]string, topology string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return faults.Error()
+	return faults
+}
+
+func lintOf(t *testing.T, files map[string]string, topology string) string {
+	t.Helper()
+	return lintTree(t, files, topology).Error()
 }
 
 func TestLintFindsNothingInARightTree(t *testing.T) {

@@ -37,6 +37,9 @@ func (l *linter) products() error {
 				operators = append(operators, string(site))
 			}
 		}
+		if folder == "ice" {
+			l.alike(read)
+		}
 		if folder == "ice" && len(read) > 1 && len(operators) != 1 {
 			l.fault("", "ice/: multiCassKop", strings.Join(operators, " "), fmt.Sprintf("runs in %d sites: two would undo each other's work, and with none nobody starts Cassandra", len(operators)), "enable it in one site")
 		}

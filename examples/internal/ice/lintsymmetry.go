@@ -45,9 +45,30 @@ func (l *linter) symmetry(site geored.SiteName, file string, charts map[string]a
 			l.fault(site, at("iceMinio", "values", "multidatacenter", "remoteDC"), remote, "is no other site", "write one of "+strings.Join(others, " "))
 		}
 	}
+	if reflector, ok := lookup(charts, "rallypoint", "values", "reflector").(map[string]any); ok && lookup(reflector, "config", "multicastInterfaceName") == nil {
+		l.fault(site, at("rallypoint", "values", "reflector", "config", "multicastInterfaceName"), "", "is missing: the reflector binds to an interface that nobody named", "name that of the nodes, as ip link shows it")
+	}
 	l.switches(site, file, charts)
 	l.replicas(site, file, charts)
 	l.hosts(site, file, charts)
+}
+
+// alike faults a file that lacks what another site's has: what is told to one side only works in one direction.
+func (l *linter) alike(read map[geored.SiteName]map[string]any) {
+	sites := slices.Sorted(maps.Keys(read))
+	for _, keys := range [][]string{
+		{"charts", "iceMinio", "values", "multidatacenter"},
+		{"charts", "rallypoint", "values", "rallypoint", "peerMeshes"},
+		{"charts", "instantConnectEnterprise", "values", "config", "multidatacenter"},
+	} {
+		has := func(site geored.SiteName) bool { return lookup(read[site], keys...) != nil }
+		i := slices.IndexFunc(sites, has)
+		for _, site := range sites {
+			if i >= 0 && !has(site) {
+				l.fault(site, fmt.Sprintf("ice/ice_%s.json: %s", site, strings.Join(keys, ".")), "", fmt.Sprintf("is missing, and the file of %s has it: one direction would be left out", sites[i]), "write it in every site's file")
+			}
+		}
+	}
 }
 
 // switches: two of them stand for one thing.

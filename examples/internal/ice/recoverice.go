@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
+	miniocreds "github.com/minio/minio-go/v7/pkg/credentials"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -203,7 +203,7 @@ func (d *Deployment) makeBucket(ctx context.Context, site geored.SiteName) error
 	if err != nil {
 		return err
 	}
-	client, err := minio.New(fmt.Sprintf("minio-%s.%s.svc:9000", site, minioNamespace), &minio.Options{Creds: credentials.NewStaticV4(who.user, who.password, ""),
+	client, err := minio.New(fmt.Sprintf("minio-%s.%s.svc:9000", site, minioNamespace), &minio.Options{Creds: miniocreds.NewStaticV4(who.user, who.password, ""),
 		Transport: &http.Transport{DialContext: d.Clusters[site].Dial, DisableKeepAlives: true}})
 	if err != nil {
 		return err

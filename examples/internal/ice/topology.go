@@ -11,6 +11,7 @@ import (
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/mesh"
+	"github.com/georedkit/georedkit/mesh/kilo"
 )
 
 // Site is one of the deployment's data centres: a column of the guide's tables 2 to 4.
@@ -43,12 +44,16 @@ func hostOf(a netip.Addr) string {
 // Topology is the deployment's data centres, two or more.
 type Topology struct {
 	Sites []Site
+	// Granularity is what Kilo must keep at every site: a tunnel for each node, or for each location. Zero: what its chart
+	// starts it with.
+	Granularity kilo.Granularity
 	// Applications are the product itself (guide 000, 4.4). Zero: the sites are joined, and no more.
 	Applications *Applications
 }
 
 type topologyFile struct {
 	Sites        []siteFile        `yaml:"sites"`
+	Granularity  kilo.Granularity  `yaml:"granularity,omitempty"`
 	Applications *applicationsFile `yaml:"applications,omitempty"`
 }
 
@@ -64,7 +69,7 @@ type siteFile struct {
 func ParseTopology(data []byte) (Topology, error) {
 	var file topologyFile
 	faults := geored.Decode(data, &file)
-	var t Topology
+	t := Topology{Granularity: file.Granularity}
 	for _, f := range file.Sites {
 		site, siteFaults := f.site()
 		t.Sites = append(t.Sites, site)
@@ -110,7 +115,7 @@ func (t Topology) In(folder string) Topology {
 			sites[i].Kube.Kubeconfig = filepath.Join(folder, path)
 		}
 	}
-	return Topology{sites, t.Applications.in(folder)}
+	return Topology{sites, t.Granularity, t.Applications.in(folder)}
 }
 
 // Network is the sites as package mesh knows them.
@@ -144,7 +149,12 @@ func (t Topology) faults(told geored.Faults) geored.Faults {
 		if len(site.Services) == 0 {
 			missing("serviceCIDR", "write the cluster's service range")
 		}
-		faults = append(faults, site.addressFaults()...)
+		faults = append(append(faults, site.addressFaults()...), site.endpointFaults()...)
+	}
+	switch t.Granularity {
+	case "", kilo.ByLocation, kilo.ByNode:
+	default:
+		faults = append(faults, geored.Fault{Field: "granularity", Value: string(t.Granularity), Problem: "is neither location nor full", Remedy: "write one of them, or nothing"})
 	}
 	if len(t.Sites) == 1 {
 		faults = append(faults, geored.Fault{Field: "sites", Problem: "names one site only", Remedy: "list two or more"})
@@ -165,6 +175,18 @@ func (s Site) addressFaults() geored.Faults {
 	}
 	if u, err := url.Parse(s.APIServer); s.APIServer != "" && (err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil) {
 		faults = append(faults, geored.Fault{Site: s.Name, Field: "apiServer", Problem: "is not a URL of the form https://host:port", Remedy: "write the address by which the other sites reach the API server"})
+	}
+	return faults
+}
+
+// endpointFaults: the guide takes the first address of a node's status, which may be its host name (guide 000, 4.2.2).
+func (s Site) endpointFaults() geored.Faults {
+	var faults geored.Faults
+	for _, node := range s.Nodes {
+		if node.Endpoint.IsValid() && !node.Endpoint.Addr().IsValid() {
+			faults = append(faults, geored.Fault{Site: s.Name, Field: "nodes[" + node.Name + "].endpoint", Value: node.Endpoint.String(),
+				Problem: "is a name, and Kilo's chart takes addresses only", Remedy: "write the address at which the other sites reach the node"})
+		}
 	}
 	return faults
 }

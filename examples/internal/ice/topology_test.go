@@ -50,6 +50,7 @@ func TestParseTopologyNamesEveryFault(t *testing.T) {
 		"DNS is the API server":      {"dnsIP: 10.130.0.53", "dnsIP: 10.130.0.1", "is the address of the API server too"},
 		"host name of guide 000 3.3": {"name: dc1-1", "name: dc1_1", "nodes[dc1_1].name dc1_1: is not a Kubernetes node name"},
 		"unknown key":                {"dnsIP", "dnsIp", "dnsIp: unknown key"},
+		"no granularity of Kilo's":   {"sites:", "granularity: node\nsites:", "granularity node: is neither location nor full"},
 		"not an address":             {"dnsIP: 10.130.0.53", "dnsIP: dns", "site dc2: dnsIP dns: is not an IP address"},
 		"nothing":                    {good, "", "file: is empty"},
 	}

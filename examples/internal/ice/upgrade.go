@@ -24,6 +24,7 @@ type Upgrading struct {
 	// Patience is how long the gates behind a site's upgrade may take before it is rolled back. Zero: the applications'
 	// timeout.
 	Patience time.Duration
+	Clock    geored.Clock // zero: the machine's
 }
 
 // gates are the checks that must pass before a site is touched and behind it.
@@ -45,12 +46,13 @@ func (u Upgrading) gated() []geored.Check {
 	return append(checks, u.skewCheck())
 }
 
-// Runbook upgrades one site after the other, with gates before, between and behind.
+// Runbook upgrades one site after the other, with gates before, between and behind, and records what stands then.
 func (u Upgrading) Runbook() geored.Runbook {
 	book := geored.Runbook{Name: "ice-upgrade", Stages: []geored.Stage{u.before()}}
 	for _, site := range u.Topology.Sites {
 		book.Stages = append(book.Stages, u.site(site.Name))
 	}
+	book.Stages = append(book.Stages, u.recordStage())
 	return book
 }
 
@@ -74,8 +76,18 @@ func (u Upgrading) before() geored.Stage {
 	return geored.StageOf("before",
 		geored.Task{Step: backup, Observe: func(context.Context) (geored.State, error) { return geored.State{Done: true, Detail: detail}, nil }},
 		geored.Task{Step: whole, Observe: func(ctx context.Context) (geored.State, error) {
+			if u.begun(ctx) {
+				return geored.State{Done: true, Detail: "the first site has " + u.version() + " already: its own gates come next"}, nil
+			}
 			return proven(ctx, "all gates pass", u.gated()...)
 		}, Timeout: u.patience()})
+}
+
+// begun says whether the first site was upgraded by a run that was killed. Its gates decide then, and lead back when they
+// fail: the ones before the upgrade would wait for what only the way back mends.
+func (u Upgrading) begun(ctx context.Context) bool {
+	have, found, err := u.releases(u.Topology.Sites[0].Name).Installed(ctx, productRelease, productNamespace)
+	return err == nil && found && have.Chart == ProductChart+"-"+u.version()
 }
 
 func (u Upgrading) patience() time.Duration {
@@ -142,21 +154,31 @@ func (g gate) observe(ctx context.Context) (geored.State, error) {
 // orBack waits for the gates. When they do not pass in time, and it can be told why, the release goes back to what it was.
 // Silence is no reason to: then nothing is changed, and the run ends where it is.
 func (g gate) orBack(ctx context.Context) error {
-	end := time.Now().Add(g.patience())
-	var state geored.State
-	var err error
-	for time.Now().Before(end) {
-		if state, err = g.observe(ctx); err == nil && state.Done {
-			return nil
-		}
-		if geored.SystemClock().Sleep(ctx, time.Second) != nil {
-			return context.Cause(ctx)
-		}
-	}
-	if err != nil {
+	state, err := g.awaited(ctx, g.observe)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
 		return fmt.Errorf("the gates of %s cannot be asked, and nothing was rolled back: %w", g.site, err)
+	case state.Done:
+		return nil
 	}
 	return errors.Join(fmt.Errorf("a gate of %s does not pass on %s: %s", g.site, g.version(), state.Detail), g.back(ctx))
+}
+
+// awaited looks again and again until what is waited for is there, or the patience is over. It gives the last look.
+func (u Upgrading) awaited(ctx context.Context, look func(context.Context) (geored.State, error)) (geored.State, error) {
+	clock := u.Clock
+	if clock == nil {
+		clock = geored.SystemClock()
+	}
+	end := clock.Now().Add(u.patience())
+	for {
+		state, err := look(ctx)
+		if err == nil && state.Done || !clock.Now().Before(end) || clock.Sleep(ctx, time.Second) != nil {
+			return state, err
+		}
+	}
 }
 
 func (g gate) back(ctx context.Context) error {
@@ -172,24 +194,22 @@ func (g gate) back(ctx context.Context) error {
 
 // settled waits until what a site was rolled back to runs.
 func (g gate) settled(ctx context.Context) error {
-	end := time.Now().Add(g.patience())
-	for {
+	state, err := g.awaited(ctx, func(ctx context.Context) (geored.State, error) {
 		jobs, err := g.jobs(ctx, g.site)
-		state := judgeModelManager(jobs)
-		if err == nil && state.Done {
-			state, err = g.podsRun(ctx, g.site, arcusNamespace)
+		if state := judgeModelManager(jobs); err != nil || !state.Done {
+			return state, err
 		}
-		switch {
-		case err == nil && state.Done:
-			return nil
-		case time.Now().After(end) && err != nil:
-			return fmt.Errorf("whether it runs again cannot be told: %w", err)
-		case time.Now().After(end):
-			return fmt.Errorf("it does not run again yet: %s", state.Detail)
-		case geored.SystemClock().Sleep(ctx, time.Second) != nil:
-			return context.Cause(ctx)
-		}
+		return g.podsRun(ctx, g.site, arcusNamespace)
+	})
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return fmt.Errorf("whether it runs again cannot be told: %w", err)
+	case !state.Done:
+		return fmt.Errorf("it does not run again yet: %s", state.Detail)
 	}
+	return nil
 }
 
 // Checks are those of the installation with the target's version.

@@ -2,6 +2,7 @@ package ice
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +40,8 @@ func TestOneSiteAfterTheOther(t *testing.T) {
 	for _, step := range book.Steps() {
 		ids = append(ids, string(step.ID))
 	}
-	want := []string{"before/backup", "before/gates", "upgrade-dc1/dc1/install", "upgrade-dc1/dc1/gates", "upgrade-dc2/dc2/install", "upgrade-dc2/dc2/gates", "upgrade-dc3/dc3/install", "upgrade-dc3/dc3/gates"}
+	want := []string{"before/backup", "before/gates", "upgrade-dc1/dc1/install", "upgrade-dc1/dc1/gates", "upgrade-dc2/dc2/install", "upgrade-dc2/dc2/gates", "upgrade-dc3/dc3/install", "upgrade-dc3/dc3/gates",
+		"record/dc1/configmap", "record/dc2/configmap", "record/dc3/configmap"}
 	if !slices.Equal(ids, want) {
 		t.Errorf("%v", ids)
 	}
@@ -129,4 +131,41 @@ func TestJudgeSkew(t *testing.T) {
 	}
 	same := map[geored.Target]string{{Site: "dc1"}: "3.5.2", {Site: "dc2"}: "3.5.2"}
 	geotest.HonestAnswers(t, CheckSkew, same, func(a geored.Answers[string]) []geored.Finding { return []geored.Finding{judgeSkew(a, "3.5.2")} })
+}
+
+// The patience is that of the clock: what comes in time is waited for, what does not is told with its last look.
+func TestWhatAnUpgradeWaitsFor(t *testing.T) {
+	u := upgrading(t, 2)
+	u.Patience, u.Clock = 20*time.Minute, geotest.NewClock(t, noon)
+	for name, c := range map[string]struct {
+		after int // looks
+		err   error
+		done  bool
+	}{
+		"at once":            {0, nil, true},
+		"after a while":      {100, nil, true},
+		"not in time":        {5000, nil, false},
+		"it gives no answer": {5000, errors.New("silent"), false},
+	} {
+		looks := 0
+		state, err := u.awaited(t.Context(), func(context.Context) (geored.State, error) {
+			looks++
+			return geored.State{Done: looks > c.after, Detail: "as it stands"}, c.err
+		})
+		if state.Done != c.done || !errors.Is(err, c.err) || state.Detail == "" || c.done && looks != c.after+1 || !c.done && looks > 1202 {
+			t.Errorf("%s: %+v, %v after %d looks", name, state, err, looks)
+		}
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if state, err := u.awaited(ended, func(context.Context) (geored.State, error) { return geored.State{}, nil }); state.Done || err != nil {
+		t.Errorf("a run that ends: %+v, %v", state, err)
+	}
+	g := gate{Upgrading: u, site: "dc1"}
+	if err := g.settled(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("a run that ends: %v", err)
+	}
+	if err := g.orBack(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("a run that ends: %v", err)
+	}
 }

@@ -12,6 +12,7 @@ import (
 // Installed is the newest revision of a release, as it was found.
 type Installed struct {
 	Chart    string // name and version: "ice-kilo-2.0.10"
+	Digest   string // the beginning of its archive's digest, where this package installed it. Zero: somebody else did
 	Revision int
 	Deployed bool
 	Status   string // Helm's word for it
@@ -37,7 +38,7 @@ func (r Releases) Installed(ctx context.Context, name, namespace string) (Instal
 	if err != nil || last == nil || last.Info.Status == release.StatusUninstalled {
 		return Installed{}, false, err
 	}
-	i := Installed{Revision: last.Version, Deployed: last.Info.Status == release.StatusDeployed, Status: last.Info.Status.String(), Values: last.Config, Manifest: last.Manifest}
+	i := Installed{Revision: last.Version, Deployed: last.Info.Status == release.StatusDeployed, Status: last.Info.Status.String(), Values: last.Config, Manifest: last.Manifest, Digest: last.Labels[digestLabel]}
 	if last.Chart != nil && last.Chart.Metadata != nil {
 		i.Chart = last.Chart.Metadata.Name + "-" + last.Chart.Metadata.Version
 	}

@@ -14,6 +14,8 @@ import (
 const (
 	MaxSites = 22
 	MaxNodes = 2
+
+	MaxAPIServers = 3
 )
 
 // WireGuardPort is the UDP port under which a node is reached over the WAN.
@@ -38,6 +40,20 @@ type Site struct {
 	DNS       netip.Addr
 	APIServer netip.Addr // the Service "kubernetes"
 	Nodes     []Node
+	// Further are where API servers beside the first listen: addresses of their own on the first node, in the site's LAN.
+	Further []netip.Addr
+}
+
+// WithAPIServers is the site with so many API servers.
+func (s Site) WithAPIServers(count int) (Site, error) {
+	if count < 1 || count > MaxAPIServers {
+		return s, fmt.Errorf("%d API servers: a site has 1 to %d", count, MaxAPIServers)
+	}
+	s.Further = nil
+	for i := range count - 1 {
+		s.Further = append(s.Further, netip.AddrFrom4([4]byte{10, 99, byte(s.Number), byte(101 + i)}))
+	}
+	return s, nil
 }
 
 // Node is one machine of a site.

@@ -25,12 +25,29 @@ func TestPlanOfTwoSites(t *testing.T) {
 	got := fmt.Sprintf("%+v", sites[1])
 	want := "{Name:dc2 Number:2 WireGuard:10.110.0.0/16 Pods:10.120.0.0/16 Services:10.130.0.0/16 DNS:10.130.0.10 APIServer:10.130.0.1 Nodes:[" +
 		"{Name:dc2-1 Number:1 LAN:10.99.2.1 WAN:10.98.2.1 Pods:10.120.0.0/24} " +
-		"{Name:dc2-2 Number:2 LAN:10.99.2.2 WAN:10.98.2.2 Pods:10.120.1.0/24}]}"
+		"{Name:dc2-2 Number:2 LAN:10.99.2.2 WAN:10.98.2.2 Pods:10.120.1.0/24}] Further:[]}"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if endpoint := sites[0].Nodes[0].Endpoint().String(); endpoint != "10.98.1.1:51820" {
 		t.Errorf("endpoint %s", endpoint)
+	}
+}
+
+func TestAPIServersOfASite(t *testing.T) {
+	sites, err := address.Plan(names(2), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for count, want := range map[int]string{1: "[]", 2: "[10.99.2.101]", 3: "[10.99.2.101 10.99.2.102]"} {
+		if site, err := sites[1].WithAPIServers(count); err != nil || fmt.Sprint(site.Further) != want {
+			t.Errorf("%d: %v, %v", count, site.Further, err)
+		}
+	}
+	for _, count := range []int{0, 4} {
+		if _, err := sites[1].WithAPIServers(count); err == nil {
+			t.Errorf("%d API servers are accepted", count)
+		}
 	}
 }
 

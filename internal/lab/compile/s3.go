@@ -8,3 +8,6 @@ var S3 = Group{"s3", []module{
 	{folder: "build/mc", ldflags: "-s -w", programs: []program{{"mc", "github.com/minio/mc"}}},
 	{folder: "build/rclone", ldflags: "-s -w", programs: []program{{"rclone", "github.com/rclone/rclone"}}},
 }}
+
+// S3Deaf is a MinIO whose events never reach those who listen for them, as in all versions since October 2025: a fault.
+var S3Deaf = Group{"s3-deaf", []module{{folder: "build/minio-deaf", ldflags: "-s -w", programs: []program{{"minio", "github.com/minio/minio"}}}}}

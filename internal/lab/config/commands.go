@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"path/filepath"
 )
 
@@ -17,9 +18,13 @@ const (
 	Proxy             = "kube-proxy"
 )
 
-// Command is how a server is started: its name is its argv[0].
+// FurtherAPIServer is the name of an API server beside the first; they count from 0.
+func FurtherAPIServer(i int) string { return fmt.Sprintf("%s-%d", APIServer, i+2) }
+
+// Command is how a server is started.
 type Command struct {
 	Name    string
+	As      string // its argv[0]
 	Program string
 	Args    []string
 }
@@ -30,9 +35,11 @@ func (m Machine) Commands() []Command {
 	if m.ControlPlane() {
 		all = m.controlPlane()
 	}
-	kube := func(name string, args ...string) Command { return Command{name, filepath.Join(m.Bin, "kube"), args} }
+	kube := func(name string, args ...string) Command {
+		return Command{name, name, filepath.Join(m.Bin, "kube"), args}
+	}
 	return append(all,
-		Command{Containerd, filepath.Join(m.Bin, "containerd"), []string{"-c", m.file("containerd.toml")}},
+		Command{Containerd, Containerd, filepath.Join(m.Bin, "containerd"), []string{"-c", m.file("containerd.toml")}},
 		kube(Kubelet, "--config="+m.file("kubelet.yaml"), "--kubeconfig="+m.file("kubelet.kubeconfig"),
 			"--hostname-override="+m.Node.Name, "--node-ip="+m.Node.LAN.String(), "--root-dir=/var/lib/kubelet"),
 		kube(Proxy, "--config="+m.file("kube-proxy.yaml")),
@@ -40,11 +47,13 @@ func (m Machine) Commands() []Command {
 }
 
 func (m Machine) controlPlane() []Command {
-	kube := func(name string, args ...string) Command { return Command{name, filepath.Join(m.Bin, "kube"), args} }
+	kube := func(name string, args ...string) Command {
+		return Command{name, name, filepath.Join(m.Bin, "kube"), args}
+	}
 	kubeconfig := func(name string) string { return "--kubeconfig=" + m.file(name+".kubeconfig") }
-	return []Command{
+	all := []Command{
 		kube(Etcd, "--data-dir="+filepath.Join(m.Folder, "etcd")),
-		kube(APIServer, m.apiServerFlags()...),
+		kube(APIServer, m.apiServerFlags("0.0.0.0", m.Node.LAN, m.AuditLog())...),
 		kube(ControllerManager, kubeconfig(ControllerManager), "--use-service-account-credentials=true",
 			"--service-account-private-key-file="+m.file("service-accounts.key"), "--root-ca-file="+m.file("ca.crt"),
 			"--cluster-cidr="+m.Site.Pods.String(), "--allocate-node-cidrs=false", "--leader-elect=false", "--secure-port=0",
@@ -53,9 +62,17 @@ func (m Machine) controlPlane() []Command {
 		kube(Scheduler, kubeconfig(Scheduler), "--kube-api-qps=200", "--kube-api-burst=400", "--leader-elect=false", "--secure-port=0"),
 		kube(Provisioner, kubeconfig(Provisioner), "--folder="+m.VolumeFolder()),
 	}
+	for i, own := range m.Site.Further {
+		server := kube(APIServer, m.apiServerFlags(own.String(), own, m.AuditLog()+"."+own.String())...)
+		server.Name = FurtherAPIServer(i)
+		all = append(all, server)
+	}
+	return all
 }
 
-func (m Machine) apiServerFlags() []string {
+// apiServerFlags let several API servers be of one site: they share etcd and the port, and differ in their address. One
+// that listens at an address of its own comes before one that listens at all.
+func (m Machine) apiServerFlags(bind string, advertised netip.Addr, auditLog string) []string {
 	return []string{
 		"--etcd-servers=http://127.0.0.1:2379",
 		"--service-cluster-ip-range=" + m.Site.Services.String(),
@@ -72,10 +89,11 @@ func (m Machine) apiServerFlags() []string {
 		"--kubelet-client-certificate=" + m.file("kubelet-client.crt"),
 		"--kubelet-client-key=" + m.file("kubelet-client.key"),
 		"--allow-privileged=true",
-		"--advertise-address=" + m.Node.LAN.String(),
-		"--bind-address=0.0.0.0",
+		"--advertise-address=" + advertised.String(),
+		"--bind-address=" + bind,
 		fmt.Sprintf("--secure-port=%d", APIPort),
+		fmt.Sprintf("--permit-port-sharing=%t", len(m.Site.Further) > 0),
 		"--audit-policy-file=" + m.file("audit.yaml"),
-		"--audit-log-path=" + m.AuditLog(),
+		"--audit-log-path=" + auditLog,
 	}
 }

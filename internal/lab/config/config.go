@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"text/template"
 
@@ -36,8 +37,11 @@ func (m Machine) ControlPlane() bool { return m.Node.Number == 1 }
 
 // Server is the address under which every node finds the site's API server.
 func Server(site address.Site) string {
-	return fmt.Sprintf("https://%s:%d", site.Nodes[0].LAN, APIPort)
+	return ServerAt(site.Nodes[0].LAN)
 }
+
+// ServerAt is the API server of an address.
+func ServerAt(address netip.Addr) string { return fmt.Sprintf("https://%s:%d", address, APIPort) }
 
 //go:embed templates
 var templates embed.FS

@@ -31,7 +31,7 @@ func (m Machine) Identities() map[string]pki.Subject {
 		DNSNames: []string{
 			"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
 		},
-		Addresses: []netip.Addr{loopback, m.Site.APIServer, m.Node.LAN, m.Node.WAN},
+		Addresses: append([]netip.Addr{loopback, m.Site.APIServer, m.Node.LAN, m.Node.WAN}, m.Site.Further...),
 	}
 	all["kubelet-client"] = pki.Subject{Name: "kube-apiserver-kubelet-client", Groups: []string{"system:masters"}}
 	all[ControllerManager] = pki.Subject{Name: "system:kube-controller-manager"}

@@ -99,7 +99,11 @@ func (n *machine) startControlPlane() error {
 	}
 	until(func() error { return api.Get(context.Background(), "/readyz", nil) })
 	n.report(Report{Stage: "api"})
-	for _, name := range []string{config.ControllerManager, config.Scheduler, config.Provisioner} {
+	names := []string{config.ControllerManager, config.Scheduler, config.Provisioner}
+	for i := range n.spec.Machine.Site.Further {
+		names = append(names, config.FurtherAPIServer(i))
+	}
+	for _, name := range names {
 		if err := n.run(name); err != nil {
 			return err
 		}

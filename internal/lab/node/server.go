@@ -68,7 +68,7 @@ func (s *server) keep(ended <-chan syscall.WaitStatus) {
 }
 
 func (s *server) start() (<-chan syscall.WaitStatus, error) {
-	argv := append([]string{s.command.Name}, s.command.Args...)
+	argv := append([]string{s.command.As}, s.command.Args...)
 	pid, ended, err := s.processes.start(s.command.Program, argv, s.environment(), s.log)
 	if err == nil {
 		s.setPID(pid)

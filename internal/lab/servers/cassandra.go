@@ -27,8 +27,9 @@ type CassandraRing struct {
 	Sites        []CassandraSite `json:"sites"`
 	User         string          `json:"user"` // a superuser
 	PasswordFile string          `json:"passwordFile"`
-	CAFile       string          `json:"caFile,omitempty"` // of who signed the servers' certificates; none: clients speak no TLS
-	Control      string          `json:"control"`          // URL: POST brings a fault about, DELETE takes it back
+	CAFile       string          `json:"caFile,omitempty"`     // of who signed the servers' certificates; none: clients speak no TLS
+	ClientFile   string          `json:"clientFile,omitempty"` // key and certificate of a client; none: the servers want none
+	Control      string          `json:"control"`              // URL: POST brings a fault about, DELETE takes it back
 }
 
 // CassandraSite is a data center of the ring.
@@ -41,6 +42,7 @@ type CassandraSite struct {
 type CassandraNode struct {
 	Address  string   `json:"address"` // of CQL
 	Process  int      `json:"process"`
+	Data     string   `json:"data"`     // folder of all that it keeps
 	Nodetool []string `json:"nodetool"` // the command that an administrator would call nodetool
 }
 
@@ -65,6 +67,7 @@ func startCassandra(ctx context.Context, dir string, args []string) (*Set, any, 
 	flags.IntVar(&c.nodes, "nodes", 1, "servers in each of them")
 	flags.StringVar(&c.heap, "heap", "256m", "Java heap of each server")
 	encrypted := flags.Bool("tls", false, "clients must speak TLS")
+	mutual := flags.Bool("client-certificates", false, "clients must speak TLS and have a certificate")
 	if err := flags.Parse(args); err != nil {
 		return nil, nil, err
 	}
@@ -73,8 +76,8 @@ func startCassandra(ctx context.Context, dir string, args []string) (*Set, any, 
 		return nil, nil, fmt.Errorf("version %s with %d sites of %d nodes: there are versions 4.1 and 5.0, and at least one site and node", c.version, c.sites, c.nodes)
 	}
 	var err error
-	if *encrypted {
-		if c.trust, err = newCassandraTrust(dir); err != nil {
+	if *encrypted || *mutual {
+		if c.trust, err = newCassandraTrust(dir, *mutual); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -115,7 +118,7 @@ func claimNetwork() (number int, claim io.Closer, err error) {
 func (c cassandra) start(ctx context.Context, set *Set) (CassandraRing, error) {
 	ring := CassandraRing{Version: c.version}
 	if c.trust != nil {
-		ring.CAFile = c.trust.caFile
+		ring.CAFile, ring.ClientFile = c.trust.caFile, c.trust.clientFile
 	}
 	for s := range c.sites {
 		ring.Sites = append(ring.Sites, CassandraSite{Name: fmt.Sprintf("dc%d", s+1), Nodes: make([]CassandraNode, c.nodes)})
@@ -174,7 +177,7 @@ func (c cassandra) run(set *Set, s, i int, options ...string) (CassandraNode, er
 		return CassandraNode{}, err
 	}
 	c.state.processes[c.name(s, i)] = process
-	return CassandraNode{c.host(s, i) + ":9042", process.Pid, append([]string{java}, c.nodetool(home, management)...)}, nil
+	return CassandraNode{c.host(s, i) + ":9042", process.Pid, c.data(s, i), append([]string{java}, c.nodetool(home, management)...)}, nil
 }
 
 // configure writes one server's settings.
@@ -184,7 +187,9 @@ func (c cassandra) configure(home string, s, i int) error {
 	}
 	var seeds []string
 	for seed := range c.sites {
-		seeds = append(seeds, c.name(seed, 0))
+		if name := c.name(seed, 0); name != c.name(s, i) || !c.state.replaced[name] {
+			seeds = append(seeds, name)
+		}
 	}
 	values := map[string]any{"Cluster": "lab", "Listen": c.host(s, i), "Token": c.token(s, i), "Seeds": strings.Join(seeds, ","), "Host": c.host(s, i)}
 	if c.trust != nil {
@@ -192,7 +197,7 @@ func (c cassandra) configure(home string, s, i int) error {
 		if err != nil {
 			return err
 		}
-		values["KeyStore"], values["TrustStore"] = keyStore, c.trust.caFile
+		values["KeyStore"], values["TrustStore"], values["Mutual"] = keyStore, c.trust.caFile, c.trust.clientFile != ""
 	}
 	settings, err := render("cassandra.yaml", values)
 	if err != nil {

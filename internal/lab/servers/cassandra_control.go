@@ -16,12 +16,13 @@ type cassandraState struct {
 	ports     map[string]int         // of management
 	moves     map[string]int         // how often a server has changed its address
 	stale     map[string]string      // addresses that names lead to for other servers; nil: the present ones
+	replaced  map[string]bool        // servers that stand in for lost ones: they are no seeds of their own, as those cannot bootstrap
 }
 
 const movedBy = 50 // by how much the last number of an address grows with each move
 
 func newCassandraState() *cassandraState {
-	return &cassandraState{processes: map[string]*os.Process{}, ports: map[string]int{}, moves: map[string]int{}}
+	return &cassandraState{processes: map[string]*os.Process{}, ports: map[string]int{}, moves: map[string]int{}, replaced: map[string]bool{}}
 }
 
 // port stays the same when a server starts again.
@@ -76,7 +77,8 @@ func (c cassandra) addresses() map[string]string {
 
 // fault brings a fault about, or takes it away. A server is named by site and node, the first being 1; one that comes
 // back may have moved to another address, have lost what it held of a keyspace, and take options for Java. It is stopped in
-// peace: these servers do not flush their system tables, so that a killed one would forget its schema.
+// peace: these servers do not flush their system tables, so that a killed one would forget its schema. One that is lost is
+// killed, and its disk with it; an empty server replaces it.
 func (c cassandra) fault(set *Set, r *http.Request) error {
 	ctx, on := r.Context(), r.Method == http.MethodPost
 	switch name := r.FormValue("name"); name {
@@ -106,6 +108,16 @@ func (c cassandra) fault(set *Set, r *http.Request) error {
 			return err
 		}
 		return set.AwaitPort(ctx, c.host(s, i)+":9042")
+	case "node-lost":
+		s, i, err := c.place(r.FormValue("site"), r.FormValue("node"))
+		switch {
+		case err != nil:
+			return err
+		case on:
+			process := c.state.processes[c.name(s, i)]
+			return errors.Join(set.Kill(process), gone(ctx, process), os.RemoveAll(c.data(s, i)))
+		}
+		return c.replace(set, s, i, r.FormValue("moved") != "")
 	default:
 		return fmt.Errorf("fault %q is not known", name)
 	}
@@ -116,11 +128,26 @@ func (c cassandra) lose(s, i int, keyspace string) error {
 	if keyspace != filepath.Base(keyspace) || strings.HasPrefix(keyspace, ".") {
 		return fmt.Errorf("keyspace %q is no name", keyspace)
 	}
-	data := filepath.Join(c.dir, c.name(s, i), "data", "data", keyspace)
+	data := filepath.Join(c.data(s, i), "data", keyspace)
 	if _, err := os.Stat(data); err != nil {
 		return err // losing nothing is no fault
 	}
 	return os.RemoveAll(data)
+}
+
+func (c cassandra) data(s, i int) string { return filepath.Join(c.dir, c.name(s, i), "data") }
+
+// replace starts an empty server that takes the place of a lost one, and does not wait for it.
+func (c cassandra) replace(set *Set, s, i int, moved bool) error {
+	lost, name := c.host(s, i), c.name(s, i)
+	if _, err := os.Stat(c.data(s, i)); !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("server %s is not lost: %s may be there: %v", name, c.data(s, i), err)
+	}
+	if c.state.replaced[name] = true; moved {
+		c.state.moves[name]++
+	}
+	_, err := c.run(set, s, i, "-Dcassandra.replace_address_first_boot="+lost, "-Dcassandra.auto_bootstrap=true")
+	return err
 }
 
 func (c cassandra) place(site, node string) (s, i int, err error) {

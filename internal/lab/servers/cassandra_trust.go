@@ -14,17 +14,26 @@ import (
 // cassandraTrust is who signs the certificates of a ring's servers.
 type cassandraTrust struct {
 	*pki.Authority
-	caFile string
+	caFile     string
+	clientFile string // key and certificate of a client; zero: the servers want none
 }
 
 // newCassandraTrust makes an authority, in files below dir.
-func newCassandraTrust(dir string) (*cassandraTrust, error) {
+func newCassandraTrust(dir string, mutual bool) (*cassandraTrust, error) {
 	authority, err := pki.Open(filepath.Join(dir, "pki"))
 	if err != nil {
 		return nil, err
 	}
 	t := &cassandraTrust{Authority: authority, caFile: filepath.Join(dir, "ca.pem")}
-	return t, os.WriteFile(t.caFile, authority.Certificate, 0o644)
+	if err := os.WriteFile(t.caFile, authority.Certificate, 0o644); err != nil || !mutual {
+		return t, err
+	}
+	pair, err := authority.Issue(pki.Subject{Name: "client"})
+	if err != nil {
+		return nil, err
+	}
+	t.clientFile = filepath.Join(dir, "client.pem")
+	return t, os.WriteFile(t.clientFile, append(pair.Key, pair.Certificate...), 0o600)
 }
 
 // issue writes key and certificate of the server at an address, as one file of those that Cassandra reads as PEM.
@@ -54,5 +63,11 @@ func (t *cassandraTrust) client() (*tls.Config, error) {
 	if !roots.AppendCertsFromPEM(t.Certificate) {
 		return nil, errors.New("the authority's own certificate is not PEM")
 	}
-	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
+	config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	if t.clientFile == "" {
+		return config, nil
+	}
+	pair, err := tls.LoadX509KeyPair(t.clientFile, t.clientFile)
+	config.Certificates = []tls.Certificate{pair}
+	return config, err
 }

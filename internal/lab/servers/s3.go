@@ -40,20 +40,25 @@ const s3AccessKey = "labadmin"
 func startS3(ctx context.Context, dir string, args []string) (*Set, any, error) {
 	flags := flag.NewFlagSet("lab servers s3", flag.ContinueOnError)
 	sites := flags.Int("sites", 2, "how many sites")
-	server := flags.String("server", "minio", "minio or versitygw")
+	server := flags.String("server", "minio", "minio, versitygw, or minio-deaf, which sends no events")
 	tls := flags.Bool("tls", false, "with certificates of an authority of their own")
 	if err := flags.Parse(args); err != nil {
 		return nil, nil, err
 	}
-	starter := map[string]func(*Set, s3Place) (*os.Process, error){"minio": startMinIO, "versitygw": startVersityGW}[*server]
+	starter := map[string]func(*Set, s3Place) (*os.Process, error){"minio": startMinIO, "versitygw": startVersityGW, "minio-deaf": startMinIO}[*server]
 	if starter == nil {
-		return nil, nil, fmt.Errorf("-server %s: minio and versitygw are known", *server)
+		return nil, nil, fmt.Errorf("-server %s: minio, versitygw and minio-deaf are known", *server)
 	}
 	bin, err := compile.Ensure(ctx, compile.S3, os.Stderr)
 	if err != nil {
 		return nil, nil, err
 	}
 	set, ready := NewSet(dir), S3{Bin: bin}
+	if *server == "minio-deaf" {
+		if bin, err = compile.Ensure(ctx, compile.S3Deaf, os.Stderr); err != nil {
+			return nil, nil, err
+		}
+	}
 	if *tls {
 		ready.CA = filepath.Join(dir, "ca.crt")
 	}

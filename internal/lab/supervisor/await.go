@@ -25,6 +25,15 @@ func (s *site) awaitReady(ctx context.Context, started time.Time) error {
 	if err != nil {
 		return err
 	}
+	for i, address := range s.plan.Further {
+		further, err := s.apiAt(config.ServerAt(address))
+		if err != nil {
+			return err
+		}
+		if err := s.await(ctx, 0, config.FurtherAPIServer(i), func() error { return further.Get(ctx, "/readyz", nil) }); err != nil {
+			return err
+		}
+	}
 	if err := createNodes(ctx, api, s.plan); err != nil {
 		return err
 	}

@@ -36,10 +36,12 @@ var kinds = map[string]kind{
 	"stop":        {"SITE", 1, 1, "power cut", (*Laboratory).stopSite},
 	"start":       {"SITE", 1, 1, "power is back", (*Laboratory).startSite},
 	"lose-node":   {"SITE/NODE", 1, 1, "power cut of a node that does not run the control plane", (*Laboratory).loseNode},
-	"return-node": {"SITE/NODE", 1, 1, "the node is back", (*Laboratory).returnNode},
+	"return-node": {"SITE/NODE", 1, 1, "the node is back; one that was deleted from the cluster joins it anew", (*Laboratory).returnNode},
 	"pause":       {"SITE[/NODE] PROCESS", 2, 2, "a server, or a process in pods, stands still", signalWith(syscall.SIGSTOP)},
 	"resume":      {"SITE[/NODE] PROCESS", 2, 2, "it goes on", signalWith(syscall.SIGCONT)},
 	"kill":        {"SITE[/NODE] PROCESS", 2, 2, "it dies, and is started again", signalWith(syscall.SIGKILL)},
+	"skew":        {"SITE[/NODE] PROCESS SECONDS", 3, 3, "its time of day is so much ahead, or -behind, until it is started again", (*Laboratory).skew},
+	"unskew":      {"SITE[/NODE] PROCESS", 2, 2, "its time of day is the machine's again", (*Laboratory).unskew},
 	"new-key":     {"SITE[/NODE]", 1, 1, "the node's WireGuard key is lost, and Kilo makes another", (*Laboratory).newKey},
 	"old-key":     {"SITE[/NODE]", 1, 1, "it has the first key again", (*Laboratory).oldKey},
 
@@ -55,9 +57,9 @@ var kinds = map[string]kind{
 func FaultUsage() string {
 	var text strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(kinds)) {
-		fmt.Fprintf(&text, "  %-17s %-23s %s\n", name, kinds[name].args, kinds[name].about)
+		fmt.Fprintf(&text, "  %-17s %-28s %s\n", name, kinds[name].args, kinds[name].about)
 	}
-	return text.String() + "  list              " + strings.Repeat(" ", 24) + "what is applied now\n"
+	return text.String() + "  list              " + strings.Repeat(" ", 29) + "what is applied now\n"
 }
 
 func (l *Laboratory) fault(ctx context.Context, r Request) ([]string, error) {
@@ -115,7 +117,7 @@ func (l *Laboratory) forget(s *site) {
 	defer l.mutex.Unlock()
 	maps.DeleteFunc(l.faults, func(fault string, _ bool) bool {
 		return fault == "freeze "+s.plan.Name || strings.HasPrefix(fault, "pause "+s.plan.Name+"/") ||
-			strings.HasPrefix(fault, "lose-node "+s.plan.Name+"/")
+			strings.HasPrefix(fault, "lose-node "+s.plan.Name+"/") || strings.HasPrefix(fault, "skew "+s.plan.Name+"/")
 	})
 }
 

@@ -24,6 +24,7 @@ type Options struct {
 	Folder   string // absolute; "": the default one
 	Sites    []string
 	Nodes    int           // of each site
+	Servers  int           // API servers of each site
 	Images   []string      // archives to import beside the built-in ones
 	Bin      string        // the programs
 	Stores   stores.Stores // data stores that pods can run

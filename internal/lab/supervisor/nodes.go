@@ -70,6 +70,10 @@ func (l *Laboratory) returnNode(ctx context.Context, args []string) ([]string, e
 	if err != nil {
 		return nil, err
 	}
+	// Somebody may have taken it out of the cluster meanwhile: then it joins anew.
+	if err := createNode(ctx, api, n); err != nil {
+		return nil, err
+	}
 	if err := s.await(ctx, i, config.Kubelet, func() error { return nodeReady(ctx, api, n.Name, started) }); err != nil {
 		return nil, err
 	}

@@ -41,10 +41,14 @@ func createAll(ctx context.Context, api *kubeapi.Client, text string) error {
 // comes first.
 func createNodes(ctx context.Context, api *kubeapi.Client, site address.Site) error {
 	for _, node := range site.Nodes {
-		object := fmt.Sprintf("{apiVersion: v1, kind: Node, metadata: {name: %s}, spec: {podCIDR: %s, podCIDRs: [%[2]s]}}", node.Name, node.Pods)
-		if err := api.Create(ctx, "/api/v1/nodes/"+node.Name, []byte(object)); err != nil {
+		if err := createNode(ctx, api, node); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func createNode(ctx context.Context, api *kubeapi.Client, node address.Node) error {
+	object := fmt.Sprintf("{apiVersion: v1, kind: Node, metadata: {name: %s}, spec: {podCIDR: %s, podCIDRs: [%[2]s]}}", node.Name, node.Pods)
+	return api.Create(ctx, "/api/v1/nodes/"+node.Name, []byte(object))
 }

@@ -100,6 +100,11 @@ func (s *site) startNode(n address.Node, fail context.CancelCauseFunc) (*machine
 	if err := s.lab.fabric.Plug(s.plan, n, m.namespace); err != nil {
 		return m, err
 	}
+	if described.ControlPlane() {
+		if err := m.namespace.HoldAddresses(true, s.plan.Further...); err != nil {
+			return m, err
+		}
+	}
 	if err := s.lab.plugged(s, m.namespace); err != nil {
 		return m, err
 	}
@@ -121,12 +126,14 @@ func (s *site) startNode(n address.Node, fail context.CancelCauseFunc) (*machine
 }
 
 // api is a client with the laboratory's identity, which dials inside the site.
-func (s *site) api() (*kubeapi.Client, error) {
+func (s *site) api() (*kubeapi.Client, error) { return s.apiAt(config.Server(s.plan)) }
+
+func (s *site) apiAt(server string) (*kubeapi.Client, error) {
 	pair, err := s.authority.Issue(pki.Subject{Name: config.Laboratory, Groups: []string{"system:masters"}})
 	if err != nil {
 		return nil, err
 	}
-	return kubeapi.New(config.Server(s.plan), s.authority.Certificate, pair, s.running()[0].namespace.Dial)
+	return kubeapi.New(server, s.authority.Certificate, pair, s.running()[0].namespace.Dial)
 }
 
 // stop is the power cut of the whole site.

@@ -44,7 +44,11 @@ func (l *Laboratory) up(ctx context.Context, o Options) error {
 		return err
 	}
 	for _, p := range plan {
-		if err := l.addSite(p, &remembered); err != nil {
+		p, err := p.WithAPIServers(o.Servers)
+		if err == nil {
+			err = l.addSite(p, &remembered)
+		}
+		if err != nil {
 			return fmt.Errorf("site %s: %w", p.Name, err)
 		}
 	}

@@ -23,6 +23,8 @@ import (
 type Shared struct {
 	Sites int // named dc1, dc2, …
 	Nodes int // of each site; zero: one
+	// APIServers of each site; zero: one.
+	APIServers int
 	// Stores are data stores that pods can run: "cassandra", "kafka", "minio", "search"; "ice" is all of them, and its
 	// applications.
 	Stores []string
@@ -54,7 +56,9 @@ type Lab struct {
 // Up gives the laboratory to a test. Whatever the test did to it by [Lab.Fault] is mended after the test.
 func (s *Shared) Up(t testing.TB) *Lab {
 	t.Helper()
-	s.once.Do(func() { s.up, s.err = attend(laboratory.Spec{Sites: s.Sites, Nodes: s.Nodes, Stores: s.Stores}) })
+	s.once.Do(func() {
+		s.up, s.err = attend(laboratory.Spec{Sites: s.Sites, Nodes: s.Nodes, APIServers: s.APIServers, Stores: s.Stores})
+	})
 	if s.err != nil {
 		t.Fatal(s.err)
 	}
@@ -82,7 +86,7 @@ func (l *Lab) Fault(kind string, args ...string) string {
 
 // cures undo faults, by the first word of how the driver lists them.
 var cures = map[string]string{
-	"freeze": "thaw", "pause": "resume", "stop": "start", "lose-node": "return-node", "new-key": "old-key",
+	"freeze": "thaw", "pause": "resume", "stop": "start", "lose-node": "return-node", "skew": "unskew", "new-key": "old-key",
 	"second-dns": "one-dns", "node-local-dns": "no-node-local-dns", "dns-waits-for-all": "dns-waits-for-own",
 }
 

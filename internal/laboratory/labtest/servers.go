@@ -22,7 +22,7 @@ func Servers(t testing.TB, ready any, kind string, args ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 90*time.Minute)
 	var said bytes.Buffer
 	command := lab.Command(ctx, append([]string{"servers", kind}, args...)...)
 	command.Stderr = &said

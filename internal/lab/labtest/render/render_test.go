@@ -30,11 +30,15 @@ type objects map[string]*unstructured.Unstructured
 
 // ice renders chart ice-helm-operator-develop.
 func ice(version string, values table) (objects, error) {
+	return renderedChart("ice-helm-operator-develop", version, values)
+}
+
+func renderedChart(name, version string, values table) (objects, error) {
 	all, err := charts.Embedded()
 	if err != nil {
 		return nil, err
 	}
-	number := slices.IndexFunc(all, func(c charts.Chart) bool { return c.Name == "ice-helm-operator-develop" && c.Version == version })
+	number := slices.IndexFunc(all, func(c charts.Chart) bool { return c.Name == name && c.Version == version })
 	c, err := loader.LoadArchive(bytes.NewReader(all[number].Archive))
 	if err != nil {
 		return nil, err
@@ -273,5 +277,38 @@ func TestVersionsDiffer(t *testing.T) {
 	}
 	if len(images) != 3 || timeouts["3.5.41629"] != "30m" || timeouts["3.5.41630"] != "45m" {
 		t.Errorf("images %v, timeouts %v", images, timeouts)
+	}
+}
+
+// With certificates nothing of ice-minio speaks without TLS, and without them nothing speaks of it.
+func TestMinIOOverTLS(t *testing.T) {
+	for _, secured := range []bool{false, true} {
+		lab := table{"password": "correct horse", "mirrorWaits": true}
+		if secured {
+			lab["tls"] = table{"certificate": "c", "key": "k", "authority": "a"}
+		}
+		found, err := renderedChart("ice-minio", "3.5.41629", table{"multidatacenter": table{"currentDC": "dc1", "remoteDC": "dc2"}, "lab": lab})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := ""
+		for name, o := range found {
+			written, err := json.Marshal(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text += name + string(written)
+		}
+		if plain := strings.Count(text, `"http://$(USER)`); secured != (plain == 0) {
+			t.Errorf("secured %v: %d addresses without TLS", secured, plain)
+		}
+		for _, part := range []string{`"https://$(USER)`, "Secret ice-release/minio-certificate", `"scheme":"HTTPS"`, "--certs-dir", "SSL_CERT_FILE"} {
+			if strings.Contains(text, part) != secured {
+				t.Errorf("secured %v: %s", secured, part)
+			}
+		}
+	}
+	if _, err := renderedChart("ice-minio", "3.5.41629", table{"multidatacenter": table{"currentDC": "dc1"}, "lab": table{"tls": table{"certificate": "c"}}}); err == nil {
+		t.Error("a certificate without its key is taken")
 	}
 }
