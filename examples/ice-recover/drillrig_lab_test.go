@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -129,10 +128,6 @@ func (r *rig) must(err error) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-}
-
-func (r *rig) other(site geored.SiteName) geored.SiteName {
-	return r.Names[1-slices.Index(r.Names, site)]
 }
 
 // call is one run of a program.

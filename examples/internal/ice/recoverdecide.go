@@ -115,7 +115,8 @@ func shortestWindow(limits cassandra.Limits) time.Duration {
 type MirrorFacts struct {
 	Mirror    kafka.Mirror
 	Positions []kafka.Position
-	Seen      kafka.MirrorHistory        // what was seen of it since the last recovery; zero: nothing
+	Past      kafka.MirrorHistory        // how it stood when the last recovery ended; zero: not known
+	Seen      kafka.MirrorHistory        // the same, and what was seen since
 	Retention map[string]kafka.Retention // by topic; one that is missing is not known
 	Status    geored.Finding             // what Connect says of its connectors
 	Err       error                      // why the rest is not known
@@ -127,9 +128,12 @@ func DecideMirror(o Outage, f MirrorFacts) Decision {
 		Because: []string{fmt.Sprintf("outage %s <= the retention of every mirrored topic", o)},
 		Without: "a mirror that stands still is not noticed: Connect says RUNNING all the same"}
 	var lost, short []string
-	open := map[kafka.Partition]bool{}
+	open, told := map[kafka.Partition]bool{}, map[kafka.Partition]int64{}
+	for _, t := range f.Past.Tracks {
+		told[t.Partition] = t.Next
+	}
 	for _, p := range f.Positions {
-		if gone := p.Source.Start - p.Next; p.Problem == "" && p.Next >= 0 && gone > 0 {
+		if gone := p.Source.Start - max(p.Next, told[p.Partition]); p.Problem == "" && p.Next >= 0 && gone > 0 {
 			open[p.Partition] = true
 			lost = append(lost, fmt.Sprintf("%s: its log begins at %d > %d, the next offset to be copied", p.Partition, p.Source.Start, p.Next))
 		}

@@ -1,6 +1,7 @@
 package ice
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -115,6 +116,29 @@ func TestDecideMirror(t *testing.T) {
 		f.Retention = nil
 		if d := DecideMirror(away(c.outage), f); c.want == AwaitCure && (d.Cure != ProveCure || len(d.Silent) == 0) {
 			t.Errorf("%s, retention not known: %+v", name, d)
+		}
+	}
+	// A loss is told once, also while the position still stands before it, and after it was passed.
+	for next, want := range map[int64]Cure{10: AwaitCure, 20: AwaitCure} {
+		var r Recovery
+		before := kafka.Sample{From: "dc1", To: "dc2", Time: noon, Positions: []kafka.Position{mirrored(10, 15, 15)}}
+		text, err := json.Marshal(kafka.History{}.With(before))
+		if err == nil {
+			err = r.carryHistory(RecoveryNote{Kept: map[string]json.RawMessage{keptSeen: text}})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		past := historyOf(r.note, keptPast)
+		now := kafka.Sample{From: "dc1", To: "dc2", Time: noon.Add(time.Hour), Positions: []kafka.Position{mirrored(next, 15, 20)}}
+		now.Positions[0].Target.End = next - 15
+		f := MirrorFacts{Mirror: kafka.Mirror{From: "dc1", To: "dc2"}, Positions: now.Positions, Past: past.Of(kafka.Mirror{From: "dc1", To: "dc2"}),
+			Seen: seenSince(past, now).Of(kafka.Mirror{From: "dc1", To: "dc2"}), Retention: map[string]kafka.Retention{"orders": deleted}, Status: geored.Finding{Verdict: geored.Pass}}
+		if d := DecideMirror(away(second), f); d.Cure != want {
+			t.Errorf("next %d: %+v", next, d)
+		}
+		if found := judgeLosses(now, past, false); found.Verdict != geored.Pass {
+			t.Errorf("next %d: %s %q", next, found.Verdict, found.Evidence)
 		}
 	}
 	if d := DecideMirror(away(second), MirrorFacts{}); d.Cure != ProveCure {

@@ -80,7 +80,8 @@ func (k *kafkaRecovery) look(ctx context.Context, m kafka.Mirror) (kafka.Sample,
 	for _, p := range sample.Positions {
 		topics = append(topics, p.Topic)
 	}
-	f.Positions, f.Seen = sample.Positions, historyOf(k.Note(), keptPast).With(sample).Of(m)
+	past := historyOf(k.Note(), keptPast)
+	f.Positions, f.Past, f.Seen = sample.Positions, past.Of(m), seenSince(past, sample).Of(m)
 	f.Retention, f.Err = k.sites[m.From].Brokers.Retention(ctx, unique(topics))
 	return sample, f
 }

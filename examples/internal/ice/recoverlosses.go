@@ -32,6 +32,13 @@ func (r *Recovery) carryHistory(last RecoveryNote) error {
 	for _, m := range h.Mirrors {
 		h = h.Settle(kafka.Mirror{From: m.From, To: m.To})
 	}
+	for _, m := range h.Mirrors {
+		for i, t := range m.Tracks { // a position stays before a gap until something is copied behind it
+			if t.Next >= 0 && t.Next < t.Source.Start {
+				m.Tracks[i].Next = t.Source.Start
+			}
+		}
+	}
 	text, err := json.Marshal(h)
 	r.note.Kept = map[string]json.RawMessage{keptPast: text}
 	return err
@@ -48,6 +55,21 @@ func (k *kafkaRecovery) remember(ctx context.Context) error {
 		h = h.With(sample)
 	}
 	return k.keep(ctx, keptSeen, h)
+}
+
+// seenSince adds a sample to the past. A position that still stands before a gap that was told did not go back.
+func seenSince(past kafka.History, s kafka.Sample) kafka.History {
+	m, after := kafka.Mirror{From: s.From, To: s.To}, past.With(s)
+	var told []kafka.Partition
+	for _, i := range after.Of(m).Incidents {
+		if i.Kind == kafka.CopiedAgain && i.Base.Next == i.Base.Source.Start {
+			told = append(told, i.Partition)
+		}
+	}
+	if len(told) == 0 {
+		return after
+	}
+	return after.Settle(m, told...)
 }
 
 // lossesIn are what the source removed before it was copied, in words that stay the same from look to look. A gap that is
@@ -90,7 +112,7 @@ func (k *kafkaRecovery) losses(ctx context.Context) []geored.Finding {
 
 // judgeLosses: without a past nothing excludes a loss but the outage itself, when it was shorter than every retention.
 func judgeLosses(s kafka.Sample, past kafka.History, mayLose bool) geored.Finding {
-	after := past.With(s)
+	after := seenSince(past, s)
 	f := kafka.LossFinding(s, past, after)
 	if len(after.Of(kafka.Mirror{From: s.From, To: s.To}).Incidents) == 0 && !mayLose && f.Verdict == geored.Unknown {
 		f.Verdict, f.Message = geored.Pass, "the outage was within the retention of every topic, and nothing else tells of a loss"
