@@ -57,8 +57,8 @@ func (l lasting) Runbook() geored.Runbook {
 		}
 		task := geored.Task{Step: step,
 			Observe: func(context.Context) (geored.State, error) {
-				_, err := os.Stat(path)
-				return geored.State{Done: err == nil, Detail: "its file"}, nil
+				info, err := os.Stat(path) // killed between making and writing it, the step is not done
+				return geored.State{Done: err == nil && info.Size() > 0, Detail: "its file"}, nil
 			},
 			Apply: func(context.Context) error {
 				file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -132,7 +132,7 @@ func (p *process) wants(code int, words ...string) {
 // ready lets the step in the middle pass.
 func (p *process) ready() {
 	p.t.Helper()
-	if err := os.WriteFile(filepath.Join(p.effects, "go"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(p.effects, "go"), []byte("now\n"), 0o600); err != nil {
 		p.t.Fatal(err)
 	}
 }

@@ -408,6 +408,36 @@ func TestRecoverOutages(t *testing.T) {
 	}
 }
 
+// A recovery that was killed behind its last step is called again: nothing is done twice. A later outage is another one.
+func TestARecoveryThatIsOverIsNotBegunAgain(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	r.during("dc1", "d")
+	said := OutageSaid{Length: time.Hour}
+	first, _ := r.recovered(said, nil)
+	again, report := r.recovered(said, nil)
+	r.wants(report, geored.Pass)
+	if again.Note().ID != first.Note().ID || len(r.index.jobs) != 2 || r.mirrors.times != 2 {
+		t.Errorf("recovery %s after %s; jobs %q, %d restarts of mirrors", again.Note().ID, first.Note().ID, r.index.jobs, r.mirrors.times)
+	}
+	for name, later := range map[string]func(*Recovery){
+		"another length": func(x *Recovery) { x.Said.Length = 2 * time.Hour },
+		"evidence": func(x *Recovery) {
+			x.Look = func(context.Context) []Evidence {
+				return []Evidence{{Source: "hints", Apart: time.Now().Add(-time.Millisecond)}}
+			}
+		},
+		"apart now": func(x *Recovery) {
+			x.Apart = func(context.Context) []geored.Silence { return []geored.Silence{{Reason: "cut"}} }
+		},
+	} {
+		x := r.recovery(said)
+		later(x)
+		if err := x.Assess(t.Context()); err != nil || x.Note().ID == first.Note().ID {
+			t.Errorf("%s: recovery %s, %v", name, x.Note().ID, err)
+		}
+	}
+}
+
 // Beyond gc_grace nothing is repaired: a rebuild is planned, and done only with its confirmation.
 func TestRebuildNeedsItsConfirmation(t *testing.T) {
 	r := newSites(t, "dc1", "dc2")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,6 +95,10 @@ func (r *Recovery) Assess(ctx context.Context) error {
 	}
 	now := r.clock().Now()
 	outage, err := FindOutage(r.Said, evidence, now)
+	if found && err == nil && !r.ProveOnly && r.recovered(ctx, note, outage, evidence) {
+		r.note = note
+		return nil
+	}
 	if r.ProveOnly {
 		outage, err = Outage{Known: "(none is recovered from)", Asked: now, Began: now}, nil
 	}
@@ -115,6 +120,14 @@ func (r *Recovery) Assess(ctx context.Context) error {
 		}
 	}
 	return faults.Err()
+}
+
+// recovered says that the outage which somebody names is the one that the last recovery has brought to its end: it is named
+// in the same words, it began before that end, and nothing shows the sites apart since. So a recovery that was killed behind
+// its last step is not begun again.
+func (r *Recovery) recovered(ctx context.Context, note RecoveryNote, said Outage, evidence []Evidence) bool {
+	later := slices.ContainsFunc(evidence, func(e Evidence) bool { return e.Apart.After(note.Done) })
+	return r.Said != OutageSaid{} && said.Known == note.Outage.Known && said.Began.Before(note.Done) && !later && len(r.Apart(ctx)) == 0
 }
 
 // goesOn refuses another outage than the one that is being recovered from.

@@ -9,15 +9,16 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// script tells of two steps, the second time of one more, and then goes on sleeping or ends.
+// script tells of three steps, and stays as long as a kill inside a step may wait.
 const script = `#!/bin/sh
 for last; do :; done
 for step in a b c; do
   echo '{"kind":"step-applying","step":"'$step'"}' >> "$last"
-  sleep 0.2
+  sleep 0.1
   echo '{"kind":"step-ended","step":"'$step'"}' >> "$last"
-  sleep 0.2
+  sleep 0.1
 done
+sleep 1
 exit 3
 `
 
