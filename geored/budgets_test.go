@@ -25,7 +25,7 @@ func TestTheBudgetOfTheWholeRun(t *testing.T) {
 	if !errors.Is(err, geored.ErrBudget) || !strings.Contains(err.Error(), "the run is not done after 10m0s") {
 		t.Errorf("%v", err)
 	}
-	if got := statuses(result); got != "a=changed gate=interrupted b=pending" || result.Took != 10*time.Minute {
+	if got := statuses(result); got != "a=changed gate=interrupted b=pending" || result.Took < 10*time.Minute || result.Took > 11*time.Minute { // a look that has begun is ended
 		t.Errorf("%s after %s", got, result.Took)
 	}
 	if detail := result.Outcomes[1].Detail; detail != "thing/gate is not there" {
