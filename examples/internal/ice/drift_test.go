@@ -153,7 +153,7 @@ func TestEachDriftIsTold(t *testing.T) {
 			a.put("/apis/kilo.squat.ai/v1alpha1/peers/mallory", table{"kind": "Peer", "apiVersion": "kilo.squat.ai/v1alpha1", "metadata": table{"name": "mallory"}, "spec": table{"publicKey": "m", "allowedIPs": []string{"0.0.0.0/0"}}})
 		}, []string{"peer mallory is there, and was not recorded", "taken away by whoever added it"}},
 		"the Corefile": {"dns", func(t *testing.T, a *apiServer) { a.change(t, corePath, ".:53 {\n}\n", "data", "Corefile") },
-			[]string{"deployment kube-system/coredns-dc1: Corefile is digest", "last written by kubectl-edit", "run ice-install again: its step dns/dc1"}},
+			[]string{"deployment kube-system/coredns-dc1: Corefile is digest", "last written by kubectl-edit", "taken back by whoever changed it"}},
 		"the address of DNS": {"dns", func(t *testing.T, a *apiServer) { a.change(t, dnsPath, "10.100.0.11", "spec", "clusterIP") },
 			[]string{"service kube-system/kube-dns: address is 10.100.0.11, recorded is 10.100.0.10", "run ice-install again"}},
 		"a role": {"rbac", func(t *testing.T, a *apiServer) { a.change(t, rolePath, []any{"*"}, "rules", 0, "verbs") },

@@ -178,10 +178,10 @@ func (d *Deployment) dnsThings(ctx context.Context, site geored.SiteName, salt d
 	if err != nil {
 		return nil, err
 	}
-	mends := again(string(d.dnsSteps(site)[0].ID))
+	mends := fmt.Sprintf("taken back by whoever changed it: ice-install looks at release %s, and not at what was written past it", dnsRelease(site))
 	var things []drift.Thing
 	if s := dns.Service; s != nil {
-		things = append(things, drift.Thing{Name: "service " + coredns.Namespace + "/" + coredns.ServiceName, Under: revision, Mends: mends, Wrote: writer(s.ObjectMeta, ""),
+		things = append(things, drift.Thing{Name: "service " + coredns.Namespace + "/" + coredns.ServiceName, Under: revision, Mends: again(string(d.dnsSteps(site)[0].ID)), Wrote: writer(s.ObjectMeta, ""),
 			Facts: map[string]string{"address": s.Spec.ClusterIP, "selector": fmt.Sprint(s.Spec.Selector)}})
 	}
 	for _, x := range dns.Deployments {
