@@ -42,7 +42,8 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 // certificateAlerts are those by which servers say that a client's certificate is missing or not accepted, in the words of
 // crypto/tls, which has no other form of them.
 var certificateAlerts = []string{"tls: handshake failure", "tls: bad certificate", "tls: unsupported certificate", "tls: revoked certificate",
-	"tls: expired certificate", "tls: unknown certificate", "tls: unknown certificate authority", "tls: certificate required"}
+	"tls: expired certificate", "tls: unknown certificate", "tls: unknown certificate authority", "tls: certificate required",
+	"tls: internal error"} // what Java says of a certificate whose issuer it does not know
 
 func refusesCertificate(err error) bool {
 	var alert *net.OpError
