@@ -168,6 +168,11 @@ func (r *rig) settled() {
 	r.t.Helper()
 	r.unfinished()
 	r.passes("objectstore/equal") // equal counts may be of other objects
+	for _, site := range r.Names {
+		if _, err := r.Counts(site); err != nil && strings.Contains(err.Error(), "index_not_found") {
+			r.Write(site, 1) // the first document makes the index
+		}
+	}
 	r.Await("the sites hold the same", func() (string, bool) {
 		a, err := r.Counts(r.Names[0])
 		b, err2 := r.Counts(r.Names[1])
