@@ -73,13 +73,15 @@ func (s *session) openRound(ctx context.Context, topology []byte) ([]geored.Chec
 	if err != nil {
 		return nil, nil, err
 	}
+	end := func() {}
+	if closer, ok := deployment.(Closer); ok {
+		end = closer.Close
+	}
 	if err := deployment.Connect(ctx); err != nil {
+		end()
 		return nil, nil, interruptedOr(ctx, err)
 	}
-	if closer, ok := deployment.(Closer); ok {
-		return deployment.Checks(), closer.Close, nil
-	}
-	return deployment.Checks(), nil, nil
+	return deployment.Checks(), end, nil
 }
 
 // serve offers what the watch knows over HTTP, where that was asked for.
