@@ -34,7 +34,7 @@ var drills = []drill{
 	{name: "worker-in-the-cut", fault: "link cut; the MirrorMaker worker of dc1 started in it", lasts: 30 * time.Second,
 		strike: (*rig).cut, during: (*rig).workerInTheCut, mend: (*rig).join, does: []geored.StepID{"kafka/restart/dc1/dc2"}},
 	{name: "worker-restarted", fault: "link cut; the MirrorMaker worker of dc1 replaced in it, names still known", lasts: 30 * time.Second,
-		strike: (*rig).cut, during: func(r *rig) { r.restart("dc1", "ice-kafka", "mm-dc2-mirrormaker2-0") }, mend: (*rig).join},
+		strike: (*rig).cut, during: func(r *rig) { r.Replaced("dc1", "ice-kafka", "mm-dc2-mirrormaker2-0") }, mend: (*rig).join},
 	{name: "cassandra-restarted", fault: "link cut; Cassandra of both sites restarted in it", lasts: 30 * time.Second,
 		strike: (*rig).cut, during: (*rig).bothRestarted, mend: (*rig).join, does: []geored.StepID{"cassandra/ring"}},
 	{name: "power-cut", fault: "power cut of dc2, started again", lasts: 30 * time.Second, writes: []geored.SiteName{"dc1"}, late: true, leaky: true,
@@ -192,12 +192,12 @@ func (r *rig) wants(found result, id geored.CheckID, text string) {
 
 func (r *rig) workerInTheCut() {
 	r.nameServers("dc1")
-	r.restart("dc1", "ice-kafka", "mm-dc2-mirrormaker2-0")
+	r.Replaced("dc1", "ice-kafka", "mm-dc2-mirrormaker2-0")
 }
 
 func (r *rig) bothRestarted() {
 	for _, site := range r.Names {
-		r.restart(site, "ice-cassandra", fmt.Sprintf("ice-%s-rack1-0", site))
+		r.Replaced(site, "ice-cassandra", fmt.Sprintf("ice-%s-rack1-0", site))
 	}
 }
 
@@ -265,7 +265,7 @@ func (r *rig) wipe(site geored.SiteName) {
 	const namespace = "ice-minio"
 	client := r.Clusters[site].Client().CoreV1()
 	r.must(client.PersistentVolumeClaims(namespace).Delete(r.t.Context(), "data-minio-0", metav1.DeleteOptions{}))
-	r.restart(site, namespace, "minio-0")
+	r.Replaced(site, namespace, "minio-0")
 }
 
 // objectsAreLost wants the rows to be named whose objects were on the lost disk alone, and all others to be back.

@@ -17,8 +17,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/georedkit/georedkit/examples/internal/ice"
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
@@ -278,22 +276,6 @@ func (r *rig) bites(from, to geored.SiteName) {
 		err := r.answers(ctx, from, found[0].String())
 		remote := new(probe.RemoteError)
 		return fmt.Sprint(err), errors.As(err, &remote) // the probe itself says so: it was asked
-	})
-}
-
-// restart deletes a pod and waits until another one of its name runs.
-func (r *rig) restart(site geored.SiteName, namespace, pod string) {
-	r.t.Helper()
-	pods := r.Clusters[site].Client().CoreV1().Pods(namespace)
-	old, err := pods.Get(r.t.Context(), pod, metav1.GetOptions{})
-	r.must(err)
-	r.must(pods.Delete(r.t.Context(), pod, metav1.DeleteOptions{}))
-	r.Await(pod+" is another, and ready", func() (string, bool) {
-		p, err := pods.Get(r.t.Context(), pod, metav1.GetOptions{})
-		if err != nil {
-			return err.Error(), false
-		}
-		return string(p.Status.Phase), p.UID != old.UID && len(p.Status.ContainerStatuses) > 0 && p.Status.ContainerStatuses[0].Ready
 	})
 }
 

@@ -259,7 +259,7 @@ func TestRecoverAfterACut(t *testing.T) {
 	r.Fault("cut", "dc1", "dc2")
 	r.Await("the cut bites", func() (string, bool) { return "", r.reach("dc1", r.podIP("dc2")+":9092") != nil })
 	for _, name := range r.Names {
-		r.restarted(cassandraNamespace, ringName(name)+"-0", name)
+		r.Replaced(name, cassandraNamespace, ringName(name)+"-0")
 		r.write(name, "during", 20)
 	}
 	if found := r.rows(); found["dc1"] != 25 || found["dc2"] != 25 {
@@ -267,7 +267,7 @@ func TestRecoverAfterACut(t *testing.T) {
 	}
 	pods := r.Clusters["dc1"].Client().CoreV1().Pods(metav1.NamespaceSystem)
 	r.must(pods.DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"}))
-	r.restarted(kafkaNamespace, "mm-dc2-mirrormaker2-0", "dc1")
+	r.Replaced("dc1", kafkaNamespace, "mm-dc2-mirrormaker2-0")
 	r.Await("the worker's connectors fail", func() (string, bool) { return r.workerFailed("dc1") })
 	if rest := time.Minute - time.Since(since); rest > 0 {
 		time.Sleep(rest)
@@ -300,21 +300,4 @@ func TestRecoverAfterACut(t *testing.T) {
 			t.Errorf("no finding says %q", want)
 		}
 	}
-}
-
-// restarted deletes a pod and waits until another one of its name is ready, or at least runs.
-func (r *storesRig) restarted(namespace, pod string, site geored.SiteName) {
-	r.t.Helper()
-	pods := r.Clusters[site].Client().CoreV1().Pods(namespace)
-	old, err := pods.Get(r.t.Context(), pod, metav1.GetOptions{})
-	r.must(err)
-	r.must(pods.Delete(r.t.Context(), pod, metav1.DeleteOptions{}))
-	r.Await(pod+" is another, and ready", func() (string, bool) {
-		p, err := pods.Get(r.t.Context(), pod, metav1.GetOptions{})
-		if err != nil {
-			return err.Error(), false
-		}
-		ready := len(p.Status.ContainerStatuses) > 0 && p.Status.ContainerStatuses[0].Ready
-		return p.Status.String(), p.UID != old.UID && ready
-	})
 }
