@@ -102,6 +102,14 @@ func helmDifference(wanted, have helm.Values) string {
 	return ""
 }
 
+// wantedPods is a workload's replicas: one where nobody says how many.
+func wantedPods(replicas *int32) int32 {
+	if replicas == nil {
+		return 1
+	}
+	return *replicas
+}
+
 // oneOperator asks every site for its MultiCassKop: two undo each other's work.
 func (d *Deployment) oneOperator(ctx context.Context) []geored.Finding {
 	answers := geored.Ask(ctx, d.every("deployments"), func(ctx context.Context, t geored.Target) (int, error) {
@@ -111,7 +119,7 @@ func (d *Deployment) oneOperator(ctx context.Context) []geored.Finding {
 		}
 		wanted := 0
 		for _, deployment := range list.Items {
-			if deployment.Spec.Replicas == nil || *deployment.Spec.Replicas > 0 {
+			if wantedPods(deployment.Spec.Replicas) > 0 {
 				wanted++
 			}
 		}

@@ -64,34 +64,34 @@ const (
 
 // clocks compares the clocks of all nodes and API servers of every site, each measured against the asker's.
 func (d *Deployment) clocks(ctx context.Context) []geored.Finding {
-	asks := map[geored.Target]func(context.Context) (probe.ClockAnswer, error){}
-	var targets []geored.Target
-	add := func(t geored.Target, ask func(context.Context) (probe.ClockAnswer, error)) {
-		targets, asks[t] = append(targets, t), ask
+	type clock struct {
+		ask       func(context.Context) (probe.ClockAnswer, error)
+		precision time.Duration // by how much the answer may be wrong besides the time that it took
 	}
+	clocks := map[geored.Target]clock{}
+	var targets []geored.Target
+	add := func(t geored.Target, c clock) { targets, clocks[t] = append(targets, t), c }
 	for _, site := range d.mesh.Network.Sites {
 		observers := d.mesh.Ends[site.Name].Observers
 		for _, node := range site.Nodes {
-			add(geored.Target{Site: site.Name, Name: node.Name}, func(ctx context.Context) (probe.ClockAnswer, error) {
+			add(geored.Target{Site: site.Name, Name: node.Name}, clock{ask: func(ctx context.Context) (probe.ClockAnswer, error) {
 				client, err := observers.Probe(ctx, node.Name)
 				if err != nil {
 					return probe.ClockAnswer{}, err
 				}
 				return probe.Ask(ctx, client, probe.Clock{})
-			})
+			}})
 		}
-		add(geored.Target{Site: site.Name, Name: "API server"}, func(ctx context.Context) (probe.ClockAnswer, error) {
+		add(geored.Target{Site: site.Name, Name: "API server"}, clock{func(ctx context.Context) (probe.ClockAnswer, error) {
 			now, err := observers.Cluster.ServerTime(ctx)
 			return probe.ClockAnswer{Now: now}, err
-		})
+		}, kube.ServerTimePrecision})
 	}
 	return []geored.Finding{judgeClocks(geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (probe.Skew, error) {
 		before := time.Now()
-		answer, err := asks[t](ctx)
+		answer, err := clocks[t].ask(ctx)
 		skew := probe.SkewOf(answer, before, time.Now())
-		if t.Name == "API server" {
-			skew.Error += kube.ServerTimePrecision
-		}
+		skew.Error += clocks[t].precision
 		return skew, err
 	}))}
 }

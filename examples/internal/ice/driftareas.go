@@ -90,7 +90,7 @@ func writer(meta metav1.ObjectMeta, field string) string {
 // releaseThings are the Helm releases. Values that are named like secrets are left out.
 func (d *Deployment) releaseThings(ctx context.Context, site geored.SiteName, salt drift.Salt) ([]drift.Thing, error) {
 	type release struct{ name, namespace, step string }
-	releases := []release{{kiloRelease(site), metav1.NamespaceDefault, string(stepID("peers", site, "part2"))}, {dnsRelease(site), metav1.NamespaceDefault, string(d.dnsSteps(site)[0].ID)}}
+	releases := []release{{kiloRelease(site), releaseNamespace, string(stepID("peers", site, "part2"))}, {dnsRelease(site), releaseNamespace, string(d.dnsSteps(site)[0].ID)}}
 	if d.Topology.Applications != nil {
 		step := stepID("complete", site, "install")
 		if site == d.first() {
@@ -133,7 +133,7 @@ func (d *Deployment) peerThings(ctx context.Context, site geored.SiteName, _ dri
 	if err != nil {
 		return nil, err
 	}
-	revision, err := d.revision(ctx, site, kiloRelease(site), metav1.NamespaceDefault)
+	revision, err := d.revision(ctx, site, kiloRelease(site), releaseNamespace)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,7 @@ func (d *Deployment) dnsThings(ctx context.Context, site geored.SiteName, salt d
 	if err != nil {
 		return nil, err
 	}
-	revision, err := d.revision(ctx, site, dnsRelease(site), metav1.NamespaceDefault)
+	revision, err := d.revision(ctx, site, dnsRelease(site), releaseNamespace)
 	if err != nil {
 		return nil, err
 	}

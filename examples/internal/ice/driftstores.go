@@ -30,7 +30,7 @@ func (d *Deployment) seedThings(ctx context.Context, site geored.SiteName, _ dri
 	if err != nil {
 		return nil, err
 	}
-	facts := map[string]string{"nodes": fmt.Sprint(*orOne(set.Spec.Replicas))}
+	facts := map[string]string{"nodes": fmt.Sprint(wantedPods(set.Spec.Replicas))}
 	for _, c := range set.Spec.Template.Spec.Containers {
 		facts["image of "+c.Name] = c.Image
 		for _, env := range c.Env {
@@ -41,14 +41,6 @@ func (d *Deployment) seedThings(ctx context.Context, site geored.SiteName, _ dri
 	}
 	return []drift.Thing{{Name: "statefulset " + cassandraNamespace + "/" + set.Name, Facts: facts, Under: revision, Wrote: writer(set.ObjectMeta, ""),
 		Mends: ownerOf(site) + "; how many nodes there are is MultiCassKop's to say, in " + string(d.first())}}, nil
-}
-
-func orOne(n *int32) *int32 {
-	if n == nil {
-		one := int32(1)
-		return &one
-	}
-	return n
 }
 
 func (d *Deployment) mirrorsInto(site geored.SiteName) []kafka.Mirror {
@@ -146,7 +138,7 @@ func (d *Deployment) mirrorThings(ctx context.Context, site geored.SiteName, _ d
 	if err != nil {
 		return nil, err
 	}
-	facts := map[string]string{"pods": fmt.Sprint(*orOne(deployment.Spec.Replicas))}
+	facts := map[string]string{"pods": fmt.Sprint(wantedPods(deployment.Spec.Replicas))}
 	for _, c := range deployment.Spec.Template.Spec.Containers {
 		facts["image of "+c.Name], facts["arguments of "+c.Name] = c.Image, strings.Join(c.Args, " ")
 	}
