@@ -28,9 +28,9 @@ func control(w *kafkatest.World, site geored.SiteName, key kmsg.Key, answer func
 	})
 }
 
-// deny answers every question about a topic's log with a refusal.
+// deny answers every question about a topic's log with a refusal, and what is asked about others as it is.
 func deny(topic string, code int16) func(*kfake.Cluster, kmsg.Request) kmsg.Response {
-	return func(_ *kfake.Cluster, request kmsg.Request) kmsg.Response {
+	return func(cluster *kfake.Cluster, request kmsg.Request) kmsg.Response {
 		asked := request.(*kmsg.ListOffsetsRequest)
 		response := asked.ResponseKind().(*kmsg.ListOffsetsResponse)
 		for _, t := range asked.Topics {
@@ -41,7 +41,7 @@ func deny(topic string, code int16) func(*kfake.Cluster, kmsg.Request) kmsg.Resp
 				if one.Partition = p.Partition; t.Topic == topic {
 					one.ErrorCode = code
 				} else {
-					one.Offset = 0
+					one.Offset = offset(cluster, t.Topic, p)
 				}
 				answer.Partitions = append(answer.Partitions, one)
 			}
@@ -49,6 +49,20 @@ func deny(topic string, code int16) func(*kfake.Cluster, kmsg.Request) kmsg.Resp
 		}
 		return response
 	}
+}
+
+// offset is what a broker itself would answer: other topics, heartbeats among them, are written to meanwhile.
+func offset(cluster *kfake.Cluster, topic string, asked kmsg.ListOffsetsRequestTopicPartition) int64 {
+	const earliest = -2
+	var log *kfake.PartitionInfo
+	cluster.SleepControl(func() { log = cluster.PartitionInfo(topic, asked.Partition) })
+	switch {
+	case log == nil:
+		return -1
+	case asked.Timestamp == earliest:
+		return log.LogStartOffset
+	}
+	return log.HighWatermark
 }
 
 // elsewhere has the brokers tell an address at which nobody is.
