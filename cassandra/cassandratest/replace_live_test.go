@@ -111,9 +111,16 @@ func (x *replacer) Lost(context.Context, cassandra.Node) (string, error) {
 	return "its folder is gone: " + x.data, nil
 }
 
-func (x *replacer) Begun(context.Context, cassandra.Node) (bool, error) {
-	_, err := os.Stat(x.data)
-	return err == nil, nil
+// Progress is at its end when a server was started: its options are on its command line alone.
+func (x *replacer) Progress(context.Context, cassandra.Node) (cassandra.ReplaceProgress, error) {
+	if _, err := os.Stat(x.data); err != nil {
+		return cassandra.ReplaceNotBegun, nil
+	}
+	return cassandra.ReplaceEnded, nil
+}
+
+func (x *replacer) End(context.Context, cassandra.Node) error {
+	return errors.New("there is nothing to take away")
 }
 
 func (x *replacer) Begin(_ context.Context, n cassandra.Node, option string) error {
