@@ -109,11 +109,13 @@ func (r Ring) lost(what Replacing) (Node, geored.Faults) {
 	return r.silent[i], nil
 }
 
-// without is the ring but for one silent node, as if nobody knew it.
+// without is the ring but for one silent node, as if nobody knew it. Names of its site that lead nowhere may be its own.
 func (r Ring) without(lost Node) Ring {
 	isLost := func(n Node) bool { return n.HostID == lost.HostID }
 	r.silent = slices.DeleteFunc(slices.Clone(r.silent), isLost)
-	r.Silent = slices.DeleteFunc(slices.Clone(r.Silent), func(s geored.Silence) bool { return s.Target == lost.Target() })
+	r.Silent = slices.DeleteFunc(slices.Clone(r.Silent), func(s geored.Silence) bool {
+		return s.Target == lost.Target() || s.Target.Site == lost.Site && slices.Contains(r.nameless, s.Target)
+	})
 	return r
 }
 
