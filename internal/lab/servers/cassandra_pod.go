@@ -6,7 +6,8 @@ import (
 )
 
 // CassandraPod are the programs of a container that runs one server. Which one, its environment says: POD_IP, DC, RACK,
-// TOKEN, SEEDS (names, with commas), CLUSTER, SEED_WAIT (seconds, 30), and JVM_EXTRA_OPTS, more options for Java. It wants a volume at /data.
+// TOKEN, SEEDS (names, with commas), CLUSTER, SEED_WAIT (seconds, 30), and JVM_EXTRA_OPTS, more options for Java. It wants a
+// volume at /data.
 type CassandraPod struct{ Server, Nodetool string }
 
 const (
