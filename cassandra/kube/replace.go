@@ -21,8 +21,8 @@ import (
 // operator makes the StatefulSet, have it leave it alone meanwhile.
 //
 // A volume is lost when its claim is: its phase is Lost, which is irrevocable. That comes of taking the volume away, with
-// kubectl delete pv NAME and its finalizers. Never delete the claim or the pod of a lost node instead: the next pod
-// starts at once, empty, in the place of the old one, and everybody believes that these were all its rows.
+// kubectl delete pv NAME and its finalizers. Never delete the claim of a lost node by hand: the next pod starts at once on
+// an empty volume, and could join with no rows.
 //
 // It needs the rights to get and patch statefulsets, get and delete pods, and get and delete persistentvolumeclaims.
 type Replacer struct {
@@ -44,12 +44,12 @@ var _ cassandra.Replacer = Replacer{}
 func (r Replacer) Lost(ctx context.Context, n cassandra.Node) (string, error) {
 	s, err := r.look(ctx, n)
 	if err == nil {
-		err = s.alive()
+		err = s.alive(n)
 	}
 	if err != nil {
 		return "", r.wrap(n, err)
 	}
-	var lost []string
+	lost := s.absent // given up, after they were lost
 	for _, c := range s.claims {
 		lost = append(lost, fmt.Sprintf("claim %s has lost volume %s", c.Name, c.Spec.VolumeName))
 	}
@@ -67,7 +67,7 @@ func (r Replacer) Progress(ctx context.Context, n cassandra.Node) (cassandra.Rep
 		return cassandra.ReplaceNotBegun, r.wrap(n, err)
 	}
 	switch {
-	case s.note.Node != n.HostID || !s.note.Ended && len(s.lostClaims()) > 0:
+	case s.note.Node != n.HostID || !s.note.Ended && len(s.lostClaims())+len(s.absent) > 0:
 		return cassandra.ReplaceNotBegun, nil
 	case !s.note.Ended || s.pod != nil && s.isReplacing(s.pod.Spec):
 		return cassandra.ReplaceBegun, nil
@@ -125,12 +125,13 @@ func (r Replacer) look(ctx context.Context, n cassandra.Node) (seen, error) {
 	return s, nil
 }
 
-// alive says why the node may come back: its pod runs, as far as its cluster knows, or a volume of it is there.
-func (s seen) alive() error {
+// alive says why the node may come back: its pod runs, as far as its cluster knows, or a volume of it is there. Claims that
+// are missing were lost when the replacement had begun.
+func (s seen) alive(n cassandra.Node) error {
 	if s.pod != nil && s.pod.Status.Phase != corev1.PodPending {
 		return fmt.Errorf("its phase is %s: as far as its cluster knows it runs", s.pod.Status.Phase)
 	}
-	if len(s.absent) > 0 || len(s.claims) == 0 {
+	if begun := s.note.Node == n.HostID && !s.note.Ended; len(s.absent) > 0 && !begun || len(s.absent)+len(s.claims) == 0 {
 		return fmt.Errorf("nothing shows what became of its volumes: claims %v are not there", s.absent)
 	}
 	for _, c := range s.claims {

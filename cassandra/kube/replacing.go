@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -17,8 +18,8 @@ import (
 const poll = 500 * time.Millisecond
 
 // Begin changes the StatefulSet's template, has the pod made anew from it, and gives its lost claims up, in this order: a
-// pod of the old template that got an empty volume would take the old node's place without its rows. It ends when the
-// claims are given up. Interrupted anywhere, it can be called again.
+// pod of the old template that got an empty volume would take the old node's place without its rows. It ends when the pod
+// has other claims. Interrupted anywhere, it can be called again.
 func (r Replacer) Begin(ctx context.Context, n cassandra.Node, option string) error {
 	clock := r.Clock
 	if clock == nil {
@@ -30,8 +31,10 @@ func (r Replacer) Begin(ctx context.Context, n cassandra.Node, option string) er
 			if err = s.prepare(ctx, n.HostID, option); err != nil {
 				return r.wrap(n, err)
 			}
-			if err = s.renew(ctx); err == nil {
-				err = s.giveUp(ctx)
+			for _, missing := range []func(context.Context) error{s.renew, s.giveUp, s.claim} {
+				if err = missing(ctx); err != nil {
+					break
+				}
 			}
 		}
 		if err == nil {
@@ -53,8 +56,8 @@ func (s seen) renew(ctx context.Context) error {
 	case s.isReplacing(s.pod.Spec):
 		return nil
 	}
-	if err := s.alive(); err != nil {
-		return err
+	if s.pod.Status.Phase != corev1.PodPending {
+		return fmt.Errorf("a pod of the old template is %s", s.pod.Status.Phase)
 	}
 	if err := s.set.isKnown(); err != nil {
 		return err
@@ -74,18 +77,31 @@ func (s seen) deletePod(ctx context.Context) error {
 	return err
 }
 
-// giveUp deletes the claims that are lost; the controller makes others for the pod that waits.
+// giveUp deletes the claims that are lost, and is without an error when there are none.
 func (s seen) giveUp(ctx context.Context) error {
-	for _, c := range s.lostClaims() {
+	lost := s.lostClaims()
+	if len(lost) == 0 {
+		return nil
+	}
+	reasons := []error{fmt.Errorf("%d lost claims are given up", len(lost))}
+	for _, c := range lost {
 		if c.DeletionTimestamp != nil {
 			continue
 		}
 		err := s.cluster.Client().CoreV1().PersistentVolumeClaims(s.Namespace).Delete(ctx, c.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(c.UID))})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("give up claim %s: %w", c.Name, err)
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+			reasons = append(reasons, fmt.Errorf("claim %s: %w", c.Name, err))
 		}
 	}
-	return nil
+	return errors.Join(reasons...)
+}
+
+// claim has the pod made once more when claims are missing: the controller makes them before the pod, and seldom later.
+func (s seen) claim(ctx context.Context) error {
+	if len(s.absent) == 0 {
+		return nil
+	}
+	return errors.Join(fmt.Errorf("the pod is made anew for want of claims %v", s.absent), s.deletePod(ctx))
 }
 
 // End gives the StatefulSet's template back what it was before, then deletes the pod that was made from the other, unless

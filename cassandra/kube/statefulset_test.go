@@ -23,7 +23,7 @@ import (
 )
 
 // statefulSet is an API server with one StatefulSet of one pod, and the controllers behind it: they make pods from the
-// template, and claims for pods that wait, and start the pod's server when all its volumes are there.
+// template, with their claims and not later, and start the pod's server when all its volumes are there.
 type statefulSet struct {
 	starts func(pod corev1.Pod, empty bool) // a server; empty: on a new volume
 
@@ -116,13 +116,13 @@ func (s *statefulSet) reconcile() {
 			s.pod.Spec = s.old
 		}
 		s.pod.Status.Phase = corev1.PodPending
+		if s.claim == nil {
+			s.claim = &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "data-ring-0", UID: s.uid()}}
+			s.claim.Spec.VolumeName = "volume-" + string(s.claim.UID)
+			s.claim.Status.Phase, s.empty = corev1.ClaimBound, true
+		}
 	}
-	if s.claim == nil {
-		s.claim = &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "data-ring-0", UID: s.uid()}}
-		s.claim.Spec.VolumeName = "volume-" + string(s.claim.UID)
-		s.claim.Status.Phase, s.empty = corev1.ClaimBound, true
-	}
-	if s.pod.Status.Phase == corev1.PodPending && s.claim.Status.Phase == corev1.ClaimBound {
+	if s.claim != nil && s.pod.Status.Phase == corev1.PodPending && s.claim.Status.Phase == corev1.ClaimBound {
 		s.pod.Status.Phase = corev1.PodRunning
 		s.starts(*s.pod, s.empty)
 		s.empty = false
@@ -140,6 +140,10 @@ func (s *statefulSet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if name := path.Base(r.URL.Path); name != "ring" && name != "ring-0" && name != "data-ring-0" {
+		status(w, http.StatusNotFound, metav1.StatusReasonNotFound)
+		return
+	}
+	if kind == "persistentvolumeclaims" && s.claim == nil {
 		status(w, http.StatusNotFound, metav1.StatusReasonNotFound)
 		return
 	}
