@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -278,6 +280,33 @@ func TestReplaceIsRefused(t *testing.T) {
 	for _, what := range []cassandra.Replacing{{}, {Site: "dc2", Node: "x"}, {Site: "dc9"}} {
 		if _, err := hurried(t, r).PlanReplace(t.Context(), what, r.Replacer()); err == nil || !strings.Contains(err.Error(), "is no node that any other knows") {
 			t.Errorf("%+v: %v", what, err)
+		}
+	}
+}
+
+// Names of the lost node's site may lead nowhere until the new server is there; those of others are nodes that are missing.
+func TestReplaceWhereNamesLeadNowhere(t *testing.T) {
+	t.Parallel()
+	for nowhere, want := range map[string]string{"second.test": "", "first.test": "no pod stands behind it"} {
+		r := seeded(t, two)
+		lost := r.Node("dc2", 0)
+		what := cassandra.Replacing{Site: "dc2", Node: hostID(t, r, lost)}
+		lost.Lose()
+		config := r.Config()
+		config.Clock = quick{geored.SystemClock()}
+		_, port1, _ := net.SplitHostPort(r.Node("dc1", 0).Address())
+		_, port2, _ := net.SplitHostPort(lost.Address())
+		config.Sites[0].Nodes = append(config.Sites[0].Nodes, "first.test:"+port1)
+		config.Sites[1].Nodes = []string{"second.test:" + port2}
+		config.Resolve = func(_ context.Context, host string) ([]netip.Addr, error) {
+			if host == nowhere {
+				return nil, errors.New("no pod stands behind it")
+			}
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+		}
+		_, err := open(t, config).PlanReplace(t.Context(), what, r.Replacer())
+		if got := fmt.Sprint(err); (err == nil) != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s leads nowhere: %v, want %q", nowhere, err, want)
 		}
 	}
 }

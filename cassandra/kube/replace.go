@@ -49,7 +49,10 @@ func (r Replacer) Lost(ctx context.Context, n cassandra.Node) (string, error) {
 	if err != nil {
 		return "", r.wrap(n, err)
 	}
-	lost := s.absent // given up, after they were lost
+	var lost []string
+	for _, name := range s.absent {
+		lost = append(lost, fmt.Sprintf("claim %s was lost and is given up", name))
+	}
 	for _, c := range s.claims {
 		lost = append(lost, fmt.Sprintf("claim %s has lost volume %s", c.Name, c.Spec.VolumeName))
 	}

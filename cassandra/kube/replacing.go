@@ -28,12 +28,12 @@ func (r Replacer) Begin(ctx context.Context, n cassandra.Node, option string) er
 	for {
 		s, err := r.look(ctx, n)
 		if err == nil {
-			if err = s.prepare(ctx, n.HostID, option); err != nil {
+			if err = s.prepare(ctx, n.HostID, option); err != nil && !apierrors.IsConflict(err) {
 				return r.wrap(n, err)
 			}
 			for _, missing := range []func(context.Context) error{s.renew, s.giveUp, s.claim} {
-				if err = missing(ctx); err != nil {
-					break
+				if err == nil {
+					err = missing(ctx)
 				}
 			}
 		}
