@@ -520,6 +520,21 @@ func TestLostBucket(t *testing.T) {
 	}
 }
 
+// An outage that was said to be longer than it was: mirrors that seem to have begun in it survived it, and are deaf. The canary
+// finds them, and each is restarted once.
+func TestMirrorsThatSeemToHaveBegunInTheOutage(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	r.during("dc1", "d")
+	for _, name := range r.names {
+		r.mirrors.started[name] = time.Now().Add(-30 * time.Minute)
+	}
+	x, report := r.recovered(OutageSaid{Length: time.Hour}, nil)
+	r.wants(report, geored.Pass)
+	if d := x.decided(storeObjects); d[0].Cure != AwaitCure || r.mirrors.times != 2 {
+		t.Errorf("%+v, %d restarts", d, r.mirrors.times)
+	}
+}
+
 // No site has the bucket: that is not the same as to hold the same objects.
 func TestNoBucketAnywhere(t *testing.T) {
 	r := newSites(t, "dc1", "dc2")
