@@ -28,6 +28,7 @@ type lossy struct {
 	lost  cassandra.Node
 	what  cassandra.Replacing
 	bare  int // servers that started empty and replaced nobody; it has the lock of the StatefulSet
+	ring  *cassandra.Cluster
 }
 
 func newLossy(t testing.TB) *lossy {
@@ -76,8 +77,12 @@ func (l *lossy) lose() {
 	l.loseVolume()
 }
 
+// open gives the ring. Processes share it: it holds nothing but sessions, and package cassandra's own tests do without.
 func (l *lossy) open() *cassandra.Cluster {
 	l.t.Helper()
+	if l.ring != nil {
+		return l.ring
+	}
 	config := l.Config()
 	config.Clock = quick{geored.SystemClock()}
 	c, err := cassandra.Open(config)
@@ -85,6 +90,7 @@ func (l *lossy) open() *cassandra.Cluster {
 		l.t.Fatal(err)
 	}
 	l.t.Cleanup(c.Close)
+	l.ring = c
 	return c
 }
 
