@@ -15,7 +15,7 @@ type Replacer interface {
 	// Lost gives what shows that the node cannot come back: its disk is gone, or its machine is fenced off for good. That
 	// nobody reaches it shows nothing. Without such evidence it is an error, which says what is there.
 	Lost(ctx context.Context, n Node) (evidence string, err error)
-	// Progress says how far that went, by whichever run.
+	// Progress says how far the replacement of the node is, by whichever run.
 	Progress(ctx context.Context, n Node) (ReplaceProgress, error)
 	// Begin starts an empty server in the node's place, with that option for Java, and does not wait for it. The server's
 	// own address must not be among its seeds, and auto_bootstrap not be off: it would start without rows.

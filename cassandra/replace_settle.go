@@ -34,7 +34,8 @@ func (x *replacing) observeSettled(ctx context.Context) (geored.State, error) {
 	return stateOf(err, "nothing is left of the old one"), nil
 }
 
-// lists gives the nodes that have the old one among their peers. The error says why it is not forgotten.
+// lists gives the nodes that have the old one among their peers, and can be made to forget it. The error says why it is
+// not forgotten.
 func (x *replacing) lists(ring Ring) (listing []Node, err error) {
 	lost := x.plan.Lost
 	if slices.ContainsFunc(ring.Views, func(v View) bool { return v.Node.HostID == lost.HostID }) {
@@ -42,9 +43,11 @@ func (x *replacing) lists(ring Ring) (listing []Node, err error) {
 	}
 	var reasons []string
 	for _, v := range ring.Views {
-		if slices.ContainsFunc(v.Peers, func(p Node) bool { return p.HostID == lost.HostID }) {
-			listing = append(listing, v.Node)
-			reasons = append(reasons, fmt.Sprintf("node %s lists %s among its peers", v.Node.Address, lost.Internode))
+		if i := slices.IndexFunc(v.Peers, func(p Node) bool { return p.HostID == lost.HostID }); i >= 0 {
+			if v.Peers[i].Internode == lost.Internode { // else the row of that address is somebody else's
+				listing = append(listing, v.Node)
+			}
+			reasons = append(reasons, fmt.Sprintf("node %s lists %s at %s among its peers", v.Node.Address, lost.HostID, v.Peers[i].Internode))
 		}
 		// Whoever hears of it from there writes it down again.
 		if strings.HasPrefix(v.heard(lost.HostID).Status, "NORMAL") {
