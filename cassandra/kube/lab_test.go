@@ -161,18 +161,18 @@ func (r *rig) healthy() *cassandra.Cluster {
 	return c
 }
 
-// nodes are the ring's nodes by site, as they describe themselves.
+// nodes are the ring's nodes by site, as they describe themselves, when all answer.
 func (r *rig) nodes(c *cassandra.Cluster) map[geored.SiteName]cassandra.Node {
 	r.t.Helper()
-	ring, err := c.Ring(r.t.Context())
-	must(r.t, err)
 	all := map[geored.SiteName]cassandra.Node{}
-	for _, v := range ring.Views {
-		all[v.Node.Site] = v.Node
-	}
-	if len(all) != len(r.Names) {
-		r.t.Fatalf("%d nodes answer: %+v", len(all), ring.Silent)
-	}
+	r.Await("an answer of every node", func() (string, bool) {
+		ring, err := c.Ring(r.t.Context())
+		must(r.t, err)
+		for _, v := range ring.Views {
+			all[v.Node.Site] = v.Node
+		}
+		return fmt.Sprint(ring.Silent), len(ring.Views) == len(r.Names)
+	})
 	return all
 }
 
