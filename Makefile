@@ -115,6 +115,7 @@ stores: ## objectstore on real MinIO and versitygw and on MinIO in two sites; pa
 drill: stores ## the store suites on real servers whole, Cassandra's and Kafka's too, the programs killed in their steps, ice-recover after a cut: about an hour and a half
 	@$(GO) test -tags lab -count=1 -timeout 60m -run '^TestMirrorThatIsDeaf$$' ./objectstore/s3
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 60m ./cassandra/...
+	@GEOREDKIT_CASSANDRA=5.0 $(GO) test -tags lab -count=1 -timeout 30m ./cassandra/kube
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 60m ./kafka/...
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 90m -run '^($(TURN_0)|$(TURN_1)|$(TURN_2)|$(DRILL))$$' \
 		./geored/... ./mesh/... ./dnsfed/... ./creds/... ./examples/... ./internal/laboratory/ice

@@ -41,6 +41,8 @@ type Config struct {
 
 	// Dial opens the TCP connections, for instance through a port-forward. Zero: [net.Dialer].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Resolve gives the addresses that the name of a contact point stands for, at each look anew. Zero: the system's.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 	// Connect opens the sessions. Zero: gocql, protocol version 4.
 	Connect func(ctx context.Context, node netip.AddrPort) (Session, error)
 }
@@ -60,6 +62,11 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{}).DialContext
+	}
+	if c.Resolve == nil {
+		c.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
 	}
 	if c.Connect == nil {
 		c.Connect = goCQL{c}.connect

@@ -20,7 +20,8 @@ type Ring struct {
 	Took   time.Duration
 	Began  time.Time
 
-	silent []Node // those of Silent whose host ID is known
+	silent   []Node          // those of Silent whose host ID is known
+	nameless []geored.Target // those of Silent that are names which do not resolve
 }
 
 // Ring asks every node of every site for its own view, one by one: the contact points first, then everybody they know
@@ -102,7 +103,7 @@ func (d *discovery) resolve(ctx context.Context, name string) ([]netip.AddrPort,
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.ConnectTimeout)
 	defer cancel()
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	addrs, err := d.Resolve(ctx, host)
 	found := make([]netip.AddrPort, len(addrs))
 	for i, addr := range addrs {
 		found[i] = netip.AddrPortFrom(addr.Unmap(), uint16(n))

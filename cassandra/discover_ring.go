@@ -23,6 +23,9 @@ func (d *discovery) answered() map[string]bool {
 // ring puts the replies in order: one view per host ID, and one silence per node that did not answer anywhere.
 func (d *discovery) ring() Ring {
 	r := Ring{Sites: d.Sites, Silent: d.lost}
+	for _, s := range d.lost {
+		r.nameless = append(r.nameless, s.Target)
+	}
 	answered, seen := d.answered(), map[string]bool{}
 	for _, reply := range d.sorted() {
 		switch id := d.hostID(reply); {

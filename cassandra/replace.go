@@ -15,12 +15,24 @@ type Replacer interface {
 	// Lost gives what shows that the node cannot come back: its disk is gone, or its machine is fenced off for good. That
 	// nobody reaches it shows nothing. Without such evidence it is an error, which says what is there.
 	Lost(ctx context.Context, n Node) (evidence string, err error)
-	// Begun says whether a server was started in the node's place already, by whichever run.
-	Begun(ctx context.Context, n Node) (bool, error)
+	// Progress says how far the replacement of the node is, by whichever run.
+	Progress(ctx context.Context, n Node) (ReplaceProgress, error)
 	// Begin starts an empty server in the node's place, with that option for Java, and does not wait for it. The server's
 	// own address must not be among its seeds, and auto_bootstrap not be off: it would start without rows.
 	Begin(ctx context.Context, n Node, option string) error
+	// End takes away what Begin set for the first start alone, above all the option, and is called again until Progress is
+	// ReplaceEnded. The server may start once more for it.
+	End(ctx context.Context, n Node) error
 }
+
+// ReplaceProgress is how far a [Replacer] is with a node.
+type ReplaceProgress int
+
+const (
+	ReplaceNotBegun ReplaceProgress = iota // no server was started in its place
+	ReplaceBegun                           // one was; what its first start alone needs is still set
+	ReplaceEnded                           // nothing of that is left, or there never was anything
+)
 
 // Replacing names a node that is gone for good, with its disk.
 type Replacing struct {
@@ -97,11 +109,13 @@ func (r Ring) lost(what Replacing) (Node, geored.Faults) {
 	return r.silent[i], nil
 }
 
-// without is the ring but for one silent node, as if nobody knew it.
+// without is the ring but for one silent node, as if nobody knew it. Names of its site that lead nowhere may be its own.
 func (r Ring) without(lost Node) Ring {
 	isLost := func(n Node) bool { return n.HostID == lost.HostID }
 	r.silent = slices.DeleteFunc(slices.Clone(r.silent), isLost)
-	r.Silent = slices.DeleteFunc(slices.Clone(r.Silent), func(s geored.Silence) bool { return s.Target == lost.Target() })
+	r.Silent = slices.DeleteFunc(slices.Clone(r.Silent), func(s geored.Silence) bool {
+		return s.Target == lost.Target() || s.Target.Site == lost.Site && slices.Contains(r.nameless, s.Target)
+	})
 	return r
 }
 

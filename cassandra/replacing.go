@@ -23,8 +23,10 @@ func (p ReplacePlan) Steps() []geored.Step {
 	gone := step("gone", geored.Await, "a node that is only out of reach must not be replaced: both would own its rows; "+p.Evidence, nil)
 	replace := step("replace", geored.Apply, "an empty server takes its tokens and has its rows streamed from the other replicas", []geored.Step{gone},
 		"start an empty server that is no seed of its own, with auto_bootstrap on and "+p.option())
-	compare := step("compare", geored.Await, "that it streamed proves nothing: all sites must hold the same rows", []geored.Step{replace})
-	return []geored.Step{gone, replace, compare}
+	settle := step("settle", geored.Apply, "later starts must not replace anybody, and no node may list who is gone", []geored.Step{replace},
+		"take the option away again", "on each node that still lists "+p.Lost.Internode.String()+": "+strings.Join(p.forget(), "; "))
+	compare := step("compare", geored.Await, "that it streamed proves nothing: all sites must hold the same rows", []geored.Step{settle})
+	return []geored.Step{gone, replace, settle, compare}
 }
 
 // option has no effect on a server that has started with it once.
@@ -34,7 +36,9 @@ func (p ReplacePlan) option() string {
 
 // ReplaceStage carries the plan out, when confirm is its [ReplacePlan.Confirmation]. Right before the new server is started
 // it makes sure once more that the old one is gone. It is done when the new one has the old one's tokens, serves clients,
-// and every node knows it and nobody else in its place. Then all tables but counters are compared, every replica: where
+// and every node knows it and nobody else in its place. Then what was set for its first start is taken away, and rows of the old
+// one that nodes still have among their peers: gossip that comes late writes them again, for ever, and drivers and checks look
+// for that node. Then all tables but counters are compared, every replica: where
 // they differ, writes came while it was away that no replica had which it took its rows from; repair then.
 func (c *Cluster) ReplaceStage(p ReplacePlan, replacer Replacer, confirm string, timeout time.Duration) (geored.Stage, error) {
 	if confirm != p.Confirmation() {
@@ -44,7 +48,8 @@ func (c *Cluster) ReplaceStage(p ReplacePlan, replacer Replacer, confirm string,
 	return geored.StageOf(fmt.Sprintf("replace %s in %s", p.Lost.Internode, p.Site),
 		geored.Task{Step: steps[0], Observe: x.observeGone, Timeout: timeout},
 		geored.Task{Step: steps[1], Observe: x.observe, Apply: x.replace, Timeout: timeout},
-		geored.Task{Step: steps[2], Observe: x.observeEqual, Timeout: timeout},
+		geored.Task{Step: steps[2], Observe: x.observeSettled, Apply: x.settle, Timeout: timeout},
+		geored.Task{Step: steps[3], Observe: x.observeEqual, Timeout: timeout},
 	), nil
 }
 
@@ -57,8 +62,8 @@ type replacing struct {
 
 func (x *replacing) observeGone(ctx context.Context) (geored.State, error) {
 	// Once a server was started in its place there is nothing to be sure of any more.
-	if begun, err := x.replacer.Begun(ctx, x.plan.Lost); err != nil || begun {
-		return geored.State{Done: begun, Detail: "the replacement has begun"}, err
+	if progress, err := x.replacer.Progress(ctx, x.plan.Lost); err != nil || progress != ReplaceNotBegun {
+		return geored.State{Done: err == nil, Detail: "the replacement has begun"}, err
 	}
 	return stateOf(x.gone(ctx), "it is gone for good"), nil
 }
@@ -92,11 +97,11 @@ func (x *replacing) gone(ctx context.Context) error {
 
 // replace starts the new server, unless that was done, and waits until it has taken the place.
 func (x *replacing) replace(ctx context.Context) error {
-	begun, err := x.replacer.Begun(ctx, x.plan.Lost)
+	progress, err := x.replacer.Progress(ctx, x.plan.Lost)
 	if err != nil {
 		return geored.Retriable(err)
 	}
-	if !begun {
+	if progress == ReplaceNotBegun {
 		if err := x.gone(ctx); err != nil {
 			return err
 		}
@@ -104,15 +109,24 @@ func (x *replacing) replace(ctx context.Context) error {
 			return err
 		}
 	}
-	for {
+	return x.await(ctx, "the new server", func() error {
 		ring, err := x.Ring(ctx)
+		if err != nil {
+			return err
+		}
+		return x.placeTaken(ring)
+	})
+}
+
+// await looks again and again until nothing is missing.
+func (x *replacing) await(ctx context.Context, what string, missing func() error) error {
+	for {
+		err := missing()
 		if err == nil {
-			if err = x.placeTaken(ring); err == nil {
-				return nil
-			}
+			return nil
 		}
 		if ended := x.Clock.Sleep(ctx, repairPoll); ended != nil {
-			return fmt.Errorf("wait for the new server: %w: %w", err, ended)
+			return fmt.Errorf("wait for %s: %w: %w", what, err, ended)
 		}
 	}
 }
@@ -125,6 +139,9 @@ func (x *replacing) placeTaken(ring Ring) error {
 		return fmt.Errorf("no server with the tokens of node %s answers; while it streams it does not", lost.Internode)
 	}
 	now := ring.Views[i].Node
+	if now.HostID != lost.HostID {
+		ring = ring.without(lost) // nodes may list it for a while
+	}
 	if faults := ring.talkFaults(); len(faults) > 0 {
 		return faults
 	}

@@ -173,7 +173,7 @@ func (n *Node) execute(text string, p parameters) ([]byte, error) {
 		return nil, err
 	}
 	n.set(func() { n.queries++ })
-	if s.alters != nil || s.truncates {
+	if s.alters != nil || s.truncates || s.deletes {
 		return n.change(s)
 	}
 	got, err := n.read(s, p.values)

@@ -1,11 +1,22 @@
 package cassandratest
 
 import (
+	"strings"
+
 	"github.com/georedkit/georedkit/cassandra"
 )
 
-// change carries out ALTER KEYSPACE, or TRUNCATE of the notes of what was received.
+// change carries out ALTER KEYSPACE, TRUNCATE of the notes of what was received, or DELETE of a peer.
 func (n *Node) change(s statement) ([]byte, error) {
+	if s.deletes {
+		if s.keyspace != "system" || !strings.HasPrefix(s.table, "peers") || len(s.conditions) != 1 || s.conditions[0].column != "peer" {
+			return nil, invalid("DELETE of %s.%s is not supported", s.keyspace, s.table)
+		}
+		if s.conditions[0].literal == n.internode().String() {
+			n.set(func() { n.ghosts = nil })
+		}
+		return appendInt(nil, resultVoid), nil
+	}
 	if s.truncates {
 		if s.keyspace != "system" || s.table != "available_ranges_v2" {
 			return nil, invalid("TRUNCATE of %s.%s is not supported", s.keyspace, s.table)

@@ -6,7 +6,7 @@
 //
 // [Ring.Nodetool] pretends nodetool, [Ring.Replacer] replaces lost nodes, and the ring itself is a [cassandra.Restarter].
 //
-// Known gaps: there are SELECT, ALTER KEYSPACE and TRUNCATE system.available_ranges_v2. SELECT has the columns,
+// Known gaps: there are SELECT, ALTER KEYSPACE, TRUNCATE system.available_ranges_v2 and DELETE of a peer. SELECT has the columns,
 // COUNT(*), token and WRITETIME that package cassandra asks for, restricted by tokens and by equality. Merkle trees
 // have a leaf for each row, and neither a rebuild nor a replacement brings deletions. Every node of a site holds every row of the site; there
 // is no placement. Types are the native ones and lists, sets and maps of them; tuples, user types, vectors, counters

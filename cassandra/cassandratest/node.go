@@ -44,9 +44,10 @@ type Node struct {
 	visitors   []string        // users of other clients
 	stubborn   bool            // its schema does not change by being read again
 	queries    int
-	down       bool // its server does not run
-	lost       bool // nor is its disk there
-	version3   bool // it speaks no other version of the protocol
+	down       bool       // its server does not run
+	lost       bool       // nor is its disk there
+	ghosts     [][16]byte // host IDs of replaced nodes that it lists still
+	version3   bool       // it speaks no other version of the protocol
 }
 
 // Address is host and port.

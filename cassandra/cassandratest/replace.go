@@ -29,19 +29,29 @@ type Replacer struct {
 	ring *Ring
 
 	mu    sync.Mutex
-	begun map[string]bool // by address
+	begun map[string]cassandra.ReplaceProgress // by address
 	moved bool
 	empty bool
+	ghost bool
+	keeps bool
 }
 
 // Replacer makes a replacer for the ring.
-func (r *Ring) Replacer() *Replacer { return &Replacer{ring: r, begun: map[string]bool{}} }
+func (r *Ring) Replacer() *Replacer {
+	return &Replacer{ring: r, begun: map[string]cassandra.ReplaceProgress{}}
+}
 
 // Move gives new servers other host IDs, as those get that come back at other addresses.
 func (x *Replacer) Move(moved bool) { x.set(func() { x.moved = moved }) }
 
 // StreamNothing makes new servers begin without rows, as those do whose auto_bootstrap is off.
 func (x *Replacer) StreamNothing(empty bool) { x.set(func() { x.empty = empty }) }
+
+// LeaveGhosts makes new servers that have other host IDs keep the old ones among their peers, as late gossip does.
+func (x *Replacer) LeaveGhosts(leave bool) { x.set(func() { x.ghost = leave }) }
+
+// KeepSettings makes what the first start needs stay until [Replacer.End], as the settings of pods do.
+func (x *Replacer) KeepSettings(keep bool) { x.set(func() { x.keeps = keep }) }
 
 func (x *Replacer) set(change func()) {
 	x.mu.Lock()
@@ -63,11 +73,27 @@ func (x *Replacer) Lost(_ context.Context, n cassandra.Node) (string, error) {
 	return fmt.Sprintf("node %s has no disk", n.Address), nil
 }
 
-// Begun says whether a new server was started.
-func (x *Replacer) Begun(_ context.Context, n cassandra.Node) (bool, error) {
+// Progress says whether a new server was started, and whether its settings are kept.
+func (x *Replacer) Progress(_ context.Context, n cassandra.Node) (cassandra.ReplaceProgress, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.begun[n.Address.String()], nil
+}
+
+// End takes the settings of the first start away. The server starts once more, at once.
+func (x *Replacer) End(_ context.Context, n cassandra.Node) error {
+	on, err := x.ring.find(n)
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.begun[on.address] != cassandra.ReplaceBegun {
+		return fmt.Errorf("node %s has no settings of a first start", on.address)
+	}
+	x.begun[on.address] = cassandra.ReplaceEnded
+	on.set(func() { on.generation++ })
+	return nil
 }
 
 // Begin starts a new server, which serves clients when it has its rows.
@@ -81,11 +107,13 @@ func (x *Replacer) Begin(_ context.Context, n cassandra.Node, option string) err
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.begun[on.address] {
+	if x.begun[on.address] != cassandra.ReplaceNotBegun {
 		return errors.New("two servers would have one place")
 	}
-	x.begun[on.address] = true
-	moved, empty := x.moved, x.empty
+	if x.begun[on.address] = cassandra.ReplaceEnded; x.keeps {
+		x.begun[on.address] = cassandra.ReplaceBegun
+	}
+	moved, empty, ghost := x.moved, x.empty, x.ghost
 	x.ring.starts.Add(1)
 	time.AfterFunc(20*time.Millisecond, func() {
 		defer x.ring.starts.Done()
@@ -93,6 +121,9 @@ func (x *Replacer) Begin(_ context.Context, n cassandra.Node, option string) err
 			x.ring.stream(on)
 		}
 		on.set(func() {
+			if ghost && moved {
+				on.ghosts = append(on.ghosts, on.hostID)
+			}
 			if on.generation++; moved {
 				on.hostID[2]++
 			}

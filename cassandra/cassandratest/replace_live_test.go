@@ -16,6 +16,7 @@ import (
 
 	"github.com/georedkit/georedkit/cassandra"
 	"github.com/georedkit/georedkit/cassandra/cassandratest"
+	"github.com/georedkit/georedkit/geored"
 )
 
 // TestLiveReplace loses the server and the disk of one site for good, twice: the new server comes at the old address, and
@@ -84,6 +85,9 @@ func (s *subject) replaced(table cassandra.Table, moved bool) {
 	began := time.Now()
 	s.carryOut(stage)
 	s.t.Logf("%s; replaced and proven in %s", plan.Evidence, time.Since(began).Round(time.Second))
+	if moved {
+		s.forgotten(what.Node, plan.Lost, stage)
+	}
 	if n := s.rows(1, table); n != 300 {
 		s.t.Errorf("the new server has %d rows", n)
 	}
@@ -92,6 +96,24 @@ func (s *subject) replaced(table cassandra.Table, moved bool) {
 		s.t.Errorf("%s, %d rows at dc2: %v", found, found.Rows("dc2"), err)
 	}
 	s.settled()
+}
+
+// forgotten has the new server list the old one again, as gossip that comes late does now and then.
+func (s *subject) forgotten(hostID string, lost cassandra.Node, stage geored.Stage) {
+	s.t.Helper()
+	session, err := cql(s.t, s.ring, 1, gocql.LocalOne)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer session.Close()
+	err = session.Query(`INSERT INTO system.peers_v2 (peer, peer_port, native_address, native_port, host_id, data_center, rack) VALUES (?, 7000, ?, 9042, `+hostID+`, 'dc2', 'rack1')`,
+		lost.Internode.String(), lost.Internode.String()).WithContext(s.t.Context()).Exec()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.want(map[geored.CheckID]geored.Verdict{cassandra.CheckNodes: geored.Fail})
+	s.carryOut(stage)
+	s.want(map[geored.CheckID]geored.Verdict{cassandra.CheckNodes: geored.Pass})
 }
 
 // replacer looks at the folder of the lost server, which stands for its disk.
@@ -111,9 +133,16 @@ func (x *replacer) Lost(context.Context, cassandra.Node) (string, error) {
 	return "its folder is gone: " + x.data, nil
 }
 
-func (x *replacer) Begun(context.Context, cassandra.Node) (bool, error) {
-	_, err := os.Stat(x.data)
-	return err == nil, nil
+// Progress is at its end when a server was started: its options are on its command line alone.
+func (x *replacer) Progress(context.Context, cassandra.Node) (cassandra.ReplaceProgress, error) {
+	if _, err := os.Stat(x.data); err != nil {
+		return cassandra.ReplaceNotBegun, nil
+	}
+	return cassandra.ReplaceEnded, nil
+}
+
+func (x *replacer) End(context.Context, cassandra.Node) error {
+	return errors.New("there is nothing to take away")
 }
 
 func (x *replacer) Begin(_ context.Context, n cassandra.Node, option string) error {

@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// statement is a SELECT, as far as this package understands it, or one of two others.
+// statement is a SELECT, as far as this package understands it, or one of three others.
 type statement struct {
 	alters          map[string]string // ALTER KEYSPACE: the replication it gives; nil: none
 	truncates       bool              // TRUNCATE
+	deletes         bool              // DELETE FROM table WHERE
 	keyspace, table string
 	items           []item // none: all columns
 	conditions      []condition
@@ -45,10 +46,12 @@ func parse(text string) (statement, error) {
 		s.truncates = true
 		s.keyspace, s.table = p.table()
 		return s, nil
+	case p.takes("DELETE"):
+		s.deletes = true
 	case !p.takes("SELECT"):
 		return s, fmt.Errorf("only SELECT is supported: %s", text)
 	}
-	if !p.takes("*") {
+	if !s.deletes && !p.takes("*") {
 		for {
 			s.items = append(s.items, p.item())
 			if !p.takes(",") {

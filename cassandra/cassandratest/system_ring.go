@@ -62,6 +62,18 @@ func peers(n *Node) [][]any {
 		rows = append(rows, []any{net.IP(internode.AsSlice()), net.IP(o.addrPort().Addr().AsSlice()), int(o.addrPort().Port()), d.hostID,
 			d.dataCenter, rack, d.version, d.schema, o.tokens()})
 	}
+	return append(rows, ghosts(n)...)
+}
+
+// ghosts are nodes that were replaced by this one, at its address.
+func ghosts(n *Node) [][]any {
+	d, internode, address := n.describe(), n.internode(), n.addrPort()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var rows [][]any
+	for _, id := range n.ghosts {
+		rows = append(rows, []any{net.IP(internode.AsSlice()), net.IP(address.Addr().AsSlice()), int(address.Port()), id, d.dataCenter, "rack1", d.version, d.schema, []string{}})
+	}
 	return rows
 }
 

@@ -3,11 +3,13 @@
 package kube_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -26,7 +28,10 @@ import (
 	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 )
 
-var lab = joined.Shared{Shared: labtest.Shared{Sites: 2, Stores: []string{"cassandra"}}}
+// version of Cassandra that all tests here run on; the drill takes them through 5.0 too.
+var version = cmp.Or(os.Getenv("GEOREDKIT_CASSANDRA"), "4.1")
+
+var lab = joined.Shared{Shared: labtest.Shared{Sites: 2, Stores: []string{map[string]string{"4.1": "cassandra", "5.0": "cassandra-5.0"}[version]}}}
 
 func TestMain(m *testing.M) { lab.Main(m) }
 
@@ -64,7 +69,7 @@ func (r *rig) install() {
 	began := time.Now()
 	r.Install("ice-cassandra", func(site geored.SiteName) map[string]any {
 		number := slices.Index(r.Names, site)
-		return map[string]any{"lab": map[string]any{"initialToken": fmt.Sprint(-9223372036854775807 + int64(1000*number))},
+		return map[string]any{"lab": map[string]any{"version": version, "initialToken": fmt.Sprint(-9223372036854775807 + int64(1000*number))},
 			"multidatacenter": map[string]any{"currentDC": string(site), "dcs": []any{map[string]any{"name": "dc1"}, map[string]any{"name": "dc2"}}}}
 	})
 	r.t.Logf("Cassandra ready: %s", time.Since(began).Round(100*time.Millisecond))
@@ -78,6 +83,11 @@ func (r *rig) install() {
 	r.t.Logf("ring and user: %s", time.Since(began).Round(100*time.Millisecond))
 	r.cql("dc1", gocql.All, "CREATE KEYSPACE IF NOT EXISTS dev WITH replication = "+everyone,
 		"CREATE TABLE IF NOT EXISTS dev.changeset (id bigint PRIMARY KEY, v text)")
+	for site, n := range r.nodes(r.healthy()) {
+		if !strings.HasPrefix(n.Version, version+".") {
+			r.t.Fatalf("site %s has %s, not %s", site, n.Version, version)
+		}
+	}
 }
 
 func must(t *testing.T, err error) {
@@ -99,12 +109,12 @@ func (r *rig) address(site geored.SiteName) netip.Addr {
 	return found[0]
 }
 
-// ring is the ring as the package under test sees it, at the pods' present addresses.
+// ring is the ring as the package under test sees it; names lead to the pods' present addresses.
 func (r *rig) ring() *cassandra.Cluster {
 	r.t.Helper()
-	config := cassandra.Config{User: user, Password: cassandra.NewPassword(password()), Dial: r.dial, ConnectTimeout: 3 * time.Second, Timeout: 20 * time.Second}
+	config := cassandra.Config{User: user, Password: cassandra.NewPassword(password()), Dial: r.dial, Resolve: r.pods.Resolve, ConnectTimeout: 3 * time.Second, Timeout: 20 * time.Second}
 	for _, name := range r.Names {
-		config.Sites = append(config.Sites, cassandra.Site{Name: name, Nodes: []string{r.address(name).String()}})
+		config.Sites = append(config.Sites, cassandra.Site{Name: name, Nodes: []string{fmt.Sprintf("ice-%s-rack1.%s.svc", name, namespace)}})
 	}
 	c, err := cassandra.Open(config)
 	must(r.t, err)
@@ -151,18 +161,18 @@ func (r *rig) healthy() *cassandra.Cluster {
 	return c
 }
 
-// nodes are the ring's nodes by site, as they describe themselves.
+// nodes are the ring's nodes by site, as they describe themselves, when all answer.
 func (r *rig) nodes(c *cassandra.Cluster) map[geored.SiteName]cassandra.Node {
 	r.t.Helper()
-	ring, err := c.Ring(r.t.Context())
-	must(r.t, err)
 	all := map[geored.SiteName]cassandra.Node{}
-	for _, v := range ring.Views {
-		all[v.Node.Site] = v.Node
-	}
-	if len(all) != len(r.Names) {
-		r.t.Fatalf("%d nodes answer: %+v", len(all), ring.Silent)
-	}
+	r.Await("an answer of every node", func() (string, bool) {
+		ring, err := c.Ring(r.t.Context())
+		must(r.t, err)
+		for _, v := range ring.Views {
+			all[v.Node.Site] = v.Node
+		}
+		return fmt.Sprint(ring.Silent), len(ring.Views) == len(r.Names)
+	})
 	return all
 }
 
@@ -185,6 +195,7 @@ func (r *rig) compare(c *cassandra.Cluster) cassandra.Comparison {
 func TestRowsWrittenDuringACut(t *testing.T) {
 	r := up(t)
 	c := r.healthy()
+	r.cql("dc1", gocql.All, "TRUNCATE dev.changeset")
 	r.cql("dc1", gocql.All, inserts(0, 100)...)
 	if found := r.compare(c); found.Equality != cassandra.Equal {
 		t.Fatalf("before the cut: %s", found)
@@ -230,6 +241,10 @@ func TestRowsWrittenDuringACut(t *testing.T) {
 	t.Logf("repaired %d nodes in %s", len(plan.Nodes), time.Since(began).Round(100*time.Millisecond))
 	if found := r.compare(c); found.Equality != cassandra.Equal || found.Rows("dc1") != 150 || found.Rows("dc2") != 150 {
 		t.Errorf("after the repair: %s, %d rows at dc1, %d at dc2", found, found.Rows("dc1"), found.Rows("dc2"))
+	}
+	count, err := c.Count(t.Context(), cassandra.Reading{Table: changeset})
+	if err != nil || count.Verdict() != geored.Pass || len(count.Sites) != 2 || count.Sites[0].Rows != 150 {
+		t.Errorf("after the repair: %+v, %v", count, err)
 	}
 }
 

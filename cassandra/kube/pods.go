@@ -1,6 +1,6 @@
-// Package kube reaches Cassandra nodes that run as pods: nodetool is executed in the pod of a node, and a node is restarted by
-// deleting its pod. The type to know is [Pods]. For the connections of [cassandra.Config] see the dialers of package
-// geored/kube.
+// Package kube reaches Cassandra nodes that run as pods: nodetool is executed in the pod of a node, a node is restarted by
+// deleting its pod, and one whose volume is lost is replaced by the next pod of its StatefulSet. The types to know are [Pods]
+// and [Replacer]. For the connections of [cassandra.Config] see [Pods.Resolve], and the dialers of package geored/kube.
 package kube
 
 import (

@@ -48,16 +48,23 @@ type CassandraNode struct {
 
 // cassandra is a ring to be started.
 type cassandra struct {
-	version, build string
-	sites, nodes   int
-	heap           string
-	dir, jars      string
-	network        int             // second number of the servers' addresses: 127.x.site.node
-	trust          *cassandraTrust // nil: clients speak no TLS
-	state          *cassandraState
+	version      string
+	sites, nodes int
+	heap         string
+	dir, jars    string
+	network      int             // second number of the servers' addresses: 127.x.site.node
+	trust        *cassandraTrust // nil: clients speak no TLS
+	state        *cassandraState
 }
 
-var cassandraBuilds = map[string]string{"4.1": "cassandra41", "5.0": "cassandra50"}
+// CassandraJars gives the folder with the jars of version 4.1 or 5.0; see [Jars].
+func CassandraJars(ctx context.Context, version string) (string, error) {
+	build, ok := map[string]string{"4.1": "cassandra41", "5.0": "cassandra50"}[version]
+	if !ok {
+		return "", fmt.Errorf("version %s of Cassandra: there are 4.1 and 5.0", version)
+	}
+	return Jars(ctx, build)
+}
 
 func startCassandra(ctx context.Context, dir string, args []string) (*Set, any, error) {
 	c := cassandra{dir: dir, state: newCassandraState()}
@@ -71,18 +78,17 @@ func startCassandra(ctx context.Context, dir string, args []string) (*Set, any, 
 	if err := flags.Parse(args); err != nil {
 		return nil, nil, err
 	}
-	var ok bool
-	if c.build, ok = cassandraBuilds[c.version]; !ok || c.sites < 1 || c.nodes < 1 {
-		return nil, nil, fmt.Errorf("version %s with %d sites of %d nodes: there are versions 4.1 and 5.0, and at least one site and node", c.version, c.sites, c.nodes)
+	if c.sites < 1 || c.nodes < 1 {
+		return nil, nil, fmt.Errorf("%d sites of %d nodes: there is at least one of each", c.sites, c.nodes)
 	}
 	var err error
+	if c.jars, err = CassandraJars(ctx, c.version); err != nil {
+		return nil, nil, err
+	}
 	if *encrypted || *mutual {
 		if c.trust, err = newCassandraTrust(dir, *mutual); err != nil {
 			return nil, nil, err
 		}
-	}
-	if c.jars, err = Jars(ctx, c.build); err != nil {
-		return nil, nil, err
 	}
 	var claim io.Closer
 	if c.network, claim, err = claimNetwork(); err != nil {

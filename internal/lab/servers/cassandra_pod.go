@@ -6,7 +6,8 @@ import (
 )
 
 // CassandraPod are the programs of a container that runs one server. Which one, its environment says: POD_IP, DC, RACK,
-// TOKEN, SEEDS (names, with commas), CLUSTER and SEED_WAIT (seconds, 30). It wants a volume at /data.
+// TOKEN, SEEDS (names, with commas), CLUSTER, SEED_WAIT (seconds, 30), and JVM_EXTRA_OPTS, more options for Java. It wants a
+// volume at /data.
 type CassandraPod struct{ Server, Nodetool string }
 
 const (
@@ -35,6 +36,7 @@ func NewCassandraPod(jars string) (CassandraPod, error) {
 done
 echo "seeds without an address:$missing"`)
 	server.line("mkdir -p %s/data", podHome)
+	server.line(`export JDK_JAVA_OPTIONS="${JVM_EXTRA_OPTS:-}"`) // as Cassandra's own scripts take it
 	server.file(podHome+"/cassandra.yaml", settings)
 	server.file(podHome+"/logback.xml", log)
 	server.file(podHome+"/cassandra-rackdc.properties", []byte("dc=${DC}\nrack=${RACK}"))

@@ -66,6 +66,9 @@ func TestCassandraInAPod(t *testing.T) {
 	}
 	has(t, run(t, pod.Server, "cassandra.yaml", "CLUSTER=ice", "DC=dc1", "RACK=rack1", "TOKEN=7", "SEEDS=a,b", "POD_IP=10.0.0.7"),
 		"cluster_name: ice", "initial_token: '7'", `    parameters: [{seeds: "a,b"}]`, "broadcast_rpc_address: 10.0.0.7", "rpc_address: 0.0.0.0")
+	if !strings.Contains(pod.Server, `export JDK_JAVA_OPTIONS="${JVM_EXTRA_OPTS:-}"`) {
+		t.Error("it takes no more options for Java")
+	}
 	if strings.Contains(pod.Server, "unsafesystem") {
 		t.Error("a power cut would lose system tables")
 	}

@@ -11,10 +11,7 @@ import (
 	"github.com/georedkit/georedkit/internal/lab/servers"
 )
 
-const (
-	kafkaFolder     = "/lab/kafka"
-	cassandraFolder = "/lab/cassandra"
-)
+const kafkaFolder = "/lab/kafka"
 
 // kafka is a broker and a Connect worker, as two images.
 func kafka(ctx context.Context, progress io.Writer) (Stores, error) {
@@ -38,22 +35,25 @@ func kafka(ctx context.Context, progress io.Writer) (Stores, error) {
 	return s, nil
 }
 
-// cassandra is a server with its nodetool, and with what stands for cqlsh where the stand-ins of ICE are.
-func cassandra(ctx context.Context, _ io.Writer) (Stores, error) {
-	jars, err := servers.Jars(ctx, "cassandra41")
-	if err != nil {
-		return Stores{}, err
+// cassandra gives a server of one version with its nodetool, and with what stands for cqlsh where the stand-ins of ICE are.
+func cassandra(version string) func(context.Context, io.Writer) (Stores, error) {
+	return func(ctx context.Context, _ io.Writer) (Stores, error) {
+		jars, err := servers.CassandraJars(ctx, version)
+		if err != nil {
+			return Stores{}, err
+		}
+		pod, err := servers.NewCassandraPod(jars)
+		if err != nil {
+			return Stores{}, err
+		}
+		folder := "/lab/cassandra-" + version
+		scripts := map[string]string{
+			"lab/server":   strings.ReplaceAll(pod.Server, jars, folder),
+			"lab/nodetool": strings.ReplaceAll(pod.Nodetool, jars, folder),
+			"lab/cqlsh":    "#!/bin/sh\n[ -x " + iceFolder + "/ice ] || { echo 'cqlsh comes with the store ice' >&2; exit 127; }\nexec " + iceFolder + `/ice cqlsh "$@"` + "\n",
+		}
+		s := Stores{Folders: map[string]string{folder: jars}}
+		s.Images = append(s.Images, image("localhost/lab/cassandra:"+version, "/lab/server", scripts))
+		return s, nil
 	}
-	pod, err := servers.NewCassandraPod(jars)
-	if err != nil {
-		return Stores{}, err
-	}
-	scripts := map[string]string{
-		"lab/server":   strings.ReplaceAll(pod.Server, jars, cassandraFolder),
-		"lab/nodetool": strings.ReplaceAll(pod.Nodetool, jars, cassandraFolder),
-		"lab/cqlsh":    "#!/bin/sh\n[ -x " + iceFolder + "/ice ] || { echo 'cqlsh comes with the store ice' >&2; exit 127; }\nexec " + iceFolder + `/ice cqlsh "$@"` + "\n",
-	}
-	s := Stores{Folders: map[string]string{cassandraFolder: jars}}
-	s.Images = append(s.Images, image("localhost/lab/cassandra:4.1", "/lab/server", scripts))
-	return s, nil
 }

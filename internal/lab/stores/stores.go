@@ -21,11 +21,12 @@ type Stores struct {
 
 // kinds prepare one store each.
 var kinds = map[string]func(context.Context, io.Writer) (Stores, error){
-	"minio":     minio,
-	"kafka":     kafka,
-	"cassandra": cassandra,
-	"search":    search,
-	"ice":       ice,
+	"minio":         minio,
+	"kafka":         kafka,
+	"cassandra":     cassandra("4.1"),
+	"cassandra-5.0": cassandra("5.0"),
+	"search":        search,
+	"ice":           ice,
 }
 
 // Names are the stores there are.

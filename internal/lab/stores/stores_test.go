@@ -11,7 +11,7 @@ func TestNoStoreAndUnknownStores(t *testing.T) {
 		t.Errorf("none wanted: %+v, %v", s, err)
 	}
 	_, err := Prepare(t.Context(), "mino", io.Discard)
-	if err == nil || !strings.Contains(err.Error(), `store "mino": there are cassandra, ice, kafka, minio, search`) {
+	if err == nil || !strings.Contains(err.Error(), `store "mino": there are cassandra, cassandra-5.0, ice, kafka, minio, search`) {
 		t.Errorf("a store that there is not: %v", err)
 	}
 }
