@@ -3,26 +3,26 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	credskube "github.com/georedkit/georedkit/creds/kube"
 	"github.com/georedkit/georedkit/examples/internal/ice"
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 	meshkube "github.com/georedkit/georedkit/mesh/kube"
 )
 
 // finds looks until a check fails as it should: some faults take a while to show, Kilo's check-ins half a minute.
 func (l *lab) finds(t *testing.T, check geored.CheckID, where, words string) {
 	t.Helper()
-	var seen []string
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(time.Second) {
+	labtest.Until(t, fmt.Sprintf("%s %s that fails with %q", check, where, words), func() error {
 		c := l.call("-check")
-		seen = nil
+		var seen []string
 		for _, f := range c.report(t).Findings {
 			at := strings.TrimSpace(fmt.Sprintf("%s %s", f.Site, f.To))
 			if f.Verdict == geored.Pass || f.Verdict == geored.Skipped {
@@ -30,11 +30,11 @@ func (l *lab) finds(t *testing.T, check geored.CheckID, where, words string) {
 			}
 			seen = append(seen, fmt.Sprintf("%s %s: %s: %s %q", f.Check, at, f.Verdict, f.Message, f.Evidence))
 			if f.Check == check && at == where && f.Verdict == geored.Fail && strings.Contains(fmt.Sprint(f.Message, f.Evidence), words) && c.code == 1 {
-				return
+				return nil
 			}
 		}
-	}
-	t.Errorf("%s %s does not fail with %q, but\n%s", check, where, words, strings.Join(seen, "\n"))
+		return errors.New(strings.Join(seen, "\n"))
+	})
 }
 
 // Every fault of the laboratory that lies in the network half of an installation, by its name: found by the check that is

@@ -25,6 +25,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/internal/laboratory"
+	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 )
 
 var program string // the built program
@@ -143,14 +144,12 @@ func (l *lab) installed(args ...string) call {
 // heals waits until all checks pass again: servers that were cut off need a while to find each other.
 func (l *lab) heals() {
 	l.t.Helper()
-	var c call
-	for range 20 {
-		if c = l.call("-check"); c.code == 0 {
-			return
+	labtest.Until(l.t, "a proof that all is well", func() error {
+		if c := l.call("-check"); c.code != 0 {
+			return fmt.Errorf("exit code %d\n%s\n%s", c.code, c.stderr, c.stdout)
 		}
-		time.Sleep(time.Second)
-	}
-	l.t.Fatalf("exit code %d\n%s\n%s", c.code, c.stderr, c.stdout)
+		return nil
+	})
 }
 
 // failing gives the ways from site to site with a failed finding.
@@ -293,16 +292,13 @@ func TestALinkThatIsCutIsWaitedFor(t *testing.T) {
 		text, err := os.ReadFile(events)
 		return err == nil && bytes.Contains(text, []byte(`"kind":"step-waiting","stage":"tunnels"`)) && bytes.Contains(text, []byte("packets leave and none comes back"))
 	}
-	for range 300 {
-		if waiting() {
-			break
+	labtest.Until(t, "a word on what is waited for", func() error {
+		text, err := os.ReadFile(events)
+		if err == nil && !waiting() {
+			err = errors.New(string(text))
 		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	if !waiting() {
-		text, _ := os.ReadFile(events)
-		t.Errorf("nothing says what is waited for:\n%s", text)
-	}
+		return err
+	})
 	l.fault("mend")
 	if c := wait(); c.code != 0 {
 		t.Errorf("exit code %d\n%s", c.code, c.stderr)

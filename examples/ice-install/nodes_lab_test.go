@@ -22,6 +22,7 @@ import (
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/geored/probe"
 	"github.com/georedkit/georedkit/internal/laboratory"
+	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 	"github.com/georedkit/georedkit/mesh"
 	meshkube "github.com/georedkit/georedkit/mesh/kube"
 )
@@ -51,13 +52,13 @@ func (l *lab) leaves(site geored.SiteName, node string) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	for range 300 {
-		if pods, err := client.Pods("kube-system").List(l.t.Context(), metav1.ListOptions{}); err == nil && serves(pods.Items) {
-			return
+	labtest.Until(l.t, fmt.Sprintf("DNS of site %s without node %s", site, node), func() error {
+		pods, err := client.Pods("kube-system").List(l.t.Context(), metav1.ListOptions{})
+		if err == nil && !serves(pods.Items) {
+			err = labtest.ErrNotYet
 		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	l.t.Fatalf("site %s has no DNS without node %s", site, node)
+		return err
+	})
 }
 
 // serves says whether there are pods of Deployments, and all of them are ready: the name servers.

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Sever loses all that passes a node between some pods and some addresses, both ways, under a name of its own; with no pods
-// it lets everything pass again.
-func (n *Namespace) Sever(name string, pods, others []netip.Addr) error {
-	table := "ip labsevered_" + name
+// Sever loses all that passes a node between some pods and some addresses of a site, both ways; with no pods it lets
+// everything pass again.
+func (n *Namespace) Sever(site int, pods, others []netip.Addr) error {
+	table := severedTable(site)
 	script := fmt.Sprintf("table %[1]s\ndelete table %[1]s\n", table)
 	if len(pods) > 0 {
 		script += fmt.Sprintf(`table %s {
@@ -27,8 +27,8 @@ func (n *Namespace) Sever(name string, pods, others []netip.Addr) error {
 }
 
 // Severed is how many packets were lost so.
-func (n *Namespace) Severed(name string) (packets int, err error) {
-	text, err := n.nft("", "-j", "list", "table", "ip", "labsevered_"+name)
+func (n *Namespace) Severed(site int) (packets int, err error) {
+	text, err := n.nft("", append([]string{"-j", "list", "table"}, strings.Fields(severedTable(site))...)...)
 	if err != nil {
 		return 0, err
 	}
@@ -49,6 +49,8 @@ func (n *Namespace) Severed(name string) (packets int, err error) {
 	}
 	return packets, nil
 }
+
+func severedTable(site int) string { return fmt.Sprintf("ip labsevered%d", site) }
 
 func set(addresses []netip.Addr) string {
 	texts := make([]string, len(addresses))

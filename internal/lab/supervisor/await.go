@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -120,6 +121,16 @@ func (s *site) dnsAnswers(ctx context.Context) error {
 		return fmt.Errorf("%s is %v, not %s", name, addresses, s.plan.APIServer)
 	}
 	return nil
+}
+
+// resolve asks the site's name servers through their Service, as a pod does.
+func (s *site) resolve(ctx context.Context, name string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return s.running()[0].namespace.Dial(ctx, network, net.JoinHostPort(s.plan.DNS.String(), "53"))
+	}}
+	return resolver.LookupHost(ctx, name)
 }
 
 // logTail is the end of a server's log and where the rest is.

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"strings"
-	"time"
 
 	"github.com/georedkit/georedkit/internal/lab/config"
 	"github.com/georedkit/georedkit/internal/lab/kubeapi"
@@ -21,8 +18,6 @@ type staleFault struct {
 	api        *kubeapi.Client // of the other site
 	namespace  string
 }
-
-const staleService = "moved"
 
 // withStale calls f for SITE OTHER [NAMESPACE], and lets no other fault meddle with the site.
 func (l *Laboratory) withStale(ctx context.Context, args []string, f func(context.Context, staleFault, *kubeapi.Client) ([]string, error)) (evidence []string, err error) {
@@ -63,7 +58,7 @@ func (l *Laboratory) staleDNS(ctx context.Context, args []string) ([]string, err
 			return nil, fmt.Errorf("before the fault: %w", err)
 		}
 		l.note(f.note(), true)
-		if err := f.own.onNodes(func(n *network.Namespace) error { return n.Sever(args[1], pods, f.servers()) }); err != nil {
+		if err := f.own.onNodes(func(n *network.Namespace) error { return n.Sever(f.other.plan.Number, pods, f.servers()) }); err != nil {
 			return nil, err
 		}
 		if err := f.api.Patch(ctx, f.path()+staleSlice, "application/merge-patch+json", []byte(`{"endpoints":`+f.endpoints(is)+`}`)); err != nil {
@@ -77,8 +72,11 @@ func (l *Laboratory) staleDNS(ctx context.Context, args []string) ([]string, err
 			return nil, err
 		}
 		answers, err := f.own.resolve(ctx, f.name("moves"))
-		if err != nil || len(answers) != 1 || answers[0] != was.String() {
-			return nil, fmt.Errorf("%s is %v in it, not %s as before: %w", f.name("moves"), answers, was, err)
+		if err != nil {
+			return nil, err
+		}
+		if len(answers) != 1 || answers[0] != was.String() {
+			return nil, fmt.Errorf("%s is %v, not %s as before", f.name("moves"), answers, was)
 		}
 		return []string{fmt.Sprintf("%d packets between %v and the API server of %s were lost", lost, pods, args[1]),
 			fmt.Sprintf("%s is %s in %s, and still %s in %s", f.name("moves"), is, args[1], was, args[0])}, nil
@@ -91,7 +89,7 @@ func (l *Laboratory) freshDNS(ctx context.Context, args []string) ([]string, err
 		if !l.has(f.note()) {
 			return nil, fmt.Errorf("its name servers see site %s", args[1])
 		}
-		if err := f.own.onNodes(func(n *network.Namespace) error { return n.Sever(args[1], nil, nil) }); err != nil {
+		if err := f.own.onNodes(func(n *network.Namespace) error { return n.Sever(f.other.plan.Number, nil, nil) }); err != nil {
 			return nil, err
 		}
 		l.note(f.note(), false)
@@ -107,53 +105,12 @@ func (l *Laboratory) freshDNS(ctx context.Context, args []string) ([]string, err
 	})
 }
 
-const staleSlice = "/endpointslices/" + staleService
-
-func (f staleFault) note() string {
-	return strings.Join([]string{"stale-dns", f.own.plan.Name, f.other.plan.Name, f.namespace}, " ")
-}
-
-func (f staleFault) path() string { return "/apis/discovery.k8s.io/v1/namespaces/" + f.namespace }
-
-func (f staleFault) servicePath() string {
-	return "/api/v1/namespaces/" + f.namespace + "/services/" + staleService
-}
-
-func (f staleFault) name(pod string) string {
-	return pod + "." + staleService + "." + f.namespace + ".svc.cluster.local."
-}
-
-// pod is an address of the other site's pods that no node gives to any.
-func (f staleFault) pod(n byte) netip.Addr {
-	a := f.other.plan.Pods.Addr().As4()
-	a[2], a[3] = 251, n
-	return netip.AddrFrom4(a)
-}
-
-func (f staleFault) endpoints(moves netip.Addr) string {
-	return fmt.Sprintf(`[{"addresses":[%q],"hostname":"stays"},{"addresses":[%q],"hostname":"moves"}]`, f.pod(1), moves)
-}
-
-func (f staleFault) objects(moves netip.Addr) string {
-	return fmt.Sprintf(`# %s
-{"apiVersion":"v1","kind":"Service","metadata":{"name":%[2]q,"namespace":%[3]q},"spec":{"clusterIP":"None"}}
----
-# %[4]s
-{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","addressType":"IPv4","metadata":{"name":%[2]q,"namespace":%[3]q,"labels":{"kubernetes.io/service-name":%[2]q}},"endpoints":%[5]s}`,
-		f.servicePath(), staleService, f.namespace, f.path()+staleSlice, f.endpoints(moves))
-}
-
-// servers are the addresses at which the other site's API servers may be asked from outside it.
-func (f staleFault) servers() []netip.Addr {
-	return append(f.other.plan.APIServers(), f.other.plan.APIServer, f.other.plan.Nodes[0].WAN)
-}
-
 // lost waits until packets were lost: what the other site's API server had to tell.
 func (f staleFault) lost(ctx context.Context) (packets int, err error) {
 	err = f.own.await(ctx, 0, config.Proxy, func() error {
 		packets = 0
 		err := f.own.onNodes(func(n *network.Namespace) error {
-			more, err := n.Severed(f.other.plan.Name)
+			more, err := n.Severed(f.other.plan.Number)
 			packets += more
 			return err
 		})
@@ -178,36 +135,4 @@ func (f staleFault) leads(ctx context.Context, in *site, pod string, want netip.
 		return fmt.Errorf("site %s: %w", in.plan.Name, err)
 	}
 	return nil
-}
-
-// resolve asks the site's name servers through their Service, as a pod does.
-func (s *site) resolve(ctx context.Context, name string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return s.running()[0].namespace.Dial(ctx, network, net.JoinHostPort(s.plan.DNS.String(), "53"))
-	}}
-	return resolver.LookupHost(ctx, name)
-}
-
-// nameServerPods are the addresses of the pods behind the Service of DNS.
-func nameServerPods(ctx context.Context, api *kubeapi.Client) ([]netip.Addr, error) {
-	var list struct {
-		Items []struct {
-			Endpoints []struct{ Addresses []netip.Addr }
-		}
-	}
-	if err := api.Get(ctx, "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dkube-dns", &list); err != nil {
-		return nil, err
-	}
-	var pods []netip.Addr
-	for _, slice := range list.Items {
-		for _, e := range slice.Endpoints {
-			pods = append(pods, e.Addresses...)
-		}
-	}
-	if len(pods) == 0 {
-		return nil, errors.New("no pod is behind the Service kube-dns")
-	}
-	return pods, nil
 }
