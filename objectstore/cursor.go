@@ -62,6 +62,7 @@ func (c *cursor) read(ctx context.Context) {
 // more.
 func (c *cursor) peek() (string, bool) {
 	if len(c.head) == 0 && !c.ended {
+		clear(c.page) // its texts are not to be kept until the room is filled again
 		select {
 		case c.used <- c.page:
 		default: // there is room enough

@@ -45,7 +45,7 @@ func (m *merger) cursor(site geored.SiteName) int {
 	if i < 0 {
 		i = len(m.cursors)
 		l := &listing{reader: m.stores[site], query: m.query(), last: m.task.span.After}
-		m.cursors = append(m.cursors, &cursor{site: site, listing: l, task: m.task, within: m.Comparer, pages: make(chan []Object), used: make(chan []Object, 2)})
+		m.cursors = append(m.cursors, &cursor{site: site, listing: l, task: m.task, within: m.Comparer, pages: make(chan []Object), used: make(chan []Object, 1)})
 	}
 	return i
 }

@@ -132,18 +132,26 @@ func (d *Deployment) mirrorTask(m kafka.Mirror, step geored.Step) geored.Task {
 	})
 }
 
-// told: Strimzi tells of the connectors. Its status is as old as its last look, two minutes unless set otherwise, and the
-// guide's check of a mirror reads it (guide 000, 5.1.1).
+// told: Strimzi tells of the connectors, and what Connect says too. Its status is as old as its last look, two minutes unless
+// set otherwise, and the guide's check of a mirror reads it (guide 000, 5.1.1).
 func (d *Deployment) told(ctx context.Context, m kafka.Mirror) (geored.State, error) {
 	resource, err := d.mirrorMaker(m).MirrorMaker(ctx)
 	if err != nil {
 		return geored.State{}, err
 	}
-	verdict, said := resource.Ready()
-	if verdict == geored.Pass && len(resource.Connectors) == 0 {
-		verdict, said = geored.Unknown, "Strimzi does not tell of its connectors yet"
+	if len(resource.Connectors) == 0 {
+		return geored.State{Detail: "Strimzi does not tell of its connectors yet"}, nil
 	}
-	return geored.State{Done: verdict == geored.Pass, Detail: said}, nil
+	worker, err := d.worker(m)
+	if err != nil {
+		return geored.State{}, err
+	}
+	connectors, err := worker.Connectors(ctx)
+	if err != nil {
+		return geored.State{}, err
+	}
+	f := kafka.ResourceFinding(resource, connectors)
+	return geored.State{Done: f.Verdict == geored.Pass, Detail: strings.Join(append([]string{f.Message}, f.Evidence...), "; ")}, nil
 }
 
 // restartFailed restarts what has failed. What cannot be asked is left alone: silence is no reason, and the canary tells.
