@@ -37,6 +37,24 @@ func (l *lab) finds(t *testing.T, check geored.CheckID, where, words string) {
 	})
 }
 
+// nameServerNode is the node on which a site's name server runs: it moves when its node is lost.
+func (l *lab) nameServerNode(site geored.SiteName) string {
+	l.t.Helper()
+	pods, err := l.cluster(site).Client().CoreV1().Pods("kube-system").List(l.t.Context(), metav1.ListOptions{LabelSelector: nameServers})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, pod := range pods.Items {
+		if pod.DeletionTimestamp == nil && pod.Spec.NodeName != "" {
+			return pod.Spec.NodeName
+		}
+	}
+	l.t.Fatalf("site %s has no name server", site)
+	return ""
+}
+
+const nameServers = "app.kubernetes.io/name=ice-coredns"
+
 // Every fault of the laboratory that lies in the network half of an installation, by its name: found by the check that is
 // there for it, with the words that tell what it is; and when it is mended, everything passes.
 func TestEveryFaultIsFound(t *testing.T) {
@@ -51,7 +69,7 @@ func TestEveryFaultIsFound(t *testing.T) {
 		{"cut-oneway dc1 dc2", "mend", meshkube.CheckHandshake, "dc2 dc1", ""},
 		{"hole dc1 dc2", "mend", meshkube.CheckPathMTU, "dc1 dc2", "do not, though its MTU is 1420"},
 		{"lose-node dc2/dc2-2", "return-node dc2/dc2-2", meshkube.CheckKiloNodes, "dc2", "node dc2-2: Kilo checked in"},
-		{"pause dc2 coredns", "resume dc2 coredns", "dns/own-api", "dc2", ""},
+		{"pause dc2/DNS coredns", "resume dc2/DNS coredns", "dns/own-api", "dc2", ""},
 		{"second-dns dc1", "one-dns dc1", ice.CheckNameServers, "dc1", "2 deployments stand behind the Service"},
 		{"skew dc2 kilo -300", "unskew dc2 kilo", meshkube.CheckKiloNodes, "dc2", "node dc2-1: Kilo checked in"},
 		{"skew dc2/dc2-2 kilo 300", "unskew dc2/dc2-2 kilo", meshkube.CheckKiloNodes, "dc2", "node dc2-2: its last check-in lies"},
@@ -61,7 +79,9 @@ func TestEveryFaultIsFound(t *testing.T) {
 		{"skew dc1 kube-apiserver 120", "unskew dc1 kube-apiserver", "site/clock", "", "dc1 API server is 2m"},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
-			fault, cure := strings.Fields(c.fault), strings.Fields(c.cure)
+			l := l.in(t)
+			node := strings.NewReplacer("/DNS", "/"+l.nameServerNode("dc2"))
+			fault, cure := strings.Fields(node.Replace(c.fault)), strings.Fields(node.Replace(c.cure))
 			l.fault(fault[0], fault[1:]...)
 			l.finds(t, c.check, c.where, c.words)
 			l.fault(cure[0], cure[1:]...)
@@ -71,6 +91,7 @@ func TestEveryFaultIsFound(t *testing.T) {
 	// What is late, or asked through a cache, is no fault of the installation.
 	for _, c := range []struct{ fault, cure string }{{"delay dc1 dc2 100", "mend"}, {"drop-icmp dc1", "mend"}, {"node-local-dns dc1", "no-node-local-dns dc1"}} {
 		t.Run(c.fault, func(t *testing.T) {
+			l := l.in(t)
 			fault, cure := strings.Fields(c.fault), strings.Fields(c.cure)
 			l.fault(fault[0], fault[1:]...)
 			l.heals()
@@ -78,6 +99,7 @@ func TestEveryFaultIsFound(t *testing.T) {
 		})
 	}
 	t.Run("a key that changed is healed by the next run", func(t *testing.T) {
+		l := l.in(t)
 		for _, fault := range []string{"new-key", "old-key"} {
 			l.fault(fault, "dc2/dc2-2")
 			l.finds(t, meshkube.CheckKiloPeers, "dc1", "peer dc2-2: publicKey")
@@ -85,11 +107,12 @@ func TestEveryFaultIsFound(t *testing.T) {
 		}
 	})
 	t.Run("a name server that waits for all sites, started while the other is cut off", func(t *testing.T) {
+		l := l.in(t)
 		l.fault("dns-waits-for-all", "dc1")
 		l.fault("isolate", "dc1")
 		none := int64(0)
 		if err := l.cluster("dc1").Client().CoreV1().Pods("kube-system").DeleteCollection(t.Context(), metav1.DeleteOptions{GracePeriodSeconds: &none},
-			metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=ice-coredns"}); err != nil {
+			metav1.ListOptions{LabelSelector: nameServers}); err != nil {
 			t.Fatal(err)
 		}
 		l.finds(t, "dns/own-api", "dc1", "")
@@ -98,6 +121,7 @@ func TestEveryFaultIsFound(t *testing.T) {
 		l.heals()
 	})
 	t.Run("a copied token whose life is over is healed by the next run", func(t *testing.T) {
+		l := l.in(t)
 		l.fault("expire-token", "dc2")
 		l.finds(t, credskube.CheckCopies, "dc1 dc2", "expired at")
 		l.installed()
@@ -105,6 +129,7 @@ func TestEveryFaultIsFound(t *testing.T) {
 		l.heals()
 	})
 	t.Run("a site that is gone", func(t *testing.T) {
+		l := l.in(t)
 		l.fault("stop", "dc2")
 		if c := l.call("-check"); c.code != 2 || !strings.Contains(c.stderr, "site dc2") {
 			t.Errorf("exit code %d: %s", c.code, c.stderr)

@@ -77,6 +77,9 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
+// in is the laboratory for a subtest.
+func (l *lab) in(t *testing.T) *lab { return &lab{t, l.name, l.driver} }
+
 func (l *lab) running() laboratory.Running {
 	l.t.Helper()
 	running, found, err := l.driver.Find(l.t.Context(), l.name)
