@@ -15,6 +15,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/georedkit/georedkit/examples/internal/ice"
@@ -44,13 +45,21 @@ func nodeLab(t *testing.T) *lab {
 // leaves drains a node, switches it off and takes it out of its cluster, as an operator does.
 func (l *lab) leaves(site geored.SiteName, node string) {
 	l.t.Helper()
-	now := int64(0)
 	client := l.cluster(site).Client().CoreV1()
 	l.fault("lose-node", string(site)+"/"+node)
-	err := errors.Join(client.Nodes().Delete(l.t.Context(), node, metav1.DeleteOptions{}),
-		client.Pods(corev1.NamespaceAll).DeleteCollection(l.t.Context(), metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node}))
+	err := client.Nodes().Delete(l.t.Context(), node, metav1.DeleteOptions{})
+	var pods *corev1.PodList
+	if err == nil {
+		pods, err = client.Pods(corev1.NamespaceAll).List(l.t.Context(), metav1.ListOptions{FieldSelector: "spec.nodeName=" + node})
+	}
 	if err != nil {
 		l.t.Fatal(err)
+	}
+	now := int64(0)
+	for _, pod := range pods.Items {
+		if err := client.Pods(pod.Namespace).Delete(l.t.Context(), pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil && !apierrors.IsNotFound(err) {
+			l.t.Fatal(err)
+		}
 	}
 	labtest.Until(l.t, fmt.Sprintf("DNS of site %s without node %s", site, node), func() error {
 		pods, err := client.Pods("kube-system").List(l.t.Context(), metav1.ListOptions{})
