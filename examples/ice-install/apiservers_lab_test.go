@@ -99,7 +99,7 @@ func TestSeveralAPIServers(t *testing.T) {
 	})
 	t.Run("a token that is revoked", func(t *testing.T) {
 		l.fault("revoke-token", "dc2")
-		l.finds(t, credskube.CheckAccepted, "dc1 dc2", "refuses the token")
+		l.in(t).finds(credskube.CheckAccepted, "dc1 dc2", "refuses the token")
 		l.fault("unrevoke-token", "dc2")
 		l.heals()
 	})

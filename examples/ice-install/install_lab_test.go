@@ -131,10 +131,46 @@ func (l *lab) call(args ...string) call {
 	return wait()
 }
 
+// isLate says whether nothing is wrong but that answers came too late, as on a machine that is busy.
+func (c call) isLate() bool {
+	var r geored.Report
+	if c.code != 4 || json.Unmarshal([]byte(c.stdout), &r) != nil {
+		return false
+	}
+	late := false
+	for _, f := range r.Findings {
+		for _, silent := range f.Unanswered {
+			if !strings.Contains(silent.Reason, geored.ErrBudget.Error()) {
+				return false
+			}
+			late = true
+		}
+		if f.Verdict == geored.Fail || f.Verdict == geored.Warn ||
+			f.Verdict == geored.Unknown && len(f.Unanswered) == 0 && !strings.HasPrefix(f.Message, "not asked: it needs ") {
+			return false
+		}
+	}
+	return late
+}
+
+// told is a run, or a proof after it when some answers were late.
+func (l *lab) told(c call, again func() call) call {
+	l.t.Helper()
+	labtest.Until(l.t, "a proof in time", func() error {
+		if !c.isLate() {
+			return nil
+		}
+		late := c
+		c = again()
+		return fmt.Errorf("%s", late.stdout)
+	})
+	return c
+}
+
 // installed runs the program to a proven end.
 func (l *lab) installed(args ...string) call {
 	l.t.Helper()
-	c := l.call(args...)
+	c := l.told(l.call(args...), func() call { return l.call("-check") })
 	if c.code != 0 {
 		l.t.Fatalf("exit code %d\n%s\n%s", c.code, c.stderr, c.stdout)
 	}
@@ -506,5 +542,27 @@ func TestOutsideACheckout(t *testing.T) {
 	output, _ := command.CombinedOutput()
 	if code := command.ProcessState.ExitCode(); code != 2 || !strings.Contains(string(output), "-topology") {
 		t.Errorf("exit code %d\n%s", code, output)
+	}
+}
+
+// A run whose answers were late is asked again; one that failed, or does not know for another reason, is not.
+func TestLateAnswersAreToldFromOthers(t *testing.T) {
+	finding := func(verdict, more string) string { return `{"check":"a","verdict":"` + verdict + `"` + more + `}` }
+	late := finding("unknown", `,"unanswered":[{"target":{"site":"dc1"},"reason":"no answer within its time budget"}]`)
+	for name, c := range map[string]struct {
+		code     int
+		findings string
+		want     bool
+	}{
+		"late":             {4, finding("pass", "") + "," + late, true},
+		"late, and failed": {4, late + "," + finding("fail", ""), false},
+		"not known":        {4, late + "," + finding("unknown", ""), false},
+		"refused":          {4, finding("unknown", `,"unanswered":[{"target":{"site":"dc1"},"reason":"connection refused"}]`), false},
+		"passed":           {0, finding("pass", ""), false},
+		"no report":        {4, "x", false},
+	} {
+		if got := (call{code: c.code, stdout: `{"findings":[` + c.findings + `]}`}).isLate(); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
 	}
 }
