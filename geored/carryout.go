@@ -46,11 +46,16 @@ func (r *run) carryOut(ctx context.Context, o *Outcome, t *Task) {
 func (r *run) pursue(ctx context.Context, o *Outcome, t *Task) error {
 	applied, pause := false, r.Poll
 	o.Status = Unchanged
+	var missing time.Time // it was not there then
 	for {
+		looked := r.Clock.Now()
 		state, err := t.Observe(ctx)
 		switch {
 		case err == nil && state.Done:
 			o.Detail = state.Detail
+			if !missing.IsZero() {
+				o.Late = max(r.Clock.Now().Sub(missing), 0)
+			}
 			if t.kept {
 				o.Status = Kept
 			}
@@ -60,13 +65,14 @@ func (r *run) pursue(ctx context.Context, o *Outcome, t *Task) error {
 		case err != nil:
 			r.waiting(o, "cannot be observed: "+err.Error())
 		case t.Apply == nil || applied:
+			missing = looked
 			r.waiting(o, state.Detail)
 		default:
 			o.Attempts++
 			o.Status = r.changed
 			switch err := r.apply(ctx, o, t); {
 			case err == nil:
-				applied, pause = true, r.Poll
+				applied, pause, missing = true, r.Poll, r.Clock.Now()
 				continue // the effect is often there at once
 			case ctx.Err() != nil:
 				return context.Cause(ctx)

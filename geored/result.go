@@ -2,6 +2,8 @@ package geored
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"time"
 )
 
@@ -40,6 +42,9 @@ type Outcome struct {
 	Retries  []Retry // tries that failed and were repeated, the last one last
 	Began    time.Time
 	Took     time.Duration
+	// Late is how much later than its effect the step ended, at most: the time since the last look that did not see it
+	// began, or since it was applied. Zero: it was seen at the first look, or it is not done.
+	Late time.Duration
 }
 
 // Result is what became of a run: one outcome per step, in the order of the plan.
@@ -50,6 +55,22 @@ type Result struct {
 	Began    time.Time
 	Took     time.Duration
 	Outcomes []Outcome
+}
+
+// Late is how much later than their effects this part of the steps that waited for one ended, at most: 0.95 for all but
+// a twentieth of them. Zero: none waited.
+func (r Result) Late(part float64) time.Duration {
+	var all []time.Duration
+	for _, o := range r.Outcomes {
+		if o.Late > 0 {
+			all = append(all, o.Late)
+		}
+	}
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return all[min(max(int(math.Ceil(part*float64(len(all))))-1, 0), len(all)-1)]
 }
 
 // Count says how many steps have one of the given statuses.

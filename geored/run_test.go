@@ -149,6 +149,43 @@ func TestThreeHoursPassInMilliseconds(t *testing.T) {
 	if err != nil || result.Took < 3*time.Hour {
 		t.Errorf("took %s, %v", result.Took, err)
 	}
+	if late := result.Outcomes[0].Late; late < result.Took-3*time.Hour || late > c.Poll+time.Minute {
+		t.Errorf("ended %s late, at most; it looks every %s", late, c.Poll)
+	}
+}
+
+// TestHowLateStepsEnd: a step that looks slowly is told as late as it may be, and one that had not to wait is not counted.
+func TestHowLateStepsEnd(t *testing.T) {
+	var w geotest.World
+	c := config(t)
+	slow := w.Task(step("slow", "dc1"))
+	observe := slow.Observe
+	slow.Observe = func(ctx context.Context) (geored.State, error) {
+		if err := c.Clock.Sleep(ctx, 3*time.Second); err != nil {
+			return geored.State{}, err
+		}
+		return observe(ctx)
+	}
+	w.Set("there", true)
+	result, err := book(slow, w.Task(step("there", "dc1"))).Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slow, there := result.Outcomes[0].Late, result.Outcomes[1].Late; slow < 3*time.Second || slow > 4*time.Second || there != 0 {
+		t.Errorf("%s and %s", slow, there)
+	}
+	for part, want := range map[float64]time.Duration{0: 1, 0.5: 10, 0.95: 19, 1: 20} {
+		var r geored.Result
+		for i := range 30 {
+			r.Outcomes = append(r.Outcomes, geored.Outcome{Late: time.Duration(max(20-i, 0))})
+		}
+		if got := r.Late(part); got != want {
+			t.Errorf("%v of them: %d, want %d", part, got, want)
+		}
+	}
+	if late := (geored.Result{Outcomes: []geored.Outcome{{}}}).Late(0.95); late != 0 {
+		t.Errorf("none waited: %s", late)
+	}
 }
 
 func TestAnInterruptedRunGoesOn(t *testing.T) {

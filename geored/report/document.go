@@ -111,6 +111,15 @@ func (d Document) end() time.Time {
 // fact is one line of who, what and when.
 type fact struct{ name, value string }
 
+// lateText tells how soon the steps saw what they waited for.
+func lateText(r geored.Result) string {
+	late := r.Late(0.95)
+	if late == 0 {
+		return ""
+	}
+	return "95 of 100 of those that waited ended at most " + durationText(late) + " after what they waited for"
+}
+
 // facts are those that are known, in the order in which they are shown.
 func (d Document) facts() []fact {
 	all := []fact{
@@ -120,6 +129,7 @@ func (d Document) facts() []fact {
 		{"Run", d.Run.Run},
 		{"Plan", d.Run.Plan},
 		{"Client", d.Client.text()},
+		{"Steps", lateText(d.Run)},
 	}
 	return slices.DeleteFunc(all, func(f fact) bool { return f.value == "" })
 }

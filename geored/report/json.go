@@ -59,6 +59,7 @@ type stepInJSON struct {
 	Retries  []geored.Retry `json:"retries,omitempty"`
 	Started  *time.Time     `json:"started,omitempty"` // nil: it did not begin
 	Took     time.Duration  `json:"tookNs"`
+	Late     time.Duration  `json:"lateNs,omitempty"` // see geored.Outcome
 }
 
 func (d Document) inJSON() inJSON {
@@ -85,7 +86,7 @@ func (d Document) inJSON() inJSON {
 func stepsInJSON(r geored.Result) []stepInJSON {
 	steps := make([]stepInJSON, len(r.Outcomes))
 	for i, o := range r.Outcomes {
-		steps[i] = stepInJSON{Step: o.Step, Stage: o.Stage, Status: o.Status, Detail: o.Detail, Error: errorText(o), Attempts: o.Attempts, Retries: o.Retries, Took: o.Took}
+		steps[i] = stepInJSON{Step: o.Step, Stage: o.Stage, Status: o.Status, Detail: o.Detail, Error: errorText(o), Attempts: o.Attempts, Retries: o.Retries, Took: o.Took, Late: o.Late}
 		if !o.Began.IsZero() {
 			steps[i].Started = &o.Began
 		}

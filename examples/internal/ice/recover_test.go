@@ -520,6 +520,21 @@ func TestLostBucket(t *testing.T) {
 	}
 }
 
+// An outage that was said to be longer than it was: mirrors that seem to have begun in it survived it, and are deaf. The canary
+// finds them, and each is restarted once.
+func TestMirrorsThatSeemToHaveBegunInTheOutage(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	r.during("dc1", "d")
+	for _, name := range r.names {
+		r.mirrors.started[name] = time.Now().Add(-30 * time.Minute)
+	}
+	x, report := r.recovered(OutageSaid{Length: time.Hour}, nil)
+	r.wants(report, geored.Pass)
+	if d := x.decided(storeObjects); d[0].Cure != AwaitCure || r.mirrors.times != 2 {
+		t.Errorf("%+v, %d restarts", d, r.mirrors.times)
+	}
+}
+
 // No site has the bucket: that is not the same as to hold the same objects.
 func TestNoBucketAnywhere(t *testing.T) {
 	r := newSites(t, "dc1", "dc2")
@@ -614,6 +629,50 @@ func TestLossMustBeAccepted(t *testing.T) {
 	if _, err := r.run(t.Context(), x, confirmed); err != nil {
 		// The mirror went on meanwhile, and its log shows nothing any more: then there is nothing to confirm either.
 		t.Fatal(err)
+	}
+}
+
+// A topic that was deleted and made again while its mirror stood still, with more in it than before: the mirror goes on behind
+// what it never copied. With a person's confirmation the topic is copied from its beginning.
+func TestATopicMadeAnewIsCopiedAgain(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	seeder := kafkatest.Seed(t.Context(), t, r.kafka.Access("dc1"))
+	seeder.Create("orders", 1)
+	seeder.Produce("orders", 1, 0, 10)
+	_, report := r.recovered(OutageSaid{Length: time.Minute}, nil) // looks for the first time
+	r.wants(report, geored.Pass)
+	worker, err := connect.New(connect.Config{URL: r.kafka.ConnectURL("dc2")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	connector := (kafka.Mirror{From: "dc1", To: "dc2"}).Connector(kafka.SourceConnector)
+	if err := worker.Stop(t.Context(), connector); err != nil {
+		t.Fatal(err)
+	}
+	seeder.Delete("orders")
+	seeder.Create("orders", 1)
+	seeder.Produce("orders", 1, 100, 30)
+	if err := worker.Resume(t.Context(), connector); err != nil {
+		t.Fatal(err)
+	}
+	target := kafkatest.Seed(t.Context(), t, r.kafka.Access("dc2"))
+	eventually(t, func() bool { return target.End("dc1.orders", 0) == 30 }) // 20 of the new ones behind 10 old ones
+	x := r.recovery(OutageSaid{Length: time.Hour})
+	if _, err := r.run(t.Context(), x, nil); err == nil || !strings.Contains(err.Error(), "copy-again") {
+		t.Fatalf("records that are to be copied twice, and nobody confirmed it: %v", err)
+	}
+	d := x.decided(storeKafka)[0]
+	if d.Cure != AgainCure || len(d.Again) != 1 || d.Again[0] != "orders" {
+		t.Errorf("%+v", d)
+	}
+	_, report = r.recovered(OutageSaid{Length: time.Hour}, map[geored.StepID]string{"kafka/again/dc1/dc2": confirmation("copy-again", "orders")})
+	for _, f := range report.Findings {
+		if f.Verdict == geored.Fail || f.Verdict == geored.Unknown {
+			t.Errorf("%s %s %s: %s: %s %q", f.Check, f.Site, f.To, f.Verdict, f.Message, f.Evidence)
+		}
+	}
+	if end := target.End("dc1.orders", 0); end != 60 {
+		t.Errorf("the copy ends at %d: the new topic is to be in it whole, behind what was there", end)
 	}
 }
 

@@ -25,6 +25,7 @@ const (
 	RebuildCure Cure = "rebuild" // deletions may be forgotten: one site is given up, with a person's confirmation
 	RefillCure  Cure = "refill"  // it is made anew from another store
 	ResetCure   Cure = "reset"   // what mirrors it must list everything again
+	AgainCure   Cure = "again"   // topics were made anew under a mirror that goes on behind their end: they are copied from the beginning
 	LostCure    Cure = "lost"    // part of it is gone for good: a person must accept that
 )
 
@@ -41,6 +42,7 @@ type Decision struct {
 	// Confirm is the value that a person must give before it is carried out. Zero: none is asked for.
 	Confirm string            `json:"confirm,omitempty"`
 	Empty   []geored.SiteName `json:"empty,omitempty"` // sites that lost all of it
+	Again   []string          `json:"again,omitempty"` // topics to be copied from their beginning
 	// MayLose says that the outage was longer than records are kept: what is gone may not show.
 	MayLose bool `json:"mayLose,omitempty"`
 	// GivesUp is the site whose writes are given up. Zero: none is.
@@ -153,12 +155,21 @@ func DecideMirror(o Outage, f MirrorFacts) Decision {
 	if f.Err != nil {
 		d.Silent = append(d.Silent, f.Err.Error())
 	}
-	lost, short = append(lost, lossesIn(f.Seen, open)...), unique(short)
+	again := madeAnew(f)
+	for _, line := range again {
+		topic, _, _ := strings.Cut(line, "/")
+		d.Again = append(d.Again, topic)
+	}
+	d.Again = unique(d.Again)
+	lost, short = append(lost, lossesIn(f.Seen, open, d.Again)...), unique(short)
 	d.MayLose = len(short) > 0
 	d.Unknown, d.Silent = unique(d.Unknown), unique(d.Silent)
 	switch failed := f.Status.Verdict == geored.Fail; {
 	case len(lost) > 0:
 		d.Cure, d.Because, d.Without = LostCure, lost, "records that the source removed before they were copied are missing at the other site for good, and lag 0 hides it"
+		d.Because = append(d.Because, again...)
+	case len(again) > 0:
+		d.Cure, d.Because, d.Without = AgainCure, again, "what the new topic holds up to the old one's position is never copied, and lag 0 hides it"
 	case failed:
 		d.Cure, d.Because = RestartCure, []string{"not every connector and task of it is RUNNING, and what FAILED stays so until it is restarted"}
 		d.Without = "nothing is mirrored until somebody restarts it"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -148,6 +149,11 @@ func (k *kafkaRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 			step := geored.Step{ID: geored.StepID("kafka/lost/" + way), Target: d.Part, Action: geored.Execute, Confirm: d.Confirm, Reason: d.Reason(), Permanent: "what is lost is lost"}
 			tasks = append(tasks, k.once(step, 0, func(context.Context) error { return nil }))
 			d.Because = []string{"what is left is copied"}
+		}
+		if len(d.Again) > 0 {
+			step := geored.Step{ID: geored.StepID("kafka/again/" + way), Target: d.Part, Action: geored.Execute, Confirm: confirmation("copy-again", d.Again...), Reason: d.Reason(),
+				Permanent: "copies stay: records that were copied before are in the copy twice", Manual: []string{fmt.Sprintf("PUT /connectors/%s/stop; PATCH …/offsets with null for %s; PUT …/resume", mirrors[i].Connector(kafka.SourceConnector), strings.Join(d.Again, ", "))}}
+			tasks = append(tasks, k.once(step, dataTimeout, func(ctx context.Context) error { return k.copyAgain(ctx, mirrors[i], d.Again) }))
 		}
 		step := geored.Step{ID: geored.StepID("kafka/copied/" + way), Target: d.Part, Action: geored.Await, Reason: d.Reason()}
 		tasks = append(tasks, geored.Task{Step: step, Timeout: dataTimeout, Observe: k.paced(k.copied(mirrors[i]))})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/kafka"
@@ -72,15 +73,52 @@ func seenSince(past kafka.History, s kafka.Sample) kafka.History {
 	return after.Settle(m, told...)
 }
 
+// madeAnew are the partitions whose log the mirror stands behind the end of, or stood: topics that were deleted and made
+// again, and logs that lost their end.
+func madeAnew(f MirrorFacts) (lines []string) {
+	told := map[kafka.Partition]bool{}
+	for _, i := range f.Seen.Incidents {
+		if (i.Kind == kafka.Recreated || i.Kind == kafka.Truncated) && i.Verdict() == geored.Fail {
+			told[i.Partition] = true
+			lines = append(lines, fmt.Sprintf("%s: %s after %d, where the mirror stood when it was last looked at", i.Partition, i.Kind, i.Base.Next))
+		}
+	}
+	for _, p := range f.Positions {
+		if p.Problem == "" && p.Next > p.Source.End && !told[p.Partition] {
+			lines = append(lines, fmt.Sprintf("%s: its log ends at %d < %d, the next offset to be copied", p.Partition, p.Source.End, p.Next))
+		}
+	}
+	return lines
+}
+
 // lossesIn are what the source removed before it was copied, in words that stay the same from look to look. A gap that is
-// still open is told by the position itself.
-func lossesIn(seen kafka.MirrorHistory, open map[kafka.Partition]bool) (lines []string) {
+// still open is told by the position itself, and a topic that is copied again has no gaps.
+func lossesIn(seen kafka.MirrorHistory, open map[kafka.Partition]bool, again []string) (lines []string) {
 	for _, i := range seen.Incidents {
-		if i.Verdict() == geored.Fail && !open[i.Partition] {
+		if i.Verdict() == geored.Fail && !open[i.Partition] && !slices.Contains(again, i.Topic) {
 			lines = append(lines, fmt.Sprintf("%s: %s of %d offsets after %d, where the mirror stood when it was last looked at", i.Partition, i.Kind, i.Offsets, i.Base.Next))
 		}
 	}
 	return lines
+}
+
+// copyAgain mirrors topics from their beginning, and settles what was seen of them before.
+func (k *kafkaRecovery) copyAgain(ctx context.Context, m kafka.Mirror, topics []string) error {
+	sample, err := k.replication.Sample(ctx, m)
+	if err != nil {
+		return geored.Retriable(err)
+	}
+	plan, err := kafka.PlanRemirror(m, sample, topics...)
+	if err != nil {
+		return geored.Retriable(err) // a position that was not read
+	}
+	if err := k.replication.Remirror(ctx, plan, plan.Duplicates); err != nil {
+		return geored.Retriable(err)
+	}
+	if sample, err = k.replication.Sample(ctx, m); err != nil {
+		return geored.Retriable(err)
+	}
+	return k.keep(ctx, keptPast, historyOf(k.Note(), keptPast).With(sample).Settle(m, plan.Partitions...))
 }
 
 // CheckLosses is the check that no mirror jumped over what it never copied.

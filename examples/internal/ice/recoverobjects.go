@@ -275,21 +275,22 @@ func (o *objectRecovery) catchUp(ctx context.Context) error {
 	return err
 }
 
+// canary sees an object arrive each way. A mirror that began while the sites were apart lists everything by itself; one that
+// nobody thought deaf, because the outage was shorter than it was said to be, is found out here. Mirrors are restarted one after
+// another, each once: two that list everything at once undo each other's deletes.
 func (o *objectRecovery) canary(ctx context.Context) error {
 	c := objectstore.Canary{Bucket: filesBucket, Patience: o.Patience, Clock: o.clock()}
 	for _, site := range o.Sites {
 		c.Sites = append(c.Sites, objectstore.CanarySite{Name: site, Store: o.Access[site]})
 	}
 	crossings, err := c.Run(ctx)
-	for _, x := range crossings {
-		if x.Err == nil && !x.Arrived {
-			err = errors.Join(err, fmt.Errorf("an object that %s wrote did not arrive at %s within %s", x.From, x.To, o.Patience))
-		}
-	}
-	if err != nil {
+	deaf := slices.IndexFunc(crossings, func(x objectstore.Crossing) bool { return x.Err == nil && !x.Arrived })
+	if deaf < 0 {
 		return geored.Retriable(err)
 	}
-	return nil
+	x := crossings[deaf]
+	return geored.Retriable(errors.Join(err, fmt.Errorf("an object that %s wrote did not arrive at %s within %s; the mirror of %s is restarted for it, once", x.From, x.To, o.Patience, x.From),
+		o.Mirrors.Restart(ctx, x.From, o.mark("objects/canary"))))
 }
 
 func (o *objectRecovery) equal(ctx context.Context) (geored.State, error) {
