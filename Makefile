@@ -80,7 +80,7 @@ REST_1 = $(TURN_0)|$(TURN_2)
 REST_2 = $(TURN_0)|$(TURN_1)
 
 # Faults of the network half that take long: for the drill alone.
-FAULTS = TestNodesComeAndGo|TestEveryFaultIsFound|TestABareReplacementLosesAnswers|TestATokenWhoseLifeIsOverIsFound
+FAULTS = TestNodesComeAndGo|TestEveryFaultIsFound|TestABareReplacementLosesAnswers|TestATokenWhoseLifeIsOverIsFound|TestSeveralAPIServers
 
 # The product whole, with its stores: for the drill alone.
 DRILL  = $(FAULTS)|TestICE|TestWholeInstall|TestUpgradeAndBack|TestRecoverAfterACut|TestDrills

@@ -19,6 +19,7 @@ import (
 	"github.com/georedkit/georedkit/creds"
 	credskube "github.com/georedkit/georedkit/creds/kube"
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 )
 
 // second is the address of dc1's second API server.
@@ -32,16 +33,14 @@ func (p *pair) minted(account creds.Account, generation int) (name string, token
 	_, err := secrets.Create(p.t.Context(), &corev1.Secret{Type: corev1.SecretTypeServiceAccountToken, ObjectMeta: metav1.ObjectMeta{Namespace: account.Namespace, Name: name,
 		Annotations: map[string]string{corev1.ServiceAccountNameKey: account.Name}}}, metav1.CreateOptions{})
 	p.must(err)
-	for range 300 {
+	labtest.Until(p.t, "a token in secret "+name, func() error {
 		secret, err := secrets.Get(p.t.Context(), name, metav1.GetOptions{})
-		p.must(err)
-		if len(secret.Data["token"]) > 0 {
-			return name, p.token(account, generation)
+		if err == nil && len(secret.Data["token"]) == 0 {
+			err = labtest.ErrNotYet
 		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	p.t.Fatalf("secret %s was not filled", name)
-	return "", creds.Token{}
+		return err
+	})
+	return name, p.token(account, generation)
 }
 
 // showTo has one API server of dc1 take a token, which it then remembers.
@@ -118,15 +117,10 @@ func TestATokenIsRevokedAtEveryAPIServer(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "apiserver "+second+" still takes it") || !geored.IsRetriable(err) || !p.there(account, name) {
 		t.Errorf("%v; the secret is there: %v", err, p.there(account, name))
 	}
-	for range 120 {
-		if err = source.Revoke(t.Context(), name); err == nil {
-			break
-		}
-		time.Sleep(250 * time.Millisecond)
-	}
+	labtest.Until(t, "the revocation", func() error { return source.Revoke(t.Context(), name) })
 	taken, refused, silent := p.received(source, token)
-	if err != nil || p.there(account, name) || len(taken) > 0 || len(refused) != 2 || len(silent) > 0 {
-		t.Errorf("%v; taken by %q, refused by %q, silent %q", err, taken, refused, silent)
+	if p.there(account, name) || len(taken) > 0 || len(refused) != 2 || len(silent) > 0 {
+		t.Errorf("taken by %q, refused by %q, silent %q", taken, refused, silent)
 	}
 }
 
@@ -145,21 +139,16 @@ func TestASilentAPIServerHoldsTheRevocationUp(t *testing.T) {
 		t.Errorf("%v; the secret is there: %v", err, p.there(account, name))
 	}
 	p.Mend()
-	for range 120 {
-		if err = source.Revoke(t.Context(), name); err == nil {
-			break
-		}
-		time.Sleep(250 * time.Millisecond)
-	}
+	labtest.Until(t, "the revocation", func() error { return source.Revoke(t.Context(), name) })
 	var taken, refused []string
-	for range 120 { // its peers list it again
-		if taken, refused, _ = p.received(source, token); len(refused) == 2 {
-			break
+	labtest.Until(t, "a refusal by both, when its peer lists it again,", func() error {
+		if taken, refused, _ = p.received(source, token); len(refused) != 2 {
+			return labtest.ErrNotYet
 		}
-		time.Sleep(250 * time.Millisecond)
-	}
-	if err != nil || p.there(account, name) || len(taken) > 0 || len(refused) != 2 {
-		t.Errorf("%v; taken by %q, refused by %q", err, taken, refused)
+		return nil
+	})
+	if p.there(account, name) || len(taken) > 0 || len(refused) != 2 {
+		t.Errorf("taken by %q, refused by %q", taken, refused)
 	}
 }
 
@@ -187,15 +176,12 @@ func TestATokenWhoseLifeIsOverIsFound(t *testing.T) {
 	}
 	becomes := func(want geored.Verdict, words string) {
 		t.Helper()
-		var verdict geored.Verdict
-		var message string
-		for range 60 { // as long as they remember what they took
-			if verdict, message = accepted(); verdict == want && strings.Contains(message, words) {
-				return
+		labtest.Until(t, fmt.Sprintf("%s with %q", want, words), func() error { // they remember for a while what they took
+			if verdict, message := accepted(); verdict != want || !strings.Contains(message, words) {
+				return fmt.Errorf("%s: %s", verdict, message)
 			}
-			time.Sleep(500 * time.Millisecond)
-		}
-		t.Errorf("%s: %s; want %s %q", verdict, message, want, words)
+			return nil
+		})
 	}
 	becomes(geored.Pass, "")
 	p.Fault("skew", "dc1", "kube-apiserver", "700")

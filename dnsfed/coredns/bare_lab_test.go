@@ -3,11 +3,13 @@
 package coredns
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
+	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 )
 
 // replaceBare does what the guide does (guide 000, 4.3.2): it deletes the cluster's DNS, Deployment and Service, and then
@@ -34,15 +36,13 @@ func (p *place) replaceBare(name string) {
 
 func (p *place) await(state func() (geored.State, error)) {
 	p.t.Helper()
-	var seen geored.State
-	for range 600 {
-		var err error
-		if seen, err = state(); err == nil && seen.Done {
-			return
+	labtest.Until(p.t, "what was asked for", func() error {
+		seen, err := state()
+		if err == nil && !seen.Done {
+			err = errors.New(seen.Detail)
 		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	p.t.Fatal(seen.Detail)
+		return err
+	})
 }
 
 // The guide's way loses answers, and is seen to; ours, in the same site with the same questions, loses none.

@@ -27,7 +27,7 @@ func (l *lab) killedAlong(args ...string) {
 	l.t.Helper()
 	at, last := l.killable().Along(l.t, killed.Chosen(l.t), args...)
 	if len(at) == 0 {
-		l.t.Fatal("the program was never killed")
+		l.t.Fatalf("the program was never killed: exit code %d\n%s\n%s", last.Code, last.Stderr, last.Stdout)
 	}
 	l.t.Logf("killed %d times: %v", len(at), at)
 	last = l.killable().Told(l.t, last)

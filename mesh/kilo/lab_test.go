@@ -194,16 +194,10 @@ func (r *rig) prove() found {
 // proves waits until everything passes: Kilo looks around every 30 s.
 func (r *rig) proves() (report found) {
 	r.t.Helper()
-	for range 20 {
-		if report = r.prove(); report.Verdict() == geored.Pass {
-			return report
-		}
-		time.Sleep(2 * time.Second)
-	}
-	for _, f := range report.Findings {
-		r.t.Logf("%s %s %s: %s: %s %q", f.Check, f.Site, f.To, f.Verdict, f.Message, f.Evidence)
-	}
-	r.t.Fatal("the mesh does not stand")
+	labtest.Until(r.t, "a mesh that stands", func() error {
+		report = r.prove()
+		return labtest.Passes(report.Report)
+	})
 	return report
 }
 
@@ -231,13 +225,12 @@ func (f found) has(check geored.CheckID, where string, verdict geored.Verdict, w
 // until waits for a fault to bite.
 func (r *rig) until(what string, so func() bool) {
 	r.t.Helper()
-	for range 900 {
-		if so() {
-			return
+	labtest.Until(r.t, what, func() error {
+		if !so() {
+			return labtest.ErrNotYet
 		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	r.t.Fatalf("%s: it did not come about", what)
+		return nil
+	})
 }
 
 // carries says what a node sends to a peer, by its device.

@@ -26,13 +26,12 @@ import (
 // until waits for a fault to bite, or for its cure.
 func (r *rig) until(so func() bool) {
 	r.t.Helper()
-	for range 300 {
-		if so() {
-			return
+	labtest.Until(r.t, "the fault, or its cure,", func() error {
+		if !so() {
+			return labtest.ErrNotYet
 		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	r.t.Fatal("it did not come about")
+		return nil
+	})
 }
 
 // agent is the process of the gateway agent on a node.

@@ -190,15 +190,8 @@ func (r *rig) prove() report {
 // proves waits until everything passes: after a cure, a handshake may take its time.
 func (r *rig) proves() {
 	r.t.Helper()
-	var found report
-	for range 30 { // a node that was silent for 10 s takes its pods out of their services for a while
-		if found = r.prove(); found.Verdict() == geored.Pass {
-			return
-		}
-		time.Sleep(time.Second)
-	}
-	found.t.Error("the mesh does not stand")
-	found.log()
+	// A node that was silent for 10 s takes its pods out of their services for a while.
+	labtest.Until(r.t, "a mesh that stands", func() error { return labtest.Passes(r.prove().Report) })
 }
 
 func (r report) log() {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -13,7 +11,6 @@ import (
 
 	"github.com/georedkit/georedkit/creds"
 	credskube "github.com/georedkit/georedkit/creds/kube"
-	"github.com/georedkit/georedkit/creds/serving"
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/mesh"
 )
@@ -26,31 +23,6 @@ func dnsAccount() creds.Account {
 // source is the account of a site, as the others are given it.
 func (d *Deployment) source(site geored.SiteName) credskube.Source {
 	return credskube.Source{Cluster: d.Clusters[site], Account: dnsAccount(), Role: credskube.DNSRole(), Server: d.site(site).apiServer(), Dial: d.dial(site)}
-}
-
-// dial reaches single API servers. Where a site has one only, and its address is not reached from here, the kubeconfig's
-// is as good: both are that one.
-func (d *Deployment) dial(site geored.SiteName) serving.Dial {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		slices, err := d.Clusters[site].Client().DiscoveryV1().EndpointSlices(metav1.NamespaceDefault).List(ctx, metav1.ListOptions{LabelSelector: "kubernetes.io/service-name=kubernetes"})
-		if err != nil {
-			return nil, err
-		}
-		if len(slices.Items) == 1 && len(slices.Items[0].Endpoints) == 1 && len(slices.Items[0].Endpoints[0].Addresses) == 1 {
-			host, err := url.Parse(d.Clusters[site].Config().Host)
-			if err == nil && host.Host != "" {
-				address = withPort(host)
-			}
-		}
-		return new(net.Dialer).DialContext(ctx, network, address)
-	}
-}
-
-func withPort(u *url.URL) string {
-	if u.Port() != "" {
-		return u.Host
-	}
-	return net.JoinHostPort(u.Hostname(), "443")
 }
 
 func (d *Deployment) receivers() map[geored.SiteName]credskube.Receiver {

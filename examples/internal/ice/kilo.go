@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube/helm"
@@ -128,6 +129,22 @@ func (d *Deployment) firstPart(ctx context.Context, site mesh.Site) (helm.Values
 	return valuesOf(installed)
 }
 
+// turnover is as long as Kilo takes to look around anew, three times over (30 s, cmd/kg/main.go).
+const turnover = 90 * time.Second
+
+// turnedOver plans over what Kilo tells. A node that has just started leads on its own for a moment, before it hears of the
+// others, also after its site had settled: what cannot be planned is looked at again until then.
+func (d *Deployment) turnedOver(ctx context.Context) (mesh.Full, error) {
+	ctx, cancel := context.WithTimeout(ctx, turnover)
+	defer cancel()
+	for {
+		full, err := d.mesh.Plan(d.mesh.Observe(ctx))
+		if err == nil || geored.SystemClock().Sleep(ctx, pollPause) != nil {
+			return full, err
+		}
+	}
+}
+
 // peers gives every site's Kilo the nodes of the other sites, from what Kilo told of them.
 func (d *Deployment) peers() geored.Stage {
 	const stage = "peers"
@@ -138,7 +155,7 @@ func (d *Deployment) peers() geored.Stage {
 			Manual: []string{d.helmCommand(s.Name, kiloRelease(s.Name), KiloChart, d.charts.version(KiloChart), "kilo/"+kilo.FileName(s.Name, 2)) + " --set config.enablePeers=true"}}
 	}
 	return geored.Stage{Name: stage, Outline: d.eachSite(step), Bind: func(ctx context.Context) ([]geored.Task, error) {
-		full, err := d.mesh.Plan(d.mesh.Observe(ctx))
+		full, err := d.turnedOver(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -225,7 +242,7 @@ func (d *Deployment) tunnels() geored.Stage {
 		}
 	}
 	return geored.Stage{Name: stage, Outline: outline, Bind: func(ctx context.Context) ([]geored.Task, error) {
-		full, err := d.mesh.Plan(d.mesh.Observe(ctx))
+		full, err := d.turnedOver(ctx)
 		if err != nil {
 			return nil, err
 		}

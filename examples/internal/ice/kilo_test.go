@@ -1,11 +1,14 @@
 package ice
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"strings"
 	"testing"
+	"time"
 
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage"
@@ -14,8 +17,10 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 
+	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/geored/kube/helm"
+	"github.com/georedkit/georedkit/mesh/kilo"
 )
 
 // releasedWith is a cluster that has Kilo's release in that state with those values; without a state it has none.
@@ -27,8 +32,8 @@ func releasedWith(t *testing.T, status release.Status, values string) *kube.Clus
 		if err := json.Unmarshal([]byte(values), &config); err != nil {
 			t.Fatal(err)
 		}
-		kilo := &release.Release{Name: kiloRelease("dc1"), Namespace: releaseNamespace, Version: 2, Info: &release.Info{Status: status}, Config: config}
-		if err := storage.Init(driver.NewSecrets(secrets)).Create(kilo); err != nil {
+		installed := &release.Release{Name: kiloRelease("dc1"), Namespace: releaseNamespace, Version: 2, Info: &release.Info{Status: status}, Config: config}
+		if err := storage.Init(driver.NewSecrets(secrets)).Create(installed); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -89,3 +94,35 @@ func TestPeersAreKeptWhenKiloIsInstalledAgain(t *testing.T) {
 		t.Error("nobody knows whether it has peers, and it goes on")
 	}
 }
+
+// A node that has just started leads beside the one that leads: the plan is made when it has heard of the others.
+func TestPlanWaitsUntilKiloHasTurnedOver(t *testing.T) {
+	d, servers := onServers(t, good, Options{})
+	node := func(site, name, own, wireGuard string) {
+		annotations := table{kilo.EndpointKey: own + ":51820", kilo.InternalIP: own + "/24", kilo.GranularityKey: "location", kilo.Key: wireGuardKeys[name]}
+		if wireGuard != "" {
+			annotations[kilo.WireGuardIP] = wireGuard
+		}
+		servers[geored.SiteName(site)].put("/api/v1/nodes/"+name, table{"kind": "Node", "apiVersion": "v1", "metadata": table{"name": name, "annotations": annotations}, "spec": table{"podCIDRs": []string{"10.90.0.0/24"}}})
+	}
+	node("dc2", "dc2-1", "192.168.1.106", "10.110.0.1/16")
+	node("dc1", "dc1-1", "192.168.1.105", "10.80.0.1/16")
+	node("dc1", "dc1-2", "192.168.1.107", "10.80.0.1/16")
+	if _, err := d.mesh.Plan(d.mesh.Observe(t.Context())); err == nil || !strings.Contains(err.Error(), "has 2 leaders") {
+		t.Fatalf("%v", err)
+	}
+	given, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := d.turnedOver(given); err == nil {
+		t.Error("two leaders are planned with")
+	}
+	go func() {
+		time.Sleep(300 * time.Millisecond)
+		node("dc1", "dc1-2", "192.168.1.107", "")
+	}()
+	if _, err := d.turnedOver(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+var wireGuardKeys = map[string]string{"dc1-1": "CSqTnTGJQ1+J0VbRbsmJsMTLbPBzMYQwQbLJ1ELk1U4=", "dc1-2": "ASqTnTGJQ1+J0VbRbsmJsMTLbPBzMYQwQbLJ1ELk1U4=", "dc2-1": "BSqTnTGJQ1+J0VbRbsmJsMTLbPBzMYQwQbLJ1ELk1U4="}

@@ -22,7 +22,10 @@ type Site struct {
 	// APIServer is the URL at which the other sites' programs reach the API server: of a load balancer before several of
 	// them, say. Zero: the service's address, through the mesh, as the guide has it.
 	APIServer string
-	FQDN      string // under which users reach the site's applications. Zero: none, and so no ingress with TLS
+	// APIServers are the single API servers of a site that has several, where this machine does not reach them by their own
+	// addresses. Zero: it does.
+	APIServers []APIServer
+	FQDN       string // under which users reach the site's applications. Zero: none, and so no ingress with TLS
 }
 
 // apiServer is what stands in the credentials that other sites get.
@@ -59,10 +62,11 @@ type topologyFile struct {
 
 type siteFile struct {
 	mesh.SiteFile `yaml:",inline"`
-	DNSIP         string `yaml:"dnsIP,omitempty"`
-	APIServerIP   string `yaml:"apiServerIP,omitempty"`
-	APIServer     string `yaml:"apiServer,omitempty"`
-	FQDN          string `yaml:"fqdn,omitempty"`
+	DNSIP         string          `yaml:"dnsIP,omitempty"`
+	APIServerIP   string          `yaml:"apiServerIP,omitempty"`
+	APIServer     string          `yaml:"apiServer,omitempty"`
+	APIServers    []apiServerFile `yaml:"apiServers,omitempty"`
+	FQDN          string          `yaml:"fqdn,omitempty"`
 }
 
 // ParseTopology reads and validates a topology file. The error is geored.Faults: all of them at once.
@@ -95,7 +99,7 @@ func (f siteFile) site() (Site, geored.Faults) {
 	core, faults := f.SiteFile.Site()
 	read := geored.Reader{Site: core.Name}
 	site := Site{Site: core, DNSIP: read.Addr("dnsIP", f.DNSIP), APIServerIP: read.Addr("apiServerIP", f.APIServerIP),
-		APIServer: f.APIServer, FQDN: f.FQDN}
+		APIServer: f.APIServer, APIServers: readAPIServers(&read, f.APIServers), FQDN: f.FQDN}
 	if len(site.Services) > 0 {
 		if f.DNSIP == "" {
 			site.DNSIP = nth(site.Services[0], dnsOffset)

@@ -52,7 +52,14 @@ func TestParseTopologyNamesEveryFault(t *testing.T) {
 		"unknown key":                {"dnsIP", "dnsIp", "dnsIp: unknown key"},
 		"no granularity of Kilo's":   {"sites:", "granularity: node\nsites:", "granularity node: is neither location nor full"},
 		"not an address":             {"dnsIP: 10.130.0.53", "dnsIP: dns", "site dc2: dnsIP dns: is not an IP address"},
-		"nothing":                    {good, "", "file: is empty"},
+		"an API server's name":       {"dnsIP: 10.130.0.53", "apiServers: [{address: 'a.dc2:6443', endpoint: 'a.dc2:6443'}]", "site dc2: apiServers[0].address a.dc2:6443: is a name"},
+		"an API server without port": {"dnsIP: 10.130.0.53", "apiServers: [{address: 10.0.0.1, endpoint: 'a.dc2:6443'}]", "site dc2: apiServers[0].address 10.0.0.1: has no port"},
+		"an API server out of reach": {"dnsIP: 10.130.0.53", "apiServers: [{address: '10.0.0.1:6443'}]", "site dc2: apiServers[0].endpoint: is missing"},
+		"a load balancer for two": {"dnsIP: 10.130.0.53", "apiServers: [{address: '10.0.0.1:6443', endpoint: 'lb.dc2:6443'}, {address: '10.0.0.2:6443', endpoint: 'lb.dc2:6443'}]",
+			"site dc2: apiServers[1].endpoint lb.dc2:6443: is that of another API server too"},
+		"an API server twice": {"dnsIP: 10.130.0.53", "apiServers: [{address: '10.0.0.1:6443', endpoint: 'a.dc2:6443'}, {address: '10.0.0.1:6443', endpoint: 'b.dc2:6443'}]",
+			"site dc2: apiServers[1].address 10.0.0.1:6443: is that of another API server too"},
+		"nothing": {good, "", "file: is empty"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

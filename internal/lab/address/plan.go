@@ -56,6 +56,9 @@ func (s Site) WithAPIServers(count int) (Site, error) {
 	return s, nil
 }
 
+// APIServers are where each of them listens in the site's LAN, the first one's first.
+func (s Site) APIServers() []netip.Addr { return append([]netip.Addr{s.Nodes[0].LAN}, s.Further...) }
+
 // Node is one machine of a site.
 type Node struct {
 	Name   string

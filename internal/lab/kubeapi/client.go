@@ -21,6 +21,7 @@ import (
 // Client is one identity at one API server.
 type Client struct {
 	server string
+	token  string // zero: it is known by its certificate
 	http   *http.Client
 }
 
@@ -33,6 +34,19 @@ func New(server string, authority []byte, identity pki.Pair, dial Dial) (*Client
 	if err != nil {
 		return nil, fmt.Errorf("client certificate: %w", err)
 	}
+	return client(server, authority, dial, certificate)
+}
+
+// Bearing makes a client that is known by a token alone.
+func Bearing(server string, authority []byte, token string, dial Dial) (*Client, error) {
+	c, err := client(server, authority, dial)
+	if err == nil {
+		c.token = token
+	}
+	return c, err
+}
+
+func client(server string, authority []byte, dial Dial, certificates ...tls.Certificate) (*Client, error) {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(authority) {
 		return nil, errors.New("certificate authority: not PEM")
@@ -42,7 +56,7 @@ func New(server string, authority []byte, identity pki.Pair, dial Dial) (*Client
 		Timeout: 10 * time.Second,
 		Transport: &http.Transport{
 			DialContext:     dial,
-			TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
+			TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: certificates, MinVersion: tls.VersionTLS12},
 		},
 	}}, nil
 }
@@ -102,6 +116,9 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 		request.Header.Set("Content-Type", contentType)
 	}
 	request.Header.Set("Accept", "application/json")
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	response, err := c.http.Do(request)
 	if err != nil {
 		return err

@@ -11,8 +11,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
 )
 
 // lookUp asks a site's name server by its Service, from the node.
@@ -209,6 +212,9 @@ func TestFederatedDNS(t *testing.T) {
 	shared.answers(t, dc1, remote, there)
 	shared.answers(t, dc1, kubernetesName, dc1.APIServerIP)
 
+	t.Run("the other site out of sight", func(t *testing.T) { staleDNS(t, dc1, dc2) })
+	t.Run("tokens", func(t *testing.T) { tokenFaults(t, dc2, dc1) })
+
 	restartInACut := func() {
 		t.Helper()
 		p := dc1.awaitNameServer(t)
@@ -241,6 +247,78 @@ func TestFederatedDNS(t *testing.T) {
 	shared.answers(t, dc1, kubernetesName, dc1.APIServerIP)
 	shared.fault(t, "", "dns-waits-for-own", "dc1")
 	shared.answers(t, dc1, remote, there)
+}
+
+// staleDNS: a name of the other site leads elsewhere, and the own name servers answer as before.
+func staleDNS(t *testing.T, own, other site) {
+	const moves = "moves.moved.default.svc.cluster.local."
+	shared.fault(t, "fresh-dns dc1 dc2", "stale-dns", own.Name, other.Name)
+	there, err := shared.lookUp(t, other, moves)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if here, err := shared.lookUp(t, own, moves); err != nil || here == there {
+		t.Errorf("it is %s there and %s here, %v", there, here, err)
+	}
+	shared.answers(t, own, kubernetesName, own.APIServerIP)
+	shared.fault(t, "", "fresh-dns", own.Name, other.Name)
+	if here, err := shared.lookUp(t, own, moves); err == nil && here != there {
+		t.Errorf("mended, it is %s", here)
+	}
+	if _, err := other.client(t).CoreV1().Services("default").Get(t.Context(), "moved", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("its service is left: %v", err)
+	}
+}
+
+// tokenFaults: of the account whose token another site holds.
+func tokenFaults(t *testing.T, source, holder site) {
+	held := func() (config string) {
+		t.Helper()
+		secret, err := holder.client(t).CoreV1().Secrets("kube-system").Get(t.Context(), source.Name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(secret.Data["config"])
+	}
+	// isTaken asks the source with what the holder has, at the source's address on this machine.
+	isTaken := func() error {
+		t.Helper()
+		config, err := clientcmd.RESTConfigFromKubeConfig([]byte(held()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		admin, err := clientcmd.BuildConfigFromFlags("", source.Kubeconfig)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config.Host = admin.Host
+		client, err := kubernetes.NewForConfig(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.Discovery().ServerVersion()
+		return err
+	}
+	if err := isTaken(); err != nil {
+		t.Fatal(err)
+	}
+	before := held()
+	for _, kind := range []string{"revoke-token", "expire-token"} {
+		shared.fault(t, "un"+kind+" "+source.Name, kind, source.Name)
+		if err := isTaken(); !apierrors.IsUnauthorized(err) {
+			t.Errorf("%s: %v", kind, err)
+		}
+		if same := held() == before; same != (kind == "revoke-token") {
+			t.Errorf("%s: the copy is as it was: %t", kind, same)
+		}
+		if list := shared.fault(t, "", "list"); !strings.Contains(list, kind+" "+source.Name+" kube-system/coredns") {
+			t.Errorf("list: %s", list)
+		}
+		shared.fault(t, "", "un"+kind, source.Name)
+		if err := isTaken(); err != nil || held() != before {
+			t.Errorf("un%s: %v, the copy is as it was: %t", kind, err, held() == before)
+		}
+	}
 }
 
 // restoreDNS leads the Service to the site's first name server again.

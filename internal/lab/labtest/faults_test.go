@@ -186,7 +186,8 @@ func TestKilledServersComeBackAndContainersStay(t *testing.T) {
 }
 
 func TestImpossibleFaultsAreRefused(t *testing.T) {
-	for _, fault := range []string{"cut dc1", "cut dc1 dc9", "cut dc1 dc1", "start dc1", "melt dc1", "delay dc1 dc2 soon", "hole dc1 dc1", "lose-node dc1", "return-node dc1/dc1-1", "new-key dc3", "old-key dc3", "second-dns dc9", "pause dc1 nobody", "skew dc1 nobody 60", "skew dc1 kubelet soon", "unskew dc1 nobody", "kill dc1/dc1-9 etcd"} {
+	for _, fault := range []string{"cut dc1", "cut dc1 dc9", "cut dc1 dc1", "start dc1", "melt dc1", "delay dc1 dc2 soon", "hole dc1 dc1", "lose-node dc1", "return-node dc1/dc1-1", "new-key dc3", "old-key dc3", "second-dns dc9", "pause dc1 nobody", "skew dc1 nobody 60", "skew dc1 kubelet soon", "unskew dc1 nobody", "kill dc1/dc1-9 etcd",
+		"expire-token dc3", "unexpire-token dc1", "revoke-token dc1 default/nobody", "revoke-token dc1 nobody", "stale-dns dc1 dc1", "fresh-dns dc1 dc9", "fresh-dns dc1 dc2"} {
 		if evidence, err := shared.lab("fault", strings.Fields(fault)...); err == nil {
 			t.Errorf("%s: %s", fault, evidence)
 		}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -40,11 +39,6 @@ func (n *Namespace) HoldAddresses(on bool, addresses ...netip.Addr) error {
 func (n *Namespace) BypassServices(on bool, addresses ...netip.Addr) error {
 	script := "table ip labdns\ndelete table ip labdns\n"
 	if on {
-		var texts []string
-		for _, address := range addresses {
-			texts = append(texts, address.String())
-		}
-		set := "{ " + strings.Join(texts, ", ") + " }"
 		script += fmt.Sprintf(`table ip labdns {
 	chain prerouting {
 		type filter hook prerouting priority raw; policy accept;
@@ -56,7 +50,7 @@ func (n *Namespace) BypassServices(on bool, addresses ...netip.Addr) error {
 		ip saddr %[1]s meta l4proto { tcp, udp } th sport 53 notrack
 	}
 }
-`, set)
+`, set(addresses))
 	}
 	_, err := n.nft(script, "-f", "-")
 	return err

@@ -69,3 +69,35 @@ func TestKubeconfigNamesTheSite(t *testing.T) {
 		}
 	}
 }
+
+// A token is known by the key that signed it, and by no other.
+func TestTokensAreKnownByTheirKey(t *testing.T) {
+	_, key, err := pki.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, other, err := pki.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := pki.SignToken(key, map[string]any{"sub": "system:serviceaccount:a:b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(token, ".")
+	for name, c := range map[string]struct {
+		key         []byte
+		token, want string
+	}{
+		"its own":         {key, token, "system:serviceaccount:a:b"},
+		"another key":     {other, token, ""},
+		"changed":         {key, parts[0] + "." + parts[1] + "A." + parts[2], ""},
+		"no signature":    {key, parts[0] + "." + parts[1] + ".", ""},
+		"not three parts": {key, "eyJ", ""},
+		"no key":          {[]byte("x"), token, ""},
+	} {
+		if got := pki.TokenSubject(c.key, c.token); got != c.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}

@@ -112,13 +112,8 @@ func nodeReady(ctx context.Context, api *kubeapi.Client, name string, since time
 
 // dnsAnswers asks the site's name server through its Service address, as a pod does.
 func (s *site) dnsAnswers(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return s.running()[0].namespace.Dial(ctx, network, net.JoinHostPort(s.plan.DNS.String(), "53"))
-	}}
 	const name = "kubernetes.default.svc.cluster.local."
-	addresses, err := resolver.LookupHost(ctx, name)
+	addresses, err := s.resolve(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -126,6 +121,16 @@ func (s *site) dnsAnswers(ctx context.Context) error {
 		return fmt.Errorf("%s is %v, not %s", name, addresses, s.plan.APIServer)
 	}
 	return nil
+}
+
+// resolve asks the site's name servers through their Service, as a pod does.
+func (s *site) resolve(ctx context.Context, name string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return s.running()[0].namespace.Dial(ctx, network, net.JoinHostPort(s.plan.DNS.String(), "53"))
+	}}
+	return resolver.LookupHost(ctx, name)
 }
 
 // logTail is the end of a server's log and where the rest is.

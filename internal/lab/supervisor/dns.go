@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"strings"
 	"text/template"
-	"time"
 
 	"github.com/georedkit/georedkit/internal/lab/config"
 	"github.com/georedkit/georedkit/internal/lab/kubeapi"
@@ -45,7 +44,7 @@ func (l *Laboratory) withDNS(ctx context.Context, name string, f func(context.Co
 	if s.running() == nil {
 		return fmt.Errorf("site %s: is stopped", name)
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	api, err := s.api()
 	if err != nil {

@@ -45,12 +45,19 @@ var kinds = map[string]kind{
 	"new-key":     {"SITE[/NODE]", 1, 1, "the node's WireGuard key is lost, and Kilo makes another", (*Laboratory).newKey},
 	"old-key":     {"SITE[/NODE]", 1, 1, "it has the first key again", (*Laboratory).oldKey},
 
+	"revoke-token":   {"SITE [NAMESPACE/ACCOUNT]", 1, 2, "its API servers refuse the tokens of an account that others hold", (*Laboratory).revokeToken},
+	"unrevoke-token": {"SITE [NAMESPACE/ACCOUNT]", 1, 2, "they take them again", (*Laboratory).unrevokeToken},
+	"expire-token":   {"SITE [NAMESPACE/ACCOUNT]", 1, 2, "what other sites hold of it is a token whose life is over", (*Laboratory).expireToken},
+	"unexpire-token": {"SITE [NAMESPACE/ACCOUNT]", 1, 2, "they hold what they held", (*Laboratory).unexpireToken},
+
 	"dns-waits-for-all": {"SITE", 1, 1, "CoreDNS is ready only when it has seen every site", (*Laboratory).dnsWaitsForAll},
 	"dns-waits-for-own": {"SITE", 1, 1, "its own site is enough", (*Laboratory).dnsWaitsForOwn},
 	"second-dns":        {"SITE", 1, 1, "name servers behind kube-dns that know their own site alone", (*Laboratory).secondDNS},
 	"one-dns":           {"SITE", 1, 1, "they are gone", (*Laboratory).oneDNS},
 	"node-local-dns":    {"SITE", 1, 1, "a cache on each node at the address of kube-dns", (*Laboratory).nodeLocalDNS},
 	"no-node-local-dns": {"SITE", 1, 1, "no cache", (*Laboratory).noNodeLocalDNS},
+	"stale-dns":         {"SITE OTHER [NAMESPACE]", 2, 3, "CoreDNS loses sight of another site and answers what it knew, until it is started again", (*Laboratory).staleDNS},
+	"fresh-dns":         {"SITE OTHER [NAMESPACE]", 2, 3, "it sees the other site again", (*Laboratory).freshDNS},
 }
 
 // FaultUsage has one line per kind of fault.
@@ -117,7 +124,8 @@ func (l *Laboratory) forget(s *site) {
 	defer l.mutex.Unlock()
 	maps.DeleteFunc(l.faults, func(fault string, _ bool) bool {
 		return fault == "freeze "+s.plan.Name || strings.HasPrefix(fault, "pause "+s.plan.Name+"/") ||
-			strings.HasPrefix(fault, "lose-node "+s.plan.Name+"/") || strings.HasPrefix(fault, "skew "+s.plan.Name+"/")
+			strings.HasPrefix(fault, "lose-node "+s.plan.Name+"/") || strings.HasPrefix(fault, "skew "+s.plan.Name+"/") ||
+			strings.HasPrefix(fault, "stale-dns "+s.plan.Name+" ")
 	})
 }
 

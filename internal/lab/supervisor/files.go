@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -9,6 +8,9 @@ import (
 	"github.com/georedkit/georedkit/internal/lab/pki"
 	"github.com/georedkit/georedkit/internal/lab/wholefile"
 )
+
+// serviceAccounts is the name of the key that signs a site's tokens.
+const serviceAccounts = "service-accounts"
 
 // writeFiles renders the node's configuration. Keys that others hold a copy of stay, all else is made anew.
 func (s *site) writeFiles(m config.Machine) error {
@@ -37,11 +39,11 @@ func (s *site) writeIdentities(m config.Machine) error {
 		return err
 	}
 	if m.ControlPlane() {
-		key, err := pki.KeepKey(s.lab.folder.certificates(s.plan.Name), "service-accounts")
+		key, err := pki.KeepKey(s.lab.folder.certificates(s.plan.Name), serviceAccounts)
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(folder, "service-accounts.key"), key, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, serviceAccounts+".key"), key, 0o600); err != nil {
 			return err
 		}
 	}
@@ -64,12 +66,11 @@ func (s *site) writeIdentities(m config.Machine) error {
 	return nil
 }
 
-// writeKubeconfig writes the file for people, which goes through the tunnel.
+// writeKubeconfig writes the file for people, which goes through the first tunnel.
 func (s *site) writeKubeconfig() error {
 	pair, err := s.authority.Issue(pki.Subject{Name: config.Admin, Groups: []string{"system:masters"}})
 	if err != nil {
 		return err
 	}
-	server := fmt.Sprintf("https://127.0.0.1:%d", s.tunnel.port())
-	return wholefile.Write(s.lab.folder.kubeconfig(s.plan.Name), pki.Kubeconfig(server, s.plan.Name, s.authority.Certificate, pair), 0o600)
+	return wholefile.Write(s.lab.folder.kubeconfig(s.plan.Name), pki.Kubeconfig("https://"+s.tunnels[0].endpoint(), s.plan.Name, s.authority.Certificate, pair), 0o600)
 }

@@ -37,7 +37,10 @@ func (f folder) kiloKey(site, node string) string { return f.path(site, node, "k
 func (f folder) memory() string                   { return f.path("laboratory.json") }
 func (f folder) images() string                   { return f.path("images.tar") }
 func (f folder) certificates(site string) string  { return f.path(site, "pki") }
-func (f folder) completed(site string) string     { return f.path(site, "completed") }
+func (f folder) serviceAccounts(site string) string {
+	return filepath.Join(f.certificates(site), serviceAccounts+".key")
+}
+func (f folder) completed(site string) string { return f.path(site, "completed") }
 
 // open makes the folder and keeps a second laboratory out of it until the file is closed.
 func (f folder) open() (*os.File, error) {

@@ -51,7 +51,8 @@ type Laboratory struct {
 	chartRepo   ReadyChartRepo
 
 	mutex  sync.Mutex
-	faults map[string]bool // what is applied now
+	faults map[string]bool     // what is applied now
+	copies map[string][]copied // what expired tokens are to be put back to, by fault
 	phase  phase
 
 	cutting sync.Mutex
@@ -121,7 +122,9 @@ func prepare(o Options) (*Laboratory, error) {
 func (l *Laboratory) teardown() error {
 	var errs []error
 	for _, s := range l.sites {
-		s.tunnel.listener.Close()
+		for _, t := range s.tunnels {
+			t.listener.Close()
+		}
 	}
 	// Everything at once: machines that are killed one by one would start to miss each other.
 	errs = append(errs, l.destroy(l.group()))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/georedkit/georedkit/internal/lab/config"
@@ -113,4 +114,26 @@ func daemonsReady(ctx context.Context, api *kubeapi.Client, name string) error {
 		return fmt.Errorf("daemonset %s: %+v", name, d.Status)
 	}
 	return nil
+}
+
+// nameServerPods are the addresses of the pods behind the Service of DNS.
+func nameServerPods(ctx context.Context, api *kubeapi.Client) ([]netip.Addr, error) {
+	var list struct {
+		Items []struct {
+			Endpoints []struct{ Addresses []netip.Addr }
+		}
+	}
+	if err := api.Get(ctx, "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dkube-dns", &list); err != nil {
+		return nil, err
+	}
+	var pods []netip.Addr
+	for _, slice := range list.Items {
+		for _, e := range slice.Endpoints {
+			pods = append(pods, e.Addresses...)
+		}
+	}
+	if len(pods) == 0 {
+		return nil, errors.New("no pod is behind the Service kube-dns")
+	}
+	return pods, nil
 }

@@ -30,6 +30,14 @@ type ReadySite struct {
 	DNSIP         string      `json:"dnsIP"`
 	APIServerIP   string      `json:"apiServerIP"`
 	Nodes         []ReadyNode `json:"nodes"`
+	// APIServers are those of a site that has several, each by its address in the site and its endpoint on this machine.
+	APIServers []ReadyAPIServer `json:"apiServers,omitempty"`
+}
+
+// ReadyAPIServer is one API server of a ReadySite.
+type ReadyAPIServer struct {
+	Address  string `json:"address"`
+	Endpoint string `json:"endpoint"`
 }
 
 // ReadyNode is one node of a ReadySite.
@@ -40,7 +48,7 @@ type ReadyNode struct {
 	PodCIDRs   []string `json:"podCIDRs"`
 }
 
-func describeSite(plan address.Site, kubeconfig string) ReadySite {
+func describeSite(plan address.Site, kubeconfig string, tunnels ...*tunnel) ReadySite {
 	site := ReadySite{
 		Name: plan.Name, Kubeconfig: kubeconfig,
 		WireGuardCIDR: plan.WireGuard.String(), PodCIDR: plan.Pods.String(), ServiceCIDR: plan.Services.String(),
@@ -48,6 +56,11 @@ func describeSite(plan address.Site, kubeconfig string) ReadySite {
 	}
 	for _, n := range plan.Nodes {
 		site.Nodes = append(site.Nodes, ReadyNode{n.Name, n.LAN.String(), n.Endpoint().String(), []string{n.Pods.String()}})
+	}
+	if len(tunnels) > 1 {
+		for _, t := range tunnels {
+			site.APIServers = append(site.APIServers, ReadyAPIServer{t.target, t.endpoint()})
+		}
 	}
 	return site
 }
@@ -61,6 +74,12 @@ var topology = template.Must(template.New("topology").Parse(`sites:
     serviceCIDR: {{.ServiceCIDR}}
     dnsIP: {{.DNSIP}}
     apiServerIP: {{.APIServerIP}}
+    {{- with .APIServers}}
+    apiServers:
+    {{- range .}}
+      - {address: "{{.Address}}", endpoint: "{{.Endpoint}}"}
+    {{- end}}
+    {{- end}}
     nodes:
     {{- range .Nodes}}
       - {name: {{.Name}}, internalIP: {{.InternalIP}}, endpoint: "{{.Endpoint}}", podCIDRs: [{{range $i, $c := .PodCIDRs}}{{if $i}}, {{end}}{{$c}}{{end}}]}
@@ -72,7 +91,7 @@ var topology = template.Must(template.New("topology").Parse(`sites:
 func (l *Laboratory) writeReady() error {
 	ready := Ready{Version: 1, Name: l.name, PID: os.Getpid(), Dir: string(l.folder), ChartRepo: l.chartRepo}
 	for _, s := range l.sites {
-		ready.Sites = append(ready.Sites, describeSite(s.plan, l.folder.kubeconfig(s.plan.Name)))
+		ready.Sites = append(ready.Sites, describeSite(s.plan, l.folder.kubeconfig(s.plan.Name), s.tunnels...))
 	}
 	var text bytes.Buffer
 	if err := topology.Execute(&text, ready.Sites); err != nil {

@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/georedkit/georedkit/internal/lab/address"
@@ -29,6 +31,36 @@ func TestTopologyNamesEveryNode(t *testing.T) {
       - {name: rome-2, internalIP: 10.99.2.2, endpoint: "10.98.2.2:51820", podCIDRs: [10.120.1.0/24]}
 `
 	if text.String() != want {
+		t.Errorf("got\n%s", text.String())
+	}
+}
+
+// What this machine does not reach by its own address is named with the way there.
+func TestTopologyNamesEveryAPIServer(t *testing.T) {
+	var tunnels []*tunnel
+	for _, target := range []string{"10.99.1.1:6443", "10.99.1.101:6443"} {
+		tunnel, err := listen(0, target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tunnel.listener.Close()
+		tunnels = append(tunnels, tunnel)
+	}
+	plan, err := address.Plan([]string{"paris"}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := topology.Execute(&text, []ReadySite{describeSite(plan[0], "/labs/paris.kubeconfig", tunnels...)}); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf(`
+    apiServers:
+      - {address: "10.99.1.1:6443", endpoint: %q}
+      - {address: "10.99.1.101:6443", endpoint: %q}
+    nodes:
+`, tunnels[0].endpoint(), tunnels[1].endpoint())
+	if !strings.Contains(text.String(), want) {
 		t.Errorf("got\n%s", text.String())
 	}
 }

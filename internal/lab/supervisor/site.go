@@ -24,7 +24,7 @@ type site struct {
 	lab       *Laboratory
 	plan      address.Site
 	authority *pki.Authority
-	tunnel    *tunnel
+	tunnels   []*tunnel // to each of its API servers
 
 	changing sync.Mutex                 // one start, stop or fault at a time
 	machines atomic.Pointer[[]*machine] // by node, nil while the site is stopped
@@ -63,7 +63,7 @@ func (s *site) start(ctx context.Context) error {
 	err := group.Wait()
 	s.machines.Store(&machines)
 	if err == nil {
-		s.tunnel.inside.Store(machines[0].namespace)
+		s.leadInside(machines[0].namespace)
 		err = s.awaitReady(ctx, started)
 	}
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
@@ -138,7 +138,7 @@ func (s *site) apiAt(server string) (*kubeapi.Client, error) {
 
 // stop is the power cut of the whole site.
 func (s *site) stop() error {
-	s.tunnel.inside.Store(nil)
+	s.leadInside(nil)
 	machines := s.running()
 	// First, because what is frozen does not die before it is thawed.
 	errs := []error{s.lab.destroy(s.lab.siteGroup(s.plan))}

@@ -19,6 +19,13 @@ type tunnel struct {
 	inside   atomic.Pointer[network.Namespace] // nil while the site is stopped
 }
 
+// leadInside opens the site's tunnels; nil closes them.
+func (s *site) leadInside(namespace *network.Namespace) {
+	for _, t := range s.tunnels {
+		t.inside.Store(namespace)
+	}
+}
+
 // listen takes the port of an earlier life when it is still free.
 func listen(port int, target string) (*tunnel, error) {
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
@@ -34,6 +41,9 @@ func listen(port int, target string) (*tunnel, error) {
 }
 
 func (t *tunnel) port() int { return t.listener.Addr().(*net.TCPAddr).Port }
+
+// endpoint is where it begins.
+func (t *tunnel) endpoint() string { return t.listener.Addr().String() }
 
 func (t *tunnel) serve() {
 	for {

@@ -114,12 +114,19 @@ func (l *Laboratory) addSite(plan address.Site, remembered *memory) error {
 	if err != nil {
 		return err
 	}
-	tunnel, err := listen(remembered.Ports[plan.Name], netip.AddrPortFrom(plan.Nodes[0].LAN, config.APIPort).String())
-	if err != nil {
-		return err
+	s := &site{lab: l, plan: plan, authority: authority}
+	for i, address := range plan.APIServers() {
+		key := plan.Name
+		if i > 0 {
+			key = fmt.Sprintf("%s/%d", plan.Name, i+1)
+		}
+		tunnel, err := listen(remembered.Ports[key], netip.AddrPortFrom(address, config.APIPort).String())
+		if err != nil {
+			return err
+		}
+		remembered.Ports[key] = tunnel.port()
+		s.tunnels = append(s.tunnels, tunnel)
 	}
-	remembered.Ports[plan.Name] = tunnel.port()
-	s := &site{lab: l, plan: plan, authority: authority, tunnel: tunnel}
 	l.sites = append(l.sites, s)
 	return s.writeKubeconfig()
 }

@@ -88,6 +88,7 @@ func (l *Lab) Fault(kind string, args ...string) string {
 var cures = map[string]string{
 	"freeze": "thaw", "pause": "resume", "stop": "start", "lose-node": "return-node", "skew": "unskew", "new-key": "old-key",
 	"second-dns": "one-dns", "node-local-dns": "no-node-local-dns", "dns-waits-for-all": "dns-waits-for-own",
+	"stale-dns": "fresh-dns", "revoke-token": "unrevoke-token", "expire-token": "unexpire-token",
 }
 
 // Mend takes back every fault that is applied now.
