@@ -54,6 +54,21 @@ func TestTheBudgetOfOneStep(t *testing.T) {
 	}
 }
 
+// What an effect waited for in vain is told when its time is over.
+func TestTheReasonOfAnEffectThatTookTooLong(t *testing.T) {
+	var w geotest.World
+	c := config(t)
+	task := w.Task(step("a", "dc1"))
+	task.Timeout = time.Minute
+	task.Apply = func(ctx context.Context) error {
+		return fmt.Errorf("wait for the new server: it streams: %w", c.Clock.Sleep(ctx, time.Hour))
+	}
+	_, err := book(task).Run(t.Context(), c)
+	if !errors.Is(err, geored.ErrBudget) || !strings.Contains(err.Error(), "it streams") {
+		t.Error(err)
+	}
+}
+
 // Retries are data: how often, why, and when last, also when the step is done in the end.
 func TestRetriesAreToldWithTheirReasons(t *testing.T) {
 	var w geotest.World

@@ -1,6 +1,7 @@
 package geored
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,6 +76,7 @@ func (r *run) pursue(ctx context.Context, o *Outcome, t *Task) error {
 				applied, pause, missing = true, r.Poll, r.Clock.Now()
 				continue // the effect is often there at once
 			case ctx.Err() != nil:
+				o.Detail = cmp.Or(o.Detail, err.Error()) // what it waited for in vain
 				return context.Cause(ctx)
 			case !IsRetriable(err):
 				return err
