@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -284,5 +285,31 @@ func TestAnAgentThatCannotStart(t *testing.T) {
 		if err := a.Run(t.Context()); err == nil {
 			t.Errorf("%s: it ran", name)
 		}
+	}
+}
+
+// TestKnock: a kernel that refuses answers, one that listens too; one that is silent for a single connection does not.
+func TestKnock(t *testing.T) {
+	here := netip.MustParseAddr("127.0.0.1")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := netip.MustParseAddrPort(listener.Addr().String())
+	if !knock(t.Context(), here, open, time.Second) {
+		t.Error("one that listens does not answer")
+	}
+	listener.Close()
+	if !knock(t.Context(), netip.Addr{}, open, time.Second) {
+		t.Error("one that refuses does not answer")
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if knock(over, netip.Addr{}, open, time.Second) {
+		t.Error("nobody was asked, and an answer came")
+	}
+	// Behind an address of another machine nothing leaves here, and nothing comes back.
+	if knock(t.Context(), netip.MustParseAddr("192.0.2.1"), open, 100*time.Millisecond) {
+		t.Error("an answer without a question")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -74,10 +75,9 @@ func speak(ctx context.Context, q gateway.SampleQuestion) map[mesh.PublicKey]mes
 // echoTries are sent within the timeout: the first packet may be lost while the handshake it asked for is made.
 const echoTries = 4
 
-// ping asks a machine's kernel.
+// ping asks a machine's kernel, by ICMP first, and where that is dropped by connections that it refuses.
 func ping(ctx context.Context, from, to netip.Addr, timeout time.Duration) mesh.Probe {
-	p := mesh.Probe{Sent: true, Detail: fmt.Sprintf("%s did not answer ICMP within %s", to, timeout)}
-	for range echoTries {
+	for range echoTries / 2 {
 		try, cancel := context.WithTimeout(ctx, timeout/echoTries)
 		answered, err := device.Echo(try, from, to, mesh.ProbeBytes)
 		cancel()
@@ -88,7 +88,42 @@ func ping(ctx context.Context, from, to netip.Addr, timeout time.Duration) mesh.
 			return mesh.Probe{Sent: true, Answered: true, Bytes: mesh.ProbeBytes, Detail: fmt.Sprintf("%s answered ICMP", to)}
 		}
 	}
-	return p
+	if knock(ctx, from, netip.AddrPortFrom(to, discardPort), timeout/2) {
+		return mesh.Probe{Sent: true, Answered: true, Bytes: knocks * refusal, Detail: fmt.Sprintf("%s answered TCP; ICMP it does not", to)}
+	}
+	return mesh.Probe{Sent: true, Detail: fmt.Sprintf("%s answered neither ICMP nor TCP within %s", to, timeout)}
+}
+
+// discardPort is one at which hardly anybody listens (RFC 863), and a refusal is an answer too.
+const discardPort = 9
+
+// refusal is the least that comes back for a connection, in bytes; knocks are so many that it weighs as much as a probe.
+const (
+	refusal = 40 // headers of IPv4 and TCP
+	knocks  = mesh.ProbeBytes/refusal + 1
+)
+
+// knock says whether every one of the connections was refused or taken, which only the other kernel can do.
+func knock(ctx context.Context, from netip.Addr, to netip.AddrPort, timeout time.Duration) bool {
+	dialer := net.Dialer{Timeout: timeout}
+	if from.IsValid() {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	}
+	answers := make(chan bool)
+	for range knocks {
+		go func() {
+			conn, err := dialer.DialContext(ctx, "tcp", to.String())
+			if err == nil {
+				conn.Close()
+			}
+			answers <- err == nil || errors.Is(err, syscall.ECONNREFUSED)
+		}()
+	}
+	all := true
+	for range knocks {
+		all = <-answers && all
+	}
+	return all
 }
 
 func echo(ctx context.Context, from netip.Addr, address netip.AddrPort, timeout time.Duration) mesh.Probe {
