@@ -77,12 +77,13 @@ const echoTries = 4
 
 // ping asks a machine's kernel, by ICMP first, and where that is dropped by connections that it refuses.
 func ping(ctx context.Context, from, to netip.Addr, timeout time.Duration) mesh.Probe {
+	var unsent error // a firewall may forbid it already here
 	for range echoTries / 2 {
 		try, cancel := context.WithTimeout(ctx, timeout/echoTries)
 		answered, err := device.Echo(try, from, to, mesh.ProbeBytes)
 		cancel()
-		if err != nil {
-			return mesh.Probe{Detail: err.Error()}
+		if unsent = err; err != nil {
+			break
 		}
 		if answered {
 			return mesh.Probe{Sent: true, Answered: true, Bytes: mesh.ProbeBytes, Detail: fmt.Sprintf("%s answered ICMP", to)}
@@ -90,6 +91,9 @@ func ping(ctx context.Context, from, to netip.Addr, timeout time.Duration) mesh.
 	}
 	if knock(ctx, from, netip.AddrPortFrom(to, discardPort), timeout/2) {
 		return mesh.Probe{Sent: true, Answered: true, Bytes: knocks * refusal, Detail: fmt.Sprintf("%s answered TCP; ICMP it does not", to)}
+	}
+	if unsent != nil {
+		return mesh.Probe{Detail: unsent.Error()}
 	}
 	return mesh.Probe{Sent: true, Detail: fmt.Sprintf("%s answered neither ICMP nor TCP within %s", to, timeout)}
 }
