@@ -155,13 +155,9 @@ func DecideMirror(o Outage, f MirrorFacts) Decision {
 	if f.Err != nil {
 		d.Silent = append(d.Silent, f.Err.Error())
 	}
-	again := madeAnew(f)
-	for _, line := range again {
-		topic, _, _ := strings.Cut(line, "/")
-		d.Again = append(d.Again, topic)
-	}
-	d.Again = unique(d.Again)
-	lost, short = append(lost, lossesIn(f.Seen, open, d.Again)...), unique(short)
+	var again []string
+	d.Again, again = madeAnew(f)
+	lost, short = append(lost, lossesIn(f.Seen, open)...), unique(short)
 	d.MayLose = len(short) > 0
 	d.Unknown, d.Silent = unique(d.Unknown), unique(d.Silent)
 	switch failed := f.Status.Verdict == geored.Fail; {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/kafka"
@@ -73,29 +72,32 @@ func seenSince(past kafka.History, s kafka.Sample) kafka.History {
 	return after.Settle(m, told...)
 }
 
-// madeAnew are the partitions whose log the mirror stands behind the end of, or stood: topics that were deleted and made
-// again, and logs that lost their end.
-func madeAnew(f MirrorFacts) (lines []string) {
+// isMadeAnew says whether an incident is cured by copying its topic from the beginning.
+func isMadeAnew(i kafka.Incident) bool { return i.Kind == kafka.Recreated || i.Kind == kafka.Truncated }
+
+// madeAnew gives the topics behind whose end the mirror stands, or stood, and why: topics that were deleted and made again,
+// and logs that lost their end.
+func madeAnew(f MirrorFacts) (topics, because []string) {
 	told := map[kafka.Partition]bool{}
 	for _, i := range f.Seen.Incidents {
-		if (i.Kind == kafka.Recreated || i.Kind == kafka.Truncated) && i.Verdict() == geored.Fail {
+		if isMadeAnew(i) && i.Verdict() == geored.Fail {
 			told[i.Partition] = true
-			lines = append(lines, fmt.Sprintf("%s: %s after %d, where the mirror stood when it was last looked at", i.Partition, i.Kind, i.Base.Next))
+			topics, because = append(topics, i.Topic), append(because, fmt.Sprintf("%s: %s after %d, where the mirror stood when it was last looked at", i.Partition, i.Kind, i.Base.Next))
 		}
 	}
 	for _, p := range f.Positions {
 		if p.Problem == "" && p.Next > p.Source.End && !told[p.Partition] {
-			lines = append(lines, fmt.Sprintf("%s: its log ends at %d < %d, the next offset to be copied", p.Partition, p.Source.End, p.Next))
+			topics, because = append(topics, p.Topic), append(because, fmt.Sprintf("%s: its log ends at %d < %d, the next offset to be copied", p.Partition, p.Source.End, p.Next))
 		}
 	}
-	return lines
+	return unique(topics), because
 }
 
 // lossesIn are what the source removed before it was copied, in words that stay the same from look to look. A gap that is
-// still open is told by the position itself, and a topic that is copied again has no gaps.
-func lossesIn(seen kafka.MirrorHistory, open map[kafka.Partition]bool, again []string) (lines []string) {
+// still open is told by the position itself.
+func lossesIn(seen kafka.MirrorHistory, open map[kafka.Partition]bool) (lines []string) {
 	for _, i := range seen.Incidents {
-		if i.Verdict() == geored.Fail && !open[i.Partition] && !slices.Contains(again, i.Topic) {
+		if i.Verdict() == geored.Fail && !open[i.Partition] && !isMadeAnew(i) {
 			lines = append(lines, fmt.Sprintf("%s: %s of %d offsets after %d, where the mirror stood when it was last looked at", i.Partition, i.Kind, i.Offsets, i.Base.Next))
 		}
 	}
