@@ -3,6 +3,7 @@ package ice
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -209,6 +210,26 @@ func TestDecideObjects(t *testing.T) {
 	}
 	if _, err := DecideObjects(outage, ObjectFacts{Sites: sites}); err == nil {
 		t.Error("a mechanism that is not known is decided about")
+	}
+}
+
+// A topic that is copied again does not bring back what its source had removed before.
+func TestAGapInATopicThatWasMadeAnewIsALoss(t *testing.T) {
+	at := kafka.Partition{Topic: "orders"}
+	anew := kafka.Incident{Partition: at, Kind: kafka.Recreated, Offsets: 3, Certain: true}
+	gap := kafka.Incident{Partition: at, Kind: kafka.Gap, Offsets: 5, Certain: true}
+	for name, c := range map[string]struct {
+		incidents []kafka.Incident
+		want      Cure
+		lost      bool
+	}{
+		"made anew":          {[]kafka.Incident{anew}, AgainCure, false},
+		"made anew, and gap": {[]kafka.Incident{gap, anew}, LostCure, true},
+	} {
+		d := DecideMirror(away(time.Hour), MirrorFacts{Seen: kafka.MirrorHistory{Incidents: c.incidents}})
+		if d.Cure != c.want || !slices.Equal(d.Again, []string{"orders"}) || strings.Contains(d.Reason(), "of 5 offsets") != c.lost {
+			t.Errorf("%s: %+v", name, d)
+		}
 	}
 }
 
