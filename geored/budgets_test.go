@@ -69,6 +69,24 @@ func TestTheReasonOfAnEffectThatTookTooLong(t *testing.T) {
 	}
 }
 
+// A budget often ends in the middle of a look: that this one failed hides nothing of what was seen before.
+func TestTheReasonIsKnownThoughTheLastLookFailed(t *testing.T) {
+	var w geotest.World
+	gate := w.Gate(step("gate", "dc1"))
+	looks := 0
+	observe := gate.Observe
+	gate.Observe = func(ctx context.Context) (geored.State, error) {
+		if looks++; looks > 2 {
+			return geored.State{}, errors.New("no time left")
+		}
+		return observe(ctx)
+	}
+	_, err := book(gate).Run(t.Context(), config(t))
+	if want := "not done after 1m0s: cannot be observed: no time left; seen before: thing/gate is not there"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
 // Retries are data: how often, why, and when last, also when the step is done in the end.
 func TestRetriesAreToldWithTheirReasons(t *testing.T) {
 	var w geotest.World

@@ -48,6 +48,7 @@ func (r *run) pursue(ctx context.Context, o *Outcome, t *Task) error {
 	applied, pause := false, r.Poll
 	o.Status = Unchanged
 	var missing time.Time // it was not there then
+	seen := ""            // by the last look that did not fail
 	for {
 		looked := r.Clock.Now()
 		state, err := t.Observe(ctx)
@@ -64,10 +65,10 @@ func (r *run) pursue(ctx context.Context, o *Outcome, t *Task) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err != nil:
-			r.waiting(o, "cannot be observed: "+err.Error())
+			r.waiting(o, unseen(err, seen))
 		case t.Apply == nil || applied:
-			missing = looked
-			r.waiting(o, state.Detail)
+			missing, seen = looked, state.Detail
+			r.waiting(o, seen)
 		default:
 			o.Attempts++
 			o.Status = r.changed
@@ -90,6 +91,15 @@ func (r *run) pursue(ctx context.Context, o *Outcome, t *Task) error {
 			return err
 		}
 	}
+}
+
+// unseen is why a look failed, and what was seen before it: a budget that ends in the middle of a look ends on what the
+// step waited for, not on that look.
+func unseen(err error, seen string) string {
+	if seen == "" {
+		return "cannot be observed: " + err.Error()
+	}
+	return "cannot be observed: " + err.Error() + "; seen before: " + seen
 }
 
 // apply writes the intent down before the effect, so that a crash in between leaves a trace.

@@ -29,8 +29,8 @@ func TestAnUnprovenChangeOverKeepsTheOldOnes(t *testing.T) {
 	hasty := func(ctx context.Context) ([]geored.Task, error) {
 		tasks, err := stage.Bind(ctx)
 		for i := range tasks {
-			if tasks[i].Apply == nil {
-				tasks[i].Timeout = 3 * time.Second
+			if tasks[i].ID == change.id("prove") {
+				tasks[i].Timeout = 10 * time.Second
 			}
 		}
 		return tasks, err

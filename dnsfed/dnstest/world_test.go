@@ -87,7 +87,7 @@ func TestEachFaultIsFound(t *testing.T) {
 			t.Parallel()
 			w := New(t, federation(2))
 			if fault == Silent {
-				w.Timeout = time.Second
+				w.Timeout = 3 * time.Second
 			}
 			services := w.Create(t, sample(w.Federation()))
 			w.Inject(t, broken, fault)

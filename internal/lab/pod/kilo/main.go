@@ -29,7 +29,7 @@ func run(args []string) error {
 	version := flags.String("kilo-version", "0.6", "0.6 or 0.7")
 	subnet := flags.String("subnet", "10.4.0.0/16", "range of the WireGuard addresses")
 	granularity := flags.String("mesh-granularity", string(overlay.ByLocation), "location or full")
-	compatibility := flags.String("compatibility", "", "flannel: pods leave the cluster with the node's address")
+	compatibility := flags.String("compatibility", "", "flannel: what flannel does on a node is done too")
 	cni := flags.Bool("cni", false, "the laboratory has its own: must be false")
 	local := flags.Bool("local", false, "routes inside a location are the laboratory's: must be false")
 	encapsulate := flags.String("encapsulate", "never", "the laboratory's kernel may have no tunnels: must be never")
@@ -53,7 +53,7 @@ func run(args []string) error {
 	if *cni || *local || *encapsulate != "never" {
 		return fmt.Errorf("cni %t, local %t, encapsulate %s: not in a laboratory", *cni, *local, *encapsulate)
 	}
-	o.Since07, o.Masquerade = *version == "0.7", *compatibility == "flannel"
+	o.Since07, o.Flannel = *version == "0.7", *compatibility == "flannel"
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	return agent.Run(ctx, o)

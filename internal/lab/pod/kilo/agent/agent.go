@@ -19,13 +19,13 @@ import (
 // Options are those of Kilo's flags that count in a laboratory.
 type Options struct {
 	overlay.Settings
-	Interface  string
-	Port       int
-	MTU        int
-	Folder     string // of the private key
-	Masquerade bool   // as flannel
-	CleanUp    bool
-	Log        *slog.Logger
+	Interface string
+	Port      int
+	MTU       int
+	Folder    string // of the private key
+	Flannel   bool   // do what flannel does on a node: masquerade, and keep its host-gw routes
+	CleanUp   bool
+	Log       *slog.Logger
 }
 
 // How often a node says that it lives, everything is done again, and all objects are told of anew.
@@ -88,11 +88,18 @@ func Run(ctx context.Context, o Options) error {
 func (a *agent) loop(ctx context.Context, changes <-chan struct{}) {
 	again := time.NewTicker(resync)
 	defer again.Stop()
+	lost := time.NewTicker(hostGateway)
+	defer lost.Stop()
 	for {
 		forced := false
 		select {
 		case <-ctx.Done():
 			return
+		case <-lost.C:
+			if err := a.recoverRoutes(); err != nil {
+				a.Log.Error("recover routes", "error", err)
+			}
+			continue
 		case <-again.C:
 			forced = true
 		case <-changes:
@@ -203,7 +210,7 @@ func (a *agent) tell(ctx context.Context) error {
 }
 
 func (a *agent) cleanUp(ctx context.Context) error {
-	errs := []error{a.routes.set(nil, 0, 0), noMasquerade()}
+	errs := []error{a.routes.set(nil, 0, 0), a.recoverRoutes(), noMasquerade()}
 	var patch []map[string]string
 	for _, key := range overlay.CleanedUp {
 		patch = append(patch, map[string]string{"op": "remove", "path": "/metadata/annotations/" + strings.Replace(key, "/", "~1", 1)})

@@ -55,7 +55,7 @@ func (a *agent) apply(ctx context.Context, forced bool) error {
 	if err != nil {
 		return err
 	}
-	if a.Masquerade {
+	if a.Flannel {
 		if err := masquerade(t, a.Interface); err != nil {
 			return err
 		}
