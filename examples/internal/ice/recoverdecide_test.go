@@ -1,6 +1,7 @@
 package ice
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/georedkit/georedkit/cassandra"
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/geotest"
 	"github.com/georedkit/georedkit/kafka"
 	"github.com/georedkit/georedkit/objectstore"
 )
@@ -270,5 +272,37 @@ func TestFindOutage(t *testing.T) {
 		if err != nil || o.Most != c.want || o.Least != c.least || o.Known == "" || o.Began.Before(noon.Add(-o.Most)) {
 			t.Errorf("%s: %+v, %v", name, o, err)
 		}
+	}
+}
+
+// A store of a site that has just been started comes up still: it is asked again before it is decided without its limits.
+func TestAStoreThatComesUpIsAskedAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		up, looks int
+		patience  time.Duration
+	}{
+		"it comes up":       {up: 3, looks: 3, patience: time.Minute},
+		"it does not":       {up: 1000, looks: 61, patience: time.Minute},
+		"nobody waits":      {up: 1000, looks: 1},
+		"it answers before": {up: 1, looks: 1, patience: time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			looks := 0
+			read := func(context.Context) ([]Evidence, func(Outage) ([]Decision, error)) {
+				looks++
+				return nil, func(Outage) ([]Decision, error) {
+					d := Decision{Store: storeKafka, Cure: AwaitCure}
+					if looks < c.up {
+						d.Cure, d.Silent = ProveCure, []string{"dc2: connection refused"}
+					}
+					return []Decision{d}, nil
+				}
+			}
+			x := &Recovery{Notes: &memoryNotes{}, Clock: geotest.NewClock(t, noon), AskAgain: c.patience,
+				Said: OutageSaid{Length: time.Hour}, Stores: []Store{{Name: storeKafka, Read: read}}}
+			if err := x.Assess(t.Context()); err != nil || looks != c.looks || x.unheard() != (c.up > looks) {
+				t.Errorf("%v, %d looks, want %d; silent %t", err, looks, c.looks, x.unheard())
+			}
+		})
 	}
 }

@@ -59,8 +59,11 @@ type Recovery struct {
 	Look func(ctx context.Context) []Evidence
 	// Apart asks every site, and from every site every other, and says who does not answer. Required.
 	Apart func(ctx context.Context) []geored.Silence
-	Clock geored.Clock // zero: the machine's
-	Watch WatchConfig
+	// AskAgain is how long a store that gives no answer about its limits is asked again before it is decided without them: one
+	// that was just started comes up still. Zero: it is not asked again.
+	AskAgain time.Duration
+	Clock    geored.Clock // zero: the machine's
+	Watch    WatchConfig
 
 	together atomic.Bool // the first gate is through
 	mu       sync.Mutex
@@ -89,6 +92,24 @@ func (r *Recovery) Assess(ctx context.Context) error {
 	if err := r.carryHistory(note); err != nil {
 		return err
 	}
+	for until := r.clock().Now().Add(r.AskAgain); ; {
+		if err := r.decide(ctx, note, found); err != nil || !r.unheard() || !r.clock().Now().Before(until) {
+			return err
+		}
+		if err := r.clock().Sleep(ctx, provePause); err != nil {
+			return err
+		}
+	}
+}
+
+// unheard says that somebody was asked for a limit and gave no answer.
+func (r *Recovery) unheard() bool {
+	silent := func(d Decision) bool { return len(d.Silent) > 0 }
+	return !r.ProveOnly && r.note.Done.IsZero() && slices.ContainsFunc(r.note.Decisions, silent)
+}
+
+// decide looks at everything as it is now. found says that there was a recovery before, of which the note is.
+func (r *Recovery) decide(ctx context.Context, note RecoveryNote, found bool) error {
 	evidence, decides := r.read(ctx)
 	if found {
 		evidence = append(evidence, Evidence{Source: "the last recovery", Joined: note.Done, Says: "all stores of all sites were proven then"})
