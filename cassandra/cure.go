@@ -111,7 +111,7 @@ func (c *Cluster) CureStage(p SchemaCure, tool Nodetool, restarter Restarter, ti
 	var tasks []geored.Task
 	steps := p.Steps()
 	for i, n := range p.Nodes {
-		cure := &curing{Cluster: c, plan: p, node: n, tool: tool, restarter: restarter}
+		cure := &curing{restarting: restarting{c, n, p.Generations[n.HostID], tool, restarter}, plan: p}
 		tasks = append(tasks,
 			geored.Task{Step: steps[2*i], Observe: cure.observeReload, Apply: cure.reload, Timeout: timeout},
 			geored.Task{Step: steps[2*i+1], Observe: cure.observe, Apply: cure.restart, Timeout: timeout})

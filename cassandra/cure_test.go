@@ -65,7 +65,7 @@ func TestSchemaCureRestartsOneNodeAfterAnother(t *testing.T) {
 	if !slices.Equal(tool.Calls(), want) {
 		t.Errorf("calls %v", tool.Calls())
 	}
-	if p, err := c.PlanSchemaCure(t.Context(), ""); err != nil || len(p.Nodes) != 0 {
+	if p, err := open(t, r.Config()).PlanSchemaCure(t.Context(), ""); err != nil || len(p.Nodes) != 0 {
 		t.Errorf("a healthy ring: %v: %v", p, err)
 	}
 }

@@ -10,12 +10,9 @@ import (
 
 // curing is one node's part of a cure.
 type curing struct {
-	*Cluster
-	plan      SchemaCure
-	node      Node
-	tool      Nodetool
-	restarter Restarter
-	reloaded  bool // its schema was read again
+	restarting
+	plan     SchemaCure
+	reloaded bool // its schema was read again
 }
 
 // agrees says why the node does not yet agree with those that are not to be cured; zero: it does. Nodes later in the plan
@@ -75,72 +72,24 @@ func (x *curing) observe(ctx context.Context) (geored.State, error) {
 	if why := x.agrees(ring); why != "" {
 		return geored.State{Detail: why}, nil
 	}
+	ring.Silent = slices.DeleteFunc(slices.Clone(ring.Silent), x.isLater)
 	if faults := ring.talkFaults(); len(faults) > 0 {
 		return geored.State{Detail: faults[0].Error()}, nil
 	}
 	return geored.State{Done: true, Detail: "it agrees, and every node knows it"}, nil
 }
 
-// restart drains and restarts the node unless any other is away, and waits until all see that it has restarted. A node
-// that agrees, or that has restarted since the plan was made, is left alone: a run that was killed may have done it.
+// isLater says whether a silent node is cured behind this one: a run that was killed may have drained it.
+func (x *curing) isLater(silent geored.Silence) bool {
+	own := slices.IndexFunc(x.plan.Nodes, func(n Node) bool { return n.HostID == x.node.HostID })
+	return slices.ContainsFunc(x.plan.Nodes[own+1:], func(n Node) bool { return n.Target() == silent.Target })
+}
+
+// restart restarts the node unless it agrees.
 func (x *curing) restart(ctx context.Context) error {
 	ring, err := x.Ring(ctx)
-	if err != nil {
+	if err != nil || x.agrees(ring) == "" {
 		return err
 	}
-	if x.agrees(ring) == "" {
-		return nil
-	}
-	if !x.hasRestarted(ring) {
-		if err := x.restartNow(ctx, ring); err != nil {
-			return err
-		}
-	}
-	for {
-		if err := x.Clock.Sleep(ctx, repairPoll); err != nil {
-			return fmt.Errorf("wait for its restart: %w", err)
-		}
-		if ring, err := x.Ring(ctx); err == nil && x.isBack(ring) {
-			return nil
-		}
-	}
-}
-
-func (x *curing) restartNow(ctx context.Context, ring Ring) error {
-	away := false
-	for _, s := range ring.Silent {
-		if s.Target != x.node.Target() {
-			return geored.Retriable(fmt.Errorf("%s does not answer: two nodes would be away: %s", s.Target, s.Reason))
-		}
-		away = true
-	}
-	if output, err := x.tool.Run(ctx, x.node, "drain"); err != nil {
-		err = fmt.Errorf("nodetool drain: %w: %s", err, lastLine(output))
-		if away { // it may be on its way back; one that is drained answers nodetool
-			err = geored.Retriable(err)
-		}
-		return err
-	}
-	if err := x.restarter.Restart(ctx, x.node); err != nil {
-		return fmt.Errorf("restart: %w", err)
-	}
-	return nil
-}
-
-// hasRestarted says whether any node has heard that it restarted since the plan was made.
-func (x *curing) hasRestarted(ring Ring) bool {
-	planned := x.plan.Generations[x.node.HostID]
-	return planned > 0 && slices.ContainsFunc(ring.Views, func(v View) bool {
-		return v.heard(x.node.HostID).Generation > planned
-	})
-}
-
-// isBack says whether every node has heard that it restarted.
-func (x *curing) isBack(ring Ring) bool {
-	for _, v := range ring.Views {
-		if v.heard(x.node.HostID).Generation <= x.plan.Generations[x.node.HostID] {
-			return false
-		}
-	}
-	return len(ring.Silent) == 0
+	return x.restarting.restart(ctx, ring)
 }

@@ -69,17 +69,15 @@ func (m *mortal) Run(ctx context.Context, n cassandra.Node, args ...string) (out
 // Restart takes its time, like that of a server, and goes on without who asked for it.
 func (m *mortal) Restart(ctx context.Context, n cassandra.Node) error {
 	return m.count(ctx, string(n.Site)+" restart", func() error {
-		on := m.Node(n.Site, 0)
-		on.Stop()
+		m.Node(n.Site, 0).Stop()
 		m.isDown(n.Site, &[]bool{true}[0])
 		m.starts.Add(1)
 		time.AfterFunc(30*time.Millisecond, func() {
 			defer m.starts.Done()
+			m.isDown(n.Site, new(bool))
 			if err := m.Ring.Restart(context.WithoutCancel(ctx), n); err != nil {
 				m.t.Error(err)
 			}
-			m.isDown(n.Site, new(bool))
-			on.Start()
 		})
 		return nil
 	})
@@ -211,7 +209,7 @@ func TestARebuildIsKilledAnywhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		return m.rehearsal(t, func(c *cassandra.Cluster) (geored.Stage, error) {
-			return c.RebuildStage(p, m, p.Confirmation(), time.Minute)
+			return c.RebuildStage(p, m, m, p.Confirmation(), time.Minute)
 		})
 	})
 }

@@ -31,6 +31,7 @@ type RebuildPlan struct {
 	Nodes       []Node            `json:"nodes"`           // in the order of their rebuild
 	Replication map[string]string `json:"replication"`     // of the keyspace, as it is and will be again
 	Known       []string          `json:"known,omitempty"` // streams that the nodes knew of before, by ID: they are not ours
+	Generations map[string]int64  `json:"generations"`     // of these nodes, by host ID; one that restarted has a higher one
 }
 
 // Confirmation is the value that carries the plan out. It names what is given up, and another plan has another.
@@ -44,7 +45,7 @@ func (p RebuildPlan) Confirmation() string {
 // there or are Cassandra's own, nodes that are silent or do not know each other, schemas or versions that differ, a
 // repair that runs, and a configuration without a user: who else is connected could not be told.
 func (c *Cluster) PlanRebuild(ctx context.Context, what Rebuilding) (RebuildPlan, error) {
-	p := RebuildPlan{Rebuilding: what}
+	p := RebuildPlan{Rebuilding: what, Generations: map[string]int64{}}
 	if faults := c.rebuildingFaults(what); len(faults) > 0 {
 		return p, faults
 	}
@@ -56,6 +57,7 @@ func (c *Cluster) PlanRebuild(ctx context.Context, what Rebuilding) (RebuildPlan
 	for _, v := range ring.Views {
 		if n := v.Node; n.Site == what.Site && (what.Node == "" || n.HostID == what.Node) {
 			p.Nodes = append(p.Nodes, n)
+			p.Generations[n.HostID] = v.heard(n.HostID).Generation
 			streams, err := c.streams(ctx, n)
 			if err != nil {
 				faults = append(faults, geored.Fault{Site: n.Site, Field: "node", Value: n.Address.String(), Problem: err.Error(), Remedy: "the server must be 4.1 or newer"})
@@ -90,7 +92,7 @@ func (c *Cluster) rebuildingFaults(what Rebuilding) geored.Faults {
 		faults = append(faults, geored.Fault{Field: "keyspace", Value: what.Keyspace, Problem: "is Cassandra's own, or missing", Remedy: "repair system_auth instead"})
 	}
 	if what.Node != "" && !what.Emptied {
-		faults = append(faults, geored.Fault{Field: "node", Value: what.Node, Problem: "cannot be emptied by itself", Remedy: "stop it, remove the keyspace's folder from its data, start it, and say Emptied"})
+		faults = append(faults, geored.Fault{Field: "node", Value: what.Node, Problem: "cannot be emptied by itself", Remedy: "drain and stop it, remove the keyspace's folder from its data, start it, and say Emptied"})
 	}
 	if c.User == "" {
 		faults = append(faults, geored.Fault{Field: "user", Problem: "is missing: without one of its own it cannot be told who else is connected"})
@@ -117,8 +119,8 @@ func (p RebuildPlan) Steps() []geored.Step {
 	}
 	add("fence", "clients of "+string(p.Site), geored.Await, "who reads there before it is rebuilt finds rows missing")
 	if !p.Emptied {
-		add("empty", "keyspace "+p.Keyspace, geored.Delete, "what the site forgot to delete must not come back: its rows are given up",
-			p.alter(p.without()), "on each node: nodetool flush "+p.Keyspace+"; nodetool cleanup "+p.Keyspace, p.alter(p.Replication))
+		add("empty", "keyspace "+p.Keyspace, geored.Delete, "what the site forgot to delete must not come back: its rows are given up; each node is restarted first, for its commit log has them too and a crash would bring them back",
+			p.alter(p.without()), "on each node: nodetool drain; restart the server; nodetool flush "+p.Keyspace+"; nodetool cleanup "+p.Keyspace, p.alter(p.Replication))
 	}
 	for _, n := range p.Nodes {
 		add(n.HostID, fmt.Sprintf("keyspace %s on node %s", p.Keyspace, n.Address), geored.Copy,

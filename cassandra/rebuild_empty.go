@@ -11,11 +11,6 @@ import (
 )
 
 func (r *rebuilding) observeEmpty(ctx context.Context) (geored.State, error) {
-	begun, err := r.begun(ctx)
-	if err != nil || begun || r.emptied {
-		return geored.State{Done: err == nil, Detail: "emptied"}, err
-	}
-	// A run that was killed may have emptied it.
 	ring, err := r.Ring(ctx)
 	if err != nil {
 		return geored.State{}, err
@@ -23,7 +18,15 @@ func (r *rebuilding) observeEmpty(ctx context.Context) (geored.State, error) {
 	if !ring.replicates(r.plan.Keyspace, r.plan.Replication) {
 		return geored.State{Detail: "the keyspace is taken from it"}, nil
 	}
+	begun, err := r.begun(ctx)
+	if err != nil || begun || r.emptied {
+		return geored.State{Done: err == nil, Detail: "emptied"}, err
+	}
+	// A run that was killed may have emptied it.
 	for _, n := range r.plan.Nodes {
+		if n, err = ring.now(n); err != nil {
+			return geored.State{}, err
+		}
 		if held, err := r.held(ctx, n); err != nil || len(held) > 0 {
 			return geored.State{Detail: fmt.Sprintf("node %s holds its old rows of %s", n.Address, strings.Join(held, ", "))}, err
 		}
@@ -39,12 +42,9 @@ func (r Ring) replicates(keyspace string, replication map[string]string) bool {
 	})
 }
 
-// empty takes the keyspace from the site, has its nodes drop what they no longer own, and gives it back.
+// empty takes the keyspace from the site, has its nodes restart and drop what they no longer own, and gives it back.
 func (r *rebuilding) empty(ctx context.Context) error {
-	if err := r.fenced(ctx); err != nil {
-		return geored.Retriable(err)
-	}
-	if err := r.alter(ctx, r.plan.alter(r.plan.without())); err != nil {
+	if err := r.take(ctx); err != nil {
 		return err
 	}
 	for _, n := range r.plan.Nodes {
@@ -62,18 +62,67 @@ func (r *rebuilding) empty(ctx context.Context) error {
 	return nil
 }
 
-// emptyNode has a node drop what it no longer owns, unless it has.
-func (r *rebuilding) emptyNode(ctx context.Context, n Node) error {
-	held, err := r.held(ctx, n)
-	if err != nil || len(held) == 0 {
+// taken says whether the keyspace is taken from the site.
+func (r *rebuilding) taken(ring Ring) bool {
+	return ring.replicates(r.plan.Keyspace, r.plan.without())
+}
+
+// take takes the keyspace from the site, unless it has been: then a node may be drained or on its way back. What restarts
+// from then on has none of its rows in its commit log.
+func (r *rebuilding) take(ctx context.Context) error {
+	ring, err := r.Ring(ctx)
+	if err != nil || r.taken(ring) {
 		return err
 	}
+	if err := r.fenced(ctx); err != nil {
+		return geored.Retriable(err)
+	}
+	if err := r.alter(ctx, r.plan.alter(r.plan.without())); err != nil {
+		return err
+	}
+	if ring, err = r.Ring(ctx); err != nil {
+		return err
+	}
+	for _, n := range r.plan.Nodes {
+		for _, v := range ring.Views {
+			r.before[n.HostID] = max(r.before[n.HostID], v.heard(n.HostID).Generation)
+		}
+	}
+	return nil
+}
+
+// emptyNode restarts a node and has it drop what it no longer owns, unless it has.
+func (r *rebuilding) emptyNode(ctx context.Context, n Node) error {
+	ring, err := r.Ring(ctx)
+	if err != nil {
+		return err
+	}
+	if now, err := ring.now(n); err == nil { // else it may have been drained, and is still to be restarted
+		n = now
+		held, err := r.held(ctx, n)
+		if err != nil || len(held) == 0 {
+			return err
+		}
+	}
+	x := restarting{r.Cluster, n, r.before[n.HostID], r.tool, r.restarter}
+	if err := x.restart(ctx, ring); err != nil {
+		return err
+	}
+	if n, err = r.now(ctx, n); err != nil {
+		return err
+	}
+	return r.drop(ctx, n)
+}
+
+// drop has a node drop what it does not own.
+func (r *rebuilding) drop(ctx context.Context, n Node) error {
 	for _, verb := range []string{"flush", "cleanup"} {
 		if output, err := r.tool.Run(ctx, n, verb, r.plan.Keyspace); err != nil {
 			return fmt.Errorf("nodetool %s: %w: %s", verb, err, lastLine(output))
 		}
 	}
-	if held, err = r.held(ctx, n); err == nil && len(held) > 0 {
+	held, err := r.held(ctx, n)
+	if err == nil && len(held) > 0 {
 		err = fmt.Errorf("it still holds rows of %s", strings.Join(held, ", "))
 	}
 	return err

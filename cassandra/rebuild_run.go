@@ -3,6 +3,8 @@ package cassandra
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -11,15 +13,24 @@ import (
 // RebuildStage carries the plan out, when confirm is its [RebuildPlan.Confirmation]. It begins once no client but the
 // configuration's user is connected to the site, and looks again before each change: keep clients away until it is done.
 //
-// The site is emptied by taking the keyspace from it and cleaning its nodes up, which leaves the schema and every other
-// keyspace alone; until its replicas are back, requests to the site fail, so that nobody reads half of the rows. Then one
+// The site is emptied by taking the keyspace from it, restarting its nodes one after another and cleaning them up, which
+// leaves the schema and every other keyspace alone: cleanup drops files whole, and a node that crashed after it would
+// replay their rows from its commit log, which only a restart has emptied for sure. The restarter may be nil when the plan
+// says Emptied. Until its replicas are back, requests to the site fail, so that nobody reads half of the rows. Then one
 // node after another is rebuilt, watched to its end by what the node itself says of its streams, and all tables but
 // counters are compared, every replica.
-func (c *Cluster) RebuildStage(p RebuildPlan, tool Nodetool, confirm string, timeout time.Duration) (geored.Stage, error) {
+func (c *Cluster) RebuildStage(p RebuildPlan, tool Nodetool, restarter Restarter, confirm string, timeout time.Duration) (geored.Stage, error) {
+	var faults geored.Faults
 	if confirm != p.Confirmation() {
-		return geored.Stage{}, geored.Faults{{Site: p.Site, Field: "confirm", Value: confirm, Problem: "is not the value of this plan", Remedy: fmt.Sprintf("it is %q", p.Confirmation())}}
+		faults = append(faults, geored.Fault{Site: p.Site, Field: "confirm", Value: confirm, Problem: "is not the value of this plan", Remedy: fmt.Sprintf("it is %q", p.Confirmation())})
 	}
-	r := &rebuilding{Cluster: c, plan: p, tool: tool, received: map[string]bool{}}
+	if restarter == nil && !p.Emptied {
+		faults = append(faults, geored.Fault{Site: p.Site, Field: "restarter", Problem: "is missing", Remedy: "give one: the nodes are restarted before they are emptied"})
+	}
+	if err := faults.Err(); err != nil {
+		return geored.Stage{}, err
+	}
+	r := &rebuilding{Cluster: c, plan: p, tool: tool, restarter: restarter, before: maps.Clone(p.Generations), received: map[string]bool{}}
 	steps := p.Steps()
 	last := len(steps) - 1
 	tasks := []geored.Task{{Step: steps[0], Observe: r.observeFence, Timeout: timeout}}
@@ -41,14 +52,20 @@ func (c *Cluster) RebuildStage(p RebuildPlan, tool Nodetool, confirm string, tim
 // rebuilding is the state of one rebuild.
 type rebuilding struct {
 	*Cluster
-	plan     RebuildPlan
-	tool     Nodetool
-	emptied  bool
-	received map[string]bool // nodes whose nodetool came back well and that had nothing to stream, by host ID
+	plan      RebuildPlan
+	tool      Nodetool
+	restarter Restarter
+	before    map[string]int64 // generations of the nodes when the keyspace was taken from them, by host ID
+	emptied   bool
+	received  map[string]bool // nodes whose nodetool came back well and that had nothing to stream, by host ID
 }
 
 func (r *rebuilding) observeFence(ctx context.Context) (geored.State, error) {
-	// Once rows are on their way the fence has done its work; the changes look for themselves.
+	// Once the keyspace is taken or rows are on their way the fence has done its work; the changes look for themselves.
+	ring, err := r.Ring(ctx)
+	if err != nil || r.taken(ring) {
+		return geored.State{Done: err == nil, Detail: "the keyspace is taken from the site"}, err
+	}
 	if begun, err := r.begun(ctx); err != nil || begun {
 		return geored.State{Done: begun, Detail: "the rebuild has begun"}, err
 	}
@@ -99,11 +116,36 @@ func (c *Cluster) clients(ctx context.Context, n Node) (users []string, err erro
 
 // begun says whether any node streams or streamed for this rebuild.
 func (r *rebuilding) begun(ctx context.Context) (bool, error) {
+	ring, err := r.Ring(ctx)
+	if err != nil {
+		return false, err
+	}
 	for _, n := range r.plan.Nodes {
+		if n, err = ring.now(n); err != nil {
+			return false, err
+		}
 		streams, err := r.ours(ctx, n)
 		if err != nil || len(streams) > 0 || r.received[n.HostID] {
 			return err == nil, err
 		}
 	}
 	return false, nil
+}
+
+// now is a node as the ring knows it: a pod that was restarted has another address.
+func (r Ring) now(n Node) (Node, error) {
+	i := slices.IndexFunc(r.Views, func(v View) bool { return v.Node.HostID == n.HostID })
+	if i < 0 {
+		return n, geored.Retriable(fmt.Errorf("node %s, last seen at %s, does not answer", n.HostID, n.Address))
+	}
+	return r.Views[i].Node, nil
+}
+
+// now looks a node of the plan up.
+func (r *rebuilding) now(ctx context.Context, n Node) (Node, error) {
+	ring, err := r.Ring(ctx)
+	if err != nil {
+		return n, err
+	}
+	return ring.now(n)
 }

@@ -23,6 +23,10 @@ func (r *rebuilding) rebuild(ctx context.Context, n Node) error {
 	if err := r.fenced(ctx); err != nil {
 		return geored.Retriable(err)
 	}
+	n, err := r.now(ctx, n)
+	if err != nil {
+		return err
+	}
 	streams, err := r.ours(ctx, n)
 	if err != nil {
 		return geored.Retriable(err)
@@ -78,6 +82,10 @@ func (c *Cluster) dataCenter(site geored.SiteName) string {
 }
 
 func (r *rebuilding) observe(ctx context.Context, n Node) (geored.State, error) {
+	n, err := r.now(ctx, n)
+	if err != nil {
+		return geored.State{}, err
+	}
 	streams, err := r.ours(ctx, n)
 	if err != nil {
 		return geored.State{}, err

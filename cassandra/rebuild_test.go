@@ -1,6 +1,7 @@
 package cassandra_test
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 
 func rebuild(t *testing.T, r *cassandratest.Ring, p cassandra.RebuildPlan, tool cassandra.Nodetool, timeout time.Duration) (geored.Result, error) {
 	t.Helper()
-	stage, err := open(t, r.Config()).RebuildStage(p, tool, p.Confirmation(), timeout)
+	stage, err := open(t, r.Config()).RebuildStage(p, tool, r, p.Confirmation(), timeout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +88,64 @@ func TestRebuildTwiceStreamsNothing(t *testing.T) {
 	}
 }
 
+// A row that a site gave up stays gone when its node crashes later: cleanup drops files whole, and with them what they said
+// of the commit log.
+func TestWhatWasGivenUpIsNotReplayed(t *testing.T) {
+	t.Parallel()
+	how := quickly()
+	how.EveryReplica = true
+	by := map[string]func(*testing.T, *cassandratest.Ring){
+		"by hand": func(t *testing.T, r *cassandratest.Ring) {
+			ring, err := open(t, r.Config()).Ring(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			alter(t, r, "{'class': 'NetworkTopologyStrategy', 'dc1': '1'}")
+			for _, verb := range []string{"flush", "cleanup"} {
+				if _, err := r.Nodetool().Run(t.Context(), ring.Views[1].Node, verb, "dev"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			alter(t, r, "{'class': 'NetworkTopologyStrategy', 'dc1': '1', 'dc2': '1'}")
+			if _, err := r.Nodetool().Run(t.Context(), ring.Views[1].Node, "rebuild", "-ks", "dev", "--", "dc1"); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"by the stage": func(t *testing.T, r *cassandratest.Ring) {
+			if _, err := rebuild(t, r, planned(t, r, second), r.Nodetool(), time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+	for name, want := range map[string]cassandra.Equality{"by hand": cassandra.Different, "by the stage": cassandra.Equal} {
+		t.Run(name, func(t *testing.T) {
+			r := seeded(t, two)
+			r.DeleteAt("dc1", "dev.changeset", 0)
+			by[name](t, r)
+			if x := compare(t, r, how); x.Equality != cassandra.Equal {
+				t.Fatal(x)
+			}
+			r.Node("dc2", 0).Crash()
+			if x := compare(t, r, how); x.Equality != want {
+				t.Errorf("after a crash: %s, want %s", x, want)
+			}
+		})
+	}
+}
+
+// alter changes the replication of keyspace dev.
+func alter(t *testing.T, r *cassandratest.Ring, replication string) {
+	t.Helper()
+	session, err := cassandra.GoCQL(r.Config())(t.Context(), netip.MustParseAddrPort(r.Node("dc1", 0).Address()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	if err := session.Query(t.Context(), cassandra.Query{CQL: "ALTER KEYSPACE dev WITH replication = " + replication}, func(cassandra.Row) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestRebuildOfOneNode(t *testing.T) {
 	t.Parallel()
 	r := seeded(t, two, cassandratest.NodesPerSite(2))
@@ -134,11 +193,14 @@ func TestRebuildIsFenced(t *testing.T) {
 func TestRebuildIsConfirmedByValue(t *testing.T) {
 	r := seeded(t, two)
 	p := planned(t, r, second)
+	if _, err := open(t, r.Config()).RebuildStage(p, r.Nodetool(), nil, p.Confirmation(), time.Minute); err == nil || !strings.Contains(err.Error(), "restarter") {
+		t.Errorf("nobody restarts the nodes: %v", err)
+	}
 	other := second
 	other.From, other.Site = "dc1", "dc2"
 	other.Emptied = true
 	for _, value := range []string{"", "yes", "dev", planned(t, r, other).Confirmation()} {
-		if _, err := open(t, r.Config()).RebuildStage(p, r.Nodetool(), value, time.Minute); err == nil || !strings.Contains(err.Error(), p.Confirmation()) {
+		if _, err := open(t, r.Config()).RebuildStage(p, r.Nodetool(), r, value, time.Minute); err == nil || !strings.Contains(err.Error(), p.Confirmation()) {
 			t.Errorf("%q: %v", value, err)
 		}
 	}

@@ -2,6 +2,7 @@ package cassandratest
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/georedkit/georedkit/cassandra"
@@ -127,17 +128,38 @@ func (n *Node) LoseRows(keyspace string) {
 	for _, t := range n.ring.tables {
 		if t.Keyspace == keyspace {
 			clear(t.rows[n])
+			clear(t.log[n])
 		}
 	}
 }
 
-// Restart is a [cassandra.Restarter]: the node comes back at once, with the schema of the others.
+// Crash kills the node, which is back at once: it replays its commit log, and so has again what was written since it started
+// and dropped by cleanup.
+func (n *Node) Crash() {
+	n.ring.mu.Lock()
+	for _, t := range n.ring.tables {
+		maps.Copy(t.rows[n], t.log[n])
+		clear(t.log[n])
+	}
+	n.ring.mu.Unlock()
+	n.set(func() { n.generation++ })
+}
+
+// Restart is a [cassandra.Restarter]: the node comes back at once, with the schema of the others and an empty commit log.
 func (r *Ring) Restart(_ context.Context, n cassandra.Node) error {
 	on, err := r.find(n)
 	if err != nil {
 		return err
 	}
 	on.SplitSchema(false)
+	r.mu.Lock()
+	for _, t := range r.tables {
+		clear(t.log[on])
+	}
+	r.mu.Unlock()
 	on.set(func() { on.generation++ })
+	if on.isDown() {
+		on.Start()
+	}
 	return nil
 }

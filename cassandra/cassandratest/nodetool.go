@@ -109,7 +109,10 @@ func (n *Nodetool) carryOut(end func()) (string, error) {
 
 func (n *Nodetool) runQuick(on *Node, args []string) (string, error) {
 	switch strings.Join(args[:min(len(args), 3)], " ") {
-	case "drain", "flush " + args[len(args)-1]:
+	case "drain": // it serves nobody any more, and answers nodetool
+		on.Stop()
+		return "", nil
+	case "flush " + args[len(args)-1]:
 		return "", nil
 	case "cleanup " + args[len(args)-1]:
 		n.ring.cleanup(on, args[1])

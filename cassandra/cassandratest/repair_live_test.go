@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gocql/gocql"
+
 	"github.com/georedkit/georedkit/cassandra"
 	"github.com/georedkit/georedkit/geored"
 )
@@ -127,12 +129,62 @@ func (s *subject) resurrected() {
 		s.t.Errorf("the fault does not bite: the deleted row did not come back with the repair, there are %d", n)
 	}
 	forget()
-	for range 2 { // a second rebuild must stream again, although the node remembers the first
-		s.rebuild()
-		if s.rows(0, table) != 1 || s.rows(1, table) != 1 {
-			s.t.Errorf("%d rows in dc1, %d in dc2", s.rows(0, table), s.rows(1, table))
+	hold := func(second int, what string) {
+		s.t.Helper()
+		if s.rows(0, table) != 1 || s.rows(1, table) != second {
+			s.t.Errorf("%s: %d rows in dc1, %d in dc2, want 1 and %d", what, s.rows(0, table), s.rows(1, table), second)
 		}
 	}
+	s.rebuildByHand()
+	hold(1, "rebuilt by hand")
+	s.crash()
+	hold(2, "the trap does not bite: a crash replays what was given up")
+	for range 2 { // a second rebuild must stream again, although the node remembers the first
+		s.rebuild()
+		hold(1, "rebuilt")
+	}
+	s.crash()
+	hold(1, "rebuilt, and crashed")
+}
+
+// rebuildByHand rebuilds the second site without a restart of its node.
+func (s *subject) rebuildByHand() {
+	s.t.Helper()
+	replicated := func(where string) {
+		s.t.Helper()
+		s.execute(0, "ALTER KEYSPACE dev WITH replication = {'class': 'NetworkTopologyStrategy', "+where+"}")
+		if _, err := s.cluster.AwaitSchema(s.t.Context(), 0); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	replicated("'dc1': '1'")
+	s.nodetool(s.t, 1, 0, "flush", "dev")
+	s.nodetool(s.t, 1, 0, "cleanup", "dev")
+	replicated("'dc1': '1', 'dc2': '1'")
+	s.execute(1, "TRUNCATE system.available_ranges_v2")
+	s.nodetool(s.t, 1, 0, "rebuild", "-ks", "dev", "--", "dc1")
+}
+
+func (s *subject) execute(site int, statement string) {
+	s.t.Helper()
+	session, err := cql(s.t, s.ring, site, gocql.LocalOne)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer session.Close()
+	if err := session.Query(statement).Exec(); err != nil {
+		s.t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// crash kills the second site's node and starts it again. All its tables are flushed before: these servers do not write
+// their own when they change.
+func (s *subject) crash() {
+	s.t.Helper()
+	s.nodetool(s.t, 1, 0, "flush")
+	s.fault(s.t, http.MethodPost, "node-stopped", with(secondNode, "killed", "yes"))
+	s.fault(s.t, http.MethodDelete, "node-stopped", secondNode)
+	s.settled()
 }
 
 // A node that comes back without its rows is up, and knows nothing of what it lost.
@@ -169,10 +221,10 @@ func (s *subject) carryOutRebuild(what cassandra.Rebuilding) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := s.cluster.RebuildStage(plan, s, "yes", time.Minute); err == nil || !strings.Contains(err.Error(), plan.Confirmation()) {
+	if _, err := s.cluster.RebuildStage(plan, s, s, "yes", time.Minute); err == nil || !strings.Contains(err.Error(), plan.Confirmation()) {
 		s.t.Errorf("carried out for a yes: %v", err)
 	}
-	stage, err := s.cluster.RebuildStage(plan, s, plan.Confirmation(), 3*time.Minute)
+	stage, err := s.cluster.RebuildStage(plan, s, s, plan.Confirmation(), 3*time.Minute)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ func (n *Node) Lose() {
 	defer n.ring.mu.Unlock()
 	for _, t := range n.ring.tables {
 		clear(t.rows[n])
+		clear(t.log[n])
 	}
 }
 

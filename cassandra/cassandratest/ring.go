@@ -44,6 +44,7 @@ type table struct {
 	Table
 	id   [16]byte
 	rows map[*Node]map[string]row
+	log  map[*Node]map[string]row // what clients wrote since the node started: it stands in its commit log
 }
 
 // Option sets what [New] starts.

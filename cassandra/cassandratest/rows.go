@@ -16,10 +16,10 @@ func (r *Ring) CreateTable(t Table) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	made := &table{relation: rel, Table: t, rows: map[*Node]map[string]row{}}
+	made := &table{relation: rel, Table: t, rows: map[*Node]map[string]row{}, log: map[*Node]map[string]row{}}
 	made.id[0], made.id[15] = 0x7a, byte(len(r.tables)+1)
 	for _, n := range r.nodes {
-		made.rows[n] = map[string]row{}
+		made.rows[n], made.log[n] = map[string]row{}, map[string]row{}
 	}
 	r.tables[t.Keyspace+"."+t.Name] = made
 }
@@ -53,7 +53,7 @@ func (r *Ring) insert(nodes []*Node, name string, values []any) {
 		r.t.Fatal(err)
 	}
 	for _, n := range nodes {
-		t.rows[n][t.key(made.values)] = made
+		t.rows[n][t.key(made.values)], t.log[n][t.key(made.values)] = made, made
 	}
 }
 
@@ -77,6 +77,7 @@ func (r *Ring) DeleteAt(site geored.SiteName, table string, key ...any) {
 			r.t.Fatalf("table %s: node %s has no row %v", table, n.Address(), key)
 		}
 		delete(t.rows[n], t.key(made.values))
+		delete(t.log[n], t.key(made.values))
 	}
 }
 

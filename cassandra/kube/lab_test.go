@@ -296,3 +296,49 @@ func TestBothPodsRestartedDuringACut(t *testing.T) {
 		t.Errorf("after the cure: %s", found)
 	}
 }
+
+// A rebuild restarts the pod of the site that gives its rows up, which is at another address then; and a pod that is killed
+// afterwards does not bring them back.
+func TestARebuildInPods(t *testing.T) {
+	r := up(t)
+	c := r.healthy()
+	replicated := func(where string) {
+		r.cql("dc1", gocql.LocalOne, "ALTER KEYSPACE dev WITH replication = {'class': 'NetworkTopologyStrategy', "+where+"}")
+	}
+	r.cql("dc1", gocql.All, "TRUNCATE dev.changeset")
+	r.cql("dc1", gocql.All, inserts(0, 20)...)
+	replicated("'dc2': '1'")
+	r.cql("dc2", gocql.LocalOne, inserts(100, 110)...)
+	replicated("'dc1': '1', 'dc2': '1'")
+	if found := r.compare(c); found.Equality != cassandra.Different || found.Rows("dc1") != 20 || found.Rows("dc2") != 30 {
+		t.Fatalf("the rows are not at dc2 alone: %s", found)
+	}
+	before := r.address("dc2")
+	plan, err := c.PlanRebuild(t.Context(), cassandra.Rebuilding{Keyspace: "dev", Site: "dc2", From: "dc1"})
+	must(t, err)
+	stage, err := c.RebuildStage(plan, r.pods, r.pods, plan.Confirmation(), 4*time.Minute)
+	must(t, err)
+	result, err := geored.Runbook{Name: "rebuild", Stages: []geored.Stage{stage}}.Run(t.Context(), geored.RunConfig{Poll: 200 * time.Millisecond})
+	for _, o := range result.Outcomes {
+		t.Logf("%s: %s %s in %s", o.ID, o.Status, o.Detail, o.Took.Round(100*time.Millisecond))
+	}
+	must(t, err)
+	if r.address("dc2") == before {
+		t.Error("the pod was not restarted")
+	}
+	given := func(when string) {
+		t.Helper()
+		if found := r.compare(r.healthy()); found.Equality != cassandra.Equal || found.Rows("dc1") != 20 || found.Rows("dc2") != 20 {
+			t.Errorf("%s: %s, %d rows at dc1, %d at dc2", when, found, found.Rows("dc1"), found.Rows("dc2"))
+		}
+	}
+	given("rebuilt")
+	before = r.address("dc2")
+	now := int64(0)
+	must(t, r.Clusters["dc2"].Client().CoreV1().Pods(namespace).Delete(t.Context(), "ice-dc2-rack1-0", metav1.DeleteOptions{GracePeriodSeconds: &now}))
+	r.Await("another pod", func() (string, bool) {
+		is := r.address("dc2")
+		return is.String(), is != before
+	})
+	given("rebuilt, and killed")
+}

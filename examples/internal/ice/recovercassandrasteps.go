@@ -209,7 +209,7 @@ func (c *cassandraRecovery) rebuild(ctx context.Context, keyspace string) error 
 				return err
 			}
 		}
-		stage, err := ring.RebuildStage(plan, c.Tool, plan.Confirmation(), dataTimeout)
+		stage, err := ring.RebuildStage(plan, c.Tool, c.Restarter, plan.Confirmation(), dataTimeout)
 		if err != nil {
 			return err
 		}

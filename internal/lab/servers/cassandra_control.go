@@ -93,8 +93,11 @@ func (c cassandra) fault(set *Set, r *http.Request) error {
 			return err
 		}
 		if on {
-			process := c.state.processes[c.name(s, i)]
-			return errors.Join(set.Terminate(process), gone(ctx, process))
+			process, end := c.state.processes[c.name(s, i)], set.Terminate
+			if r.FormValue("killed") != "" {
+				end = set.Kill
+			}
+			return errors.Join(end(process), gone(ctx, process))
 		}
 		if r.FormValue("moved") != "" {
 			c.state.moves[c.name(s, i)]++

@@ -1,0 +1,74 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// restarting is one node that is drained and restarted once.
+type restarting struct {
+	*Cluster
+	node      Node
+	before    int64 // its generation then; a higher one tells that it has restarted. Zero: not known
+	tool      Nodetool
+	restarter Restarter
+}
+
+// restart drains and restarts the node unless it has restarted or any other is away, and waits until all see that it has: a
+// run that was killed may have done it.
+func (x *restarting) restart(ctx context.Context, ring Ring) error {
+	if !x.hasRestarted(ring) {
+		if err := x.restartNow(ctx, ring); err != nil {
+			return err
+		}
+	}
+	for {
+		if err := x.Clock.Sleep(ctx, repairPoll); err != nil {
+			return fmt.Errorf("wait for its restart: %w", err)
+		}
+		if ring, err := x.Ring(ctx); err == nil && x.isBack(ring) {
+			return nil
+		}
+	}
+}
+
+func (x *restarting) restartNow(ctx context.Context, ring Ring) error {
+	away := false
+	for _, s := range ring.Silent {
+		if s.Target != x.node.Target() {
+			return geored.Retriable(fmt.Errorf("%s does not answer: two nodes would be away: %s", s.Target, s.Reason))
+		}
+		away = true
+	}
+	if output, err := x.tool.Run(ctx, x.node, "drain"); err != nil {
+		err = fmt.Errorf("nodetool drain: %w: %s", err, lastLine(output))
+		if away { // it may be on its way back; one that is drained answers nodetool
+			err = geored.Retriable(err)
+		}
+		return err
+	}
+	if err := x.restarter.Restart(ctx, x.node); err != nil {
+		return fmt.Errorf("restart: %w", err)
+	}
+	return nil
+}
+
+// hasRestarted says whether any node has heard that it restarted since.
+func (x *restarting) hasRestarted(ring Ring) bool {
+	return x.before > 0 && slices.ContainsFunc(ring.Views, func(v View) bool {
+		return v.heard(x.node.HostID).Generation > x.before
+	})
+}
+
+// isBack says whether every node has heard that it restarted.
+func (x *restarting) isBack(ring Ring) bool {
+	for _, v := range ring.Views {
+		if v.heard(x.node.HostID).Generation <= x.before {
+			return false
+		}
+	}
+	return len(ring.Silent) == 0
+}
