@@ -18,7 +18,7 @@ func (r *rebuilding) observeEmpty(ctx context.Context) (geored.State, error) {
 	if !ring.replicates(r.plan.Keyspace, r.plan.Replication) {
 		return geored.State{Detail: "the keyspace is taken from it"}, nil
 	}
-	begun, err := r.begun(ctx)
+	begun, err := r.begun(ctx, ring)
 	if err != nil || begun || r.emptied {
 		return geored.State{Done: err == nil, Detail: "emptied"}, err
 	}

@@ -66,7 +66,7 @@ func (r *rebuilding) observeFence(ctx context.Context) (geored.State, error) {
 	if err != nil || r.taken(ring) {
 		return geored.State{Done: err == nil, Detail: "the keyspace is taken from the site"}, err
 	}
-	if begun, err := r.begun(ctx); err != nil || begun {
+	if begun, err := r.begun(ctx, ring); err != nil || begun {
 		return geored.State{Done: begun, Detail: "the rebuild has begun"}, err
 	}
 	return stateOf(r.fenced(ctx), "no client is connected"), nil
@@ -115,13 +115,10 @@ func (c *Cluster) clients(ctx context.Context, n Node) (users []string, err erro
 }
 
 // begun says whether any node streams or streamed for this rebuild.
-func (r *rebuilding) begun(ctx context.Context) (bool, error) {
-	ring, err := r.Ring(ctx)
-	if err != nil {
-		return false, err
-	}
+func (r *rebuilding) begun(ctx context.Context, ring Ring) (bool, error) {
 	for _, n := range r.plan.Nodes {
-		if n, err = ring.now(n); err != nil {
+		n, err := ring.now(n)
+		if err != nil {
 			return false, err
 		}
 		streams, err := r.ours(ctx, n)
