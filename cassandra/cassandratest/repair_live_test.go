@@ -150,31 +150,19 @@ func (s *subject) resurrected() {
 // rebuildByHand rebuilds the second site without a restart of its node.
 func (s *subject) rebuildByHand() {
 	s.t.Helper()
-	replicated := func(where string) {
-		s.t.Helper()
-		s.execute(0, "ALTER KEYSPACE dev WITH replication = {'class': 'NetworkTopologyStrategy', "+where+"}")
-		if _, err := s.cluster.AwaitSchema(s.t.Context(), 0); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	replicated("'dc1': '1'")
-	s.nodetool(s.t, 1, 0, "flush", "dev")
-	s.nodetool(s.t, 1, 0, "cleanup", "dev")
-	replicated("'dc1': '1', 'dc2': '1'")
-	s.execute(1, "TRUNCATE system.available_ranges_v2")
-	s.nodetool(s.t, 1, 0, "rebuild", "-ks", "dev", "--", "dc1")
-}
-
-func (s *subject) execute(site int, statement string) {
-	s.t.Helper()
-	session, err := cql(s.t, s.ring, site, gocql.LocalOne)
+	s.At("dc1", func() {
+		s.nodetool(s.t, 1, 0, "flush", "dev")
+		s.nodetool(s.t, 1, 0, "cleanup", "dev")
+	})
+	session, err := cql(s.t, s.ring, 1, gocql.LocalOne)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer session.Close()
-	if err := session.Query(statement).Exec(); err != nil {
-		s.t.Fatalf("%s: %v", statement, err)
+	if err := session.Query("TRUNCATE system.available_ranges_v2").Exec(); err != nil {
+		s.t.Fatal(err)
 	}
+	s.nodetool(s.t, 1, 0, "rebuild", "-ks", "dev", "--", "dc1")
 }
 
 // crash kills the second site's node and starts it again. All its tables are flushed before: these servers do not write
