@@ -13,6 +13,7 @@ type Cluster struct {
 
 	mu       sync.Mutex
 	sessions map[netip.AddrPort]*slot
+	hosts    map[netip.AddrPort]string // IDs of the nodes that answered there last
 }
 
 // slot holds the session to one node; its mutex lets only one attempt at a time open it.
@@ -28,7 +29,7 @@ func Open(c Config) (*Cluster, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &Cluster{Config: c.withDefaults(), sessions: map[netip.AddrPort]*slot{}}, nil
+	return &Cluster{Config: c.withDefaults(), sessions: map[netip.AddrPort]*slot{}, hosts: map[netip.AddrPort]string{}}, nil
 }
 
 // Close ends all connections. The cluster can be used again afterwards; it will connect anew.
@@ -40,6 +41,20 @@ func (c *Cluster) Close() {
 	for _, s := range slots {
 		s.drop(whichever)
 	}
+}
+
+// answeredAt remembers where a node answered.
+func (c *Cluster) answeredAt(address netip.AddrPort, hostID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hosts[address] = hostID
+}
+
+// hostAt is the node that answered there last; zero: none did.
+func (c *Cluster) hostAt(address netip.AddrPort) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hosts[address]
 }
 
 func (c *Cluster) slot(node netip.AddrPort) *slot {

@@ -12,7 +12,8 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// Ring is the whole ring, node by node. It is complete also when nodes are silent: they are listed.
+// Ring is the whole ring, node by node. It is complete also when nodes are silent: they are listed. An address is not
+// silent when the node that was there answers at another: as its peers tell it, or as this [Cluster] found it there before.
 type Ring struct {
 	Sites  []Site
 	Views  []View           // of the nodes that answered, by site, data center and address
@@ -124,6 +125,7 @@ func (d *discovery) ask(ctx context.Context, candidates []candidate) {
 	for t, v := range answers.All() {
 		v.Configured = byTarget[t].configured
 		d.replies[byTarget[t].address] = reply{candidate: byTarget[t], view: v}
+		d.answeredAt(byTarget[t].address, v.Node.HostID)
 	}
 	for _, s := range answers.Unanswered() {
 		c := byTarget[s.Target]

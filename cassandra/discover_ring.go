@@ -41,16 +41,28 @@ func (d *discovery) ring() Ring {
 	return r
 }
 
-// describe is what is known of a node that did not answer.
+// describe is what is known of a node that did not answer: what its peers tell of that address, or else of the node that
+// answered there before.
 func (d *discovery) describe(silent reply) Node {
+	is := func(peer Node) bool { return peer.Address == silent.address }
+	if n, found := d.peer(is); found {
+		return n
+	}
+	was := d.hostAt(silent.address)
+	if n, found := d.peer(func(peer Node) bool { return was != "" && peer.HostID == was }); found {
+		return n
+	}
+	return Node{Site: silent.configured, Address: silent.address, HostID: was}
+}
+
+// peer is the first that any node tells of.
+func (d *discovery) peer(is func(Node) bool) (Node, bool) {
 	for _, r := range d.sorted() {
-		for _, peer := range r.view.Peers {
-			if peer.Address == silent.address {
-				return peer
-			}
+		if i := slices.IndexFunc(r.view.Peers, is); i >= 0 {
+			return r.view.Peers[i], true
 		}
 	}
-	return Node{Site: silent.configured, Address: silent.address}
+	return Node{}, false
 }
 
 func (d *discovery) hostID(r reply) string {

@@ -59,6 +59,26 @@ func TestRebuildGivesUpWhatTheSiteForgotToDelete(t *testing.T) {
 	}
 }
 
+// Nodes that come back at other addresses, as pods do, are found by whoever was told the old ones.
+func TestRebuildOfNodesThatMove(t *testing.T) {
+	t.Parallel()
+	r := seeded(t, two, cassandratest.NodesPerSite(2))
+	r.RestartElsewhere(true)
+	r.DeleteAt("dc1", "dev.changeset", 1)
+	was := r.Node("dc2", 0).Address()
+	if result, err := rebuild(t, r, planned(t, r, second), r.Nodetool(), 20*time.Second); err != nil {
+		t.Fatalf("%+v: %v", result, err)
+	}
+	if r.Node("dc2", 0).Address() == was {
+		t.Error("the node did not move")
+	}
+	how := quickly()
+	how.EveryReplica = true
+	if x := compare(t, r, how); x.Equality != cassandra.Equal || x.Rows("dc2") != 99 {
+		t.Error(x)
+	}
+}
+
 // The trap itself: nodetool calls a second rebuild a success that streamed nothing.
 func TestRebuildTwiceStreamsNothing(t *testing.T) {
 	t.Parallel()

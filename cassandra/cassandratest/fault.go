@@ -3,6 +3,7 @@ package cassandratest
 import (
 	"context"
 	"maps"
+	"strconv"
 	"time"
 
 	"github.com/georedkit/georedkit/cassandra"
@@ -23,7 +24,12 @@ func (n *Node) Stop() { n.close() }
 // Start brings a stopped node back, at the same address.
 func (n *Node) Start() {
 	n.ring.t.Helper()
-	if err := n.listen(n.address); err != nil {
+	n.startAt(n.Address())
+}
+
+func (n *Node) startAt(address string) {
+	n.ring.t.Helper()
+	if err := n.listen(address); err != nil {
 		n.ring.t.Fatal(err)
 	}
 }
@@ -82,7 +88,7 @@ func (n *Node) Misplace(other *Node, wrong bool) { n.fault("misplaced", other, w
 func (n *Node) TakeTokenOf(other *Node) { n.set(func() { n.token = other.token }) }
 
 func (n *Node) fault(kind string, other *Node, on bool) {
-	n.set(func() { n.faults[kind+" "+other.address] = on })
+	n.set(func() { n.faults[kind+" "+strconv.Itoa(other.number)] = on })
 }
 
 // CloseTable makes the node refuse to read a table, "system_views.gossip_info", for want of permission or version.
@@ -145,6 +151,13 @@ func (n *Node) Crash() {
 	n.set(func() { n.generation++ })
 }
 
+// RestartElsewhere makes nodes that are restarted come back at another address, as pods do.
+func (r *Ring) RestartElsewhere(elsewhere bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.elsewhere = elsewhere
+}
+
 // Restart is a [cassandra.Restarter]: the node comes back at once, with the schema of the others and an empty commit log.
 func (r *Ring) Restart(_ context.Context, n cassandra.Node) error {
 	on, err := r.find(n)
@@ -156,9 +169,16 @@ func (r *Ring) Restart(_ context.Context, n cassandra.Node) error {
 	for _, t := range r.tables {
 		clear(t.log[on])
 	}
+	elsewhere := r.elsewhere
 	r.mu.Unlock()
+	if elsewhere && !on.isDown() {
+		on.Stop()
+	}
 	on.set(func() { on.generation++ })
-	if on.isDown() {
+	switch {
+	case elsewhere:
+		on.startAt("127.0.0.1:0")
+	case on.isDown():
 		on.Start()
 	}
 	return nil

@@ -30,7 +30,7 @@ type Node struct {
 	version    string // zero: 4.1.10
 	schema     [16]byte
 	settings   map[string]string
-	faults     map[string]bool // "strange <host>", "deaf <host>", "old <host>", "closed <table>"
+	faults     map[string]bool // "strange <number>", "deaf <number>", "old <number>", "closed <table>"
 	hints      map[*Node]int
 	widest     uint64 // ranges wider than this time out; zero: none does
 	passesTo   *Node
@@ -51,7 +51,11 @@ type Node struct {
 }
 
 // Address is host and port.
-func (n *Node) Address() string { return n.address }
+func (n *Node) Address() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.address
+}
 
 // Queries is how many queries the node has answered.
 func (n *Node) Queries() int {
@@ -60,7 +64,7 @@ func (n *Node) Queries() int {
 	return n.queries
 }
 
-func (n *Node) addrPort() netip.AddrPort { return netip.MustParseAddrPort(n.address) }
+func (n *Node) addrPort() netip.AddrPort { return netip.MustParseAddrPort(n.Address()) }
 
 // internode is where other nodes reach it: an address of its own, on which nobody listens.
 func (n *Node) internode() netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(n.number)}) }
@@ -74,10 +78,7 @@ func (n *Node) listen(address string) error {
 		l = tls.NewListener(l, n.ring.server())
 	}
 	n.mu.Lock()
-	n.listener, n.conns, n.down = l, map[net.Conn]bool{}, false
-	if n.address == "" {
-		n.address = l.Addr().String()
-	}
+	n.listener, n.address, n.conns, n.down = l, l.Addr().String(), map[net.Conn]bool{}, false
 	n.mu.Unlock()
 	go n.accept(l)
 	return nil

@@ -58,7 +58,7 @@ func (n *Nodetool) Calls() []string {
 }
 
 func (r *Ring) find(n cassandra.Node) (*Node, error) {
-	i := slices.IndexFunc(r.nodes, func(o *Node) bool { return o.address == n.Address.String() })
+	i := slices.IndexFunc(r.nodes, func(o *Node) bool { return o.Address() == n.Address.String() })
 	if i < 0 {
 		return nil, fmt.Errorf("there is no node %s", n.Address)
 	}

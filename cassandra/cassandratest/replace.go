@@ -89,10 +89,10 @@ func (x *Replacer) End(_ context.Context, n cassandra.Node) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.begun[on.address] != cassandra.ReplaceBegun {
-		return fmt.Errorf("node %s has no settings of a first start", on.address)
+	if x.begun[on.Address()] != cassandra.ReplaceBegun {
+		return fmt.Errorf("node %s has no settings of a first start", on.Address())
 	}
-	x.begun[on.address] = cassandra.ReplaceEnded
+	x.begun[on.Address()] = cassandra.ReplaceEnded
 	on.set(func() { on.generation++ })
 	return nil
 }
@@ -108,11 +108,11 @@ func (x *Replacer) Begin(_ context.Context, n cassandra.Node, option string) err
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.begun[on.address] != cassandra.ReplaceNotBegun {
+	if x.begun[on.Address()] != cassandra.ReplaceNotBegun {
 		return errors.New("two servers would have one place")
 	}
-	if x.begun[on.address] = cassandra.ReplaceEnded; x.keeps {
-		x.begun[on.address] = cassandra.ReplaceBegun
+	if x.begun[on.Address()] = cassandra.ReplaceEnded; x.keeps {
+		x.begun[on.Address()] = cassandra.ReplaceBegun
 	}
 	moved, empty, ghost := x.moved, x.empty, x.ghost
 	x.ring.starts.Add(1)

@@ -36,6 +36,7 @@ type Ring struct {
 	tables    map[string]*table
 	written   int64 // write time of the latest row
 	looks     int64 // at gossip: heartbeats rise with them
+	elsewhere bool  // nodes that are restarted come back at another address
 }
 
 // table is a table with its rows on each node.

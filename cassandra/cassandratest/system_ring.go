@@ -30,7 +30,7 @@ func (n *Node) describe() description {
 func (n *Node) has(fault string, other *Node) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.faults[fault+" "+other.address]
+	return n.faults[fault+" "+strconv.Itoa(other.number)]
 }
 
 func (n *Node) tokens() []string {

@@ -72,9 +72,12 @@ func (w *Watch) series(ctx context.Context, client probe.Client, s Series) {
 	}
 }
 
-// End waits for the last answers, and gives what was seen. It may be called again.
+// Stop begins no further series; those under way are heard to their end, which [Watch.End] waits for.
+func (w *Watch) Stop() { w.cancel() }
+
+// End stops, waits for the last answers, and gives what was seen. It may be called again.
 func (w *Watch) End() Watched {
-	w.cancel()
+	w.Stop()
 	w.asking.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()

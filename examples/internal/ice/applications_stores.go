@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -57,24 +58,20 @@ func (d *Deployment) cassandraPods() cassandrakube.Pods {
 	return cassandrakube.Pods{Clusters: d.inOrder(), Namespace: cassandraNamespace, Container: "cassandra"}
 }
 
-// ring is the ring at its pods' present addresses, reached through the API servers. The caller closes it.
+// ring is the ring, reached through the API servers at its pods' addresses of the moment. The caller closes it.
 func (d *Deployment) ring(ctx context.Context) (*cassandra.Cluster, error) {
 	who, err := d.login(ctx, d.first(), cassandraNamespace, cassandraSecret)
 	if err != nil {
 		return nil, err
 	}
 	config := cassandra.Config{User: who.user, Password: cassandra.NewPassword(who.password), Dial: kube.DialAny(d.inOrder()...), ConnectTimeout: 15 * time.Second, Logger: d.options.Logger}
+	at := map[string]*kube.Cluster{}
 	for _, site := range d.Topology.Sites {
-		addresses, err := d.Clusters[site.Name].Resolve(ctx, ringName(site.Name)+"."+cassandraNamespace+".svc")
-		if err != nil {
-			return nil, fmt.Errorf("site %s: %w", site.Name, err)
-		}
-		s := cassandra.Site{Name: site.Name}
-		for _, address := range addresses {
-			s.Nodes = append(s.Nodes, address.String())
-		}
-		config.Sites = append(config.Sites, s)
+		name := ringName(site.Name) + "." + cassandraNamespace + ".svc"
+		at[name] = d.Clusters[site.Name]
+		config.Sites = append(config.Sites, cassandra.Site{Name: site.Name, Nodes: []string{name}})
 	}
+	config.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) { return at[host].Resolve(ctx, host) }
 	return cassandra.Open(config)
 }
 

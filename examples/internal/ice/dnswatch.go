@@ -30,7 +30,7 @@ func (d *Deployment) watched(ctx context.Context, site geored.SiteName, task geo
 		task.Observe = func(step context.Context) (geored.State, error) {
 			state, err := observe(step)
 			if err == nil && state.Done {
-				d.endWatch(site)
+				d.stopWatch(site)
 			}
 			return state, err
 		}
@@ -49,11 +49,12 @@ func (d *Deployment) beginWatch(ctx context.Context, site geored.SiteName) {
 	}
 }
 
-func (d *Deployment) endWatch(site geored.SiteName) {
+// stopWatch waits for no answer: the step that is done would end late. The check waits.
+func (d *Deployment) stopWatch(site geored.SiteName) {
 	d.watches.Lock()
 	defer d.watches.Unlock()
 	if w := d.watches.of[site]; w != nil {
-		w.End()
+		w.Stop()
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 // CassandraStore is Cassandra as a recovery sees it.
 type CassandraStore struct {
-	// Open connects to the ring at its nodes' present addresses. Required.
+	// Open connects to the ring, whose contact points are names: nodes that restart come back at other addresses. Required.
 	Open func(ctx context.Context) (*cassandra.Cluster, error)
 	// Tool and Restarter change nodes. Required.
 	Tool      cassandra.Nodetool
