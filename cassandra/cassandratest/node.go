@@ -3,6 +3,7 @@ package cassandratest
 import (
 	"bufio"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -44,7 +45,8 @@ type Node struct {
 	visitors   []string        // users of other clients
 	stubborn   bool            // its schema does not change by being read again
 	queries    int
-	down       bool       // its server does not run
+	down       bool // its server does not run, or serves nobody
+	drained    bool
 	lost       bool       // nor is its disk there
 	ghosts     [][16]byte // host IDs of replaced nodes that it lists still
 	version3   bool       // it speaks no other version of the protocol
@@ -79,6 +81,7 @@ func (n *Node) listen(address string) error {
 	}
 	n.mu.Lock()
 	n.listener, n.address, n.conns, n.down = l, l.Addr().String(), map[net.Conn]bool{}, false
+	n.drained = false
 	n.mu.Unlock()
 	go n.accept(l)
 	return nil
@@ -95,6 +98,19 @@ func (n *Node) accept(l net.Listener) {
 		n.mu.Unlock()
 		go n.serve(conn)
 	}
+}
+
+// mode is what nodetool says of a node whose process runs.
+func (n *Node) mode() (string, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case n.drained:
+		return "Mode: DRAINED\n", nil
+	case n.down:
+		return "", errors.New("nodetool: Failed to connect: Connection refused")
+	}
+	return "Mode: NORMAL\n", nil
 }
 
 // close ends the node: whoever connects is refused.

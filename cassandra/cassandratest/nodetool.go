@@ -17,7 +17,7 @@ import (
 // Nodetool is nodetool for the nodes of a [Ring], as far as package cassandra calls it: "repair -full -pr KEYSPACE" gives
 // every node the latest version of each row, of all tokens at once; "repair -full --preview KEYSPACE TABLE…" compares;
 // "rebuild -ks KEYSPACE -- SITE" copies rows, unless the node received that keyspace before; "flush", "cleanup" and
-// "tablestats -F json KEYSPACE"; "reloadlocalschema" and "drain". It is safe for concurrent use.
+// "tablestats -F json KEYSPACE"; "netstats", as far as the mode; "reloadlocalschema" and "drain". It is safe for concurrent use.
 type Nodetool struct {
 	ring *Ring
 
@@ -111,7 +111,10 @@ func (n *Nodetool) runQuick(on *Node, args []string) (string, error) {
 	switch strings.Join(args[:min(len(args), 3)], " ") {
 	case "drain": // it serves nobody any more, and answers nodetool
 		on.Stop()
+		on.set(func() { on.drained = true })
 		return "", nil
+	case "netstats":
+		return on.mode()
 	case "flush " + args[len(args)-1]:
 		return "", nil
 	case "cleanup " + args[len(args)-1]:

@@ -30,6 +30,12 @@ func flags(f *flag.FlagSet, o *ice.RecoveryOptions) {
 		}
 		return nil
 	})
+	f.Func("keep", "`SITE` whose schema stays, when each site has its own and no version has most nodes", func(text string) error {
+		if o.Keep = geored.SiteName(text); !o.Keep.IsValid() {
+			return errors.New("is no name of a site")
+		}
+		return nil
+	})
 	f.Func("away", "`SITE` that was away: its rows are given up when the outage was longer than gc_grace", func(text string) error {
 		if o.Away = geored.SiteName(text); !o.Away.IsValid() {
 			return errors.New("is no name of a site")

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,12 +84,13 @@ type ringTool struct {
 	reload func()
 	calls  []string
 	before func(args []string) error
+	after  func(args []string)
 }
 
 func (n *ringTool) Run(ctx context.Context, node cassandra.Node, args ...string) (string, error) {
 	n.mu.Lock()
 	n.calls = append(n.calls, fmt.Sprintf("%s %s", node.Site, strings.Join(args, " ")))
-	reload, before := n.reload, n.before
+	reload, before, after := n.reload, n.before, n.after
 	n.mu.Unlock()
 	if before != nil {
 		if err := before(args); err != nil {
@@ -101,7 +103,21 @@ func (n *ringTool) Run(ctx context.Context, node cassandra.Node, args ...string)
 		}
 		return "", nil
 	}
-	return n.Nodetool.Run(ctx, node, args...)
+	output, err := n.Nodetool.Run(ctx, node, args...)
+	if after != nil {
+		after(args)
+	}
+	return output, err
+}
+
+// restarts restarts nodes for runs that live.
+type restarts struct{ *cassandratest.Ring }
+
+func (r restarts) Restart(ctx context.Context, n cassandra.Node) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return r.Ring.Restart(ctx, n)
 }
 
 func (n *ringTool) count(part string) int {
@@ -161,6 +177,7 @@ type fakeIndex struct {
 	objects   func(geored.SiteName, string) bool
 	jobs      []string
 	silent    geored.SiteName
+	fails     bool // every job does, for good
 }
 
 func (f *fakeIndex) answer(site geored.SiteName) error {
@@ -213,7 +230,11 @@ func (f *fakeIndex) Refill(_ context.Context, site geored.SiteName, name string)
 func (f *fakeIndex) Refilled(_ context.Context, site geored.SiteName, name string) (geored.State, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return geored.State{Done: slices.Contains(f.jobs, string(site)+" "+name)}, f.answer(site)
+	ran := slices.Contains(f.jobs, string(site)+" "+name)
+	if ran && f.fails {
+		return geored.State{}, fmt.Errorf("%w: the backoff limit is reached", ErrRefill)
+	}
+	return geored.State{Done: ran}, f.answer(site)
 }
 
 func newSites(t *testing.T, names ...geored.SiteName) *sitesRig {
@@ -286,7 +307,7 @@ func (r *sitesRig) recovery(said OutageSaid) *Recovery {
 	config := r.ring.Config()
 	config.Clock = quick{}
 	x.Stores = []Store{mirrors,
-		x.Cassandra(CassandraStore{Open: func(context.Context) (*cassandra.Cluster, error) { return cassandra.Open(config) }, Tool: r.tool, Restarter: r.ring, Away: r.away, Settle: time.Second}),
+		x.Cassandra(CassandraStore{Open: func(context.Context) (*cassandra.Cluster, error) { return cassandra.Open(config) }, Tool: r.tool, Restarter: restarts{r.ring}, Away: r.away, Settle: time.Second}),
 		x.Search(SearchStore{r.index, r.index})}
 	objects := ObjectStore{Access: map[geored.SiteName]ObjectAccess{}, Mirrors: r.mirrors, Patience: 5 * time.Second, MakeBucket: func(_ context.Context, site geored.SiteName) error {
 		r.objects[site].SetVersioning(filesBucket, objectstore.Unversioned)
@@ -796,6 +817,172 @@ func TestGatesHoldUpTheStores(t *testing.T) {
 	r.wants(report, geored.Pass)
 	if note := x.Note(); note.Apart.IsZero() || !find(report, CheckRPO, "at most ") {
 		t.Errorf("when the sites came together is not bounded: %+v", note)
+	}
+}
+
+// An outage that goes on while the sites are waited for, beyond what the decision allowed for: nothing is done by it, and
+// the next call decides anew.
+func TestAnOutageThatGoesOn(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	r.away = "dc2"
+	var mu sync.Mutex
+	clock, verdict := &ahead{}, geored.Unknown
+	r.gates = []Gate{gateOf("mesh", func() geored.Verdict {
+		mu.Lock()
+		defer mu.Unlock()
+		return verdict
+	})}
+	said := OutageSaid{Length: 2 * day}
+	first := r.recovery(said)
+	first.Clock = clock
+	r.apart = func() []geored.Silence {
+		if clock.by.Load() > 0 {
+			return nil
+		}
+		return []geored.Silence{{Target: geored.Target{Site: "dc2"}, Reason: "no route to host"}}
+	}
+	time.AfterFunc(200*time.Millisecond, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		verdict = geored.Pass
+		clock.by.Store(int64(9 * day))
+	})
+	if _, err := r.run(t.Context(), first, nil); err == nil || !strings.Contains(err.Error(), "and 216h0m0s more > ") || !strings.Contains(err.Error(), "start again") {
+		t.Fatalf("beyond the limits of every store: %v", err)
+	}
+	if len(r.index.jobs) > 0 || r.mirrors.times > 0 || r.tool.count("repair") > 0 {
+		t.Error("a store was touched")
+	}
+	again := r.recovery(said)
+	again.Clock = clock
+	if err := again.Assess(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := again.decided(storeCassandra)[0]; d.Cure != RebuildCure || d.Confirm == "" || !strings.Contains(d.Because[0], "outage 48h0m0s (-outage), and 216h0m0s more > ") {
+		t.Errorf("%+v", d)
+	}
+	if note := again.Note(); note.ID == first.Note().ID || note.Outage.Most < 11*day || !note.Joined.IsZero() {
+		t.Errorf("%+v", note)
+	}
+}
+
+// ahead is a quick clock that can be set forward.
+type ahead struct {
+	quick
+	by atomic.Int64
+}
+
+func (a *ahead) Now() time.Time { return time.Now().Add(time.Duration(a.by.Load())) }
+
+// A recovery that was killed between the drain of a node and its restart goes on: the ring is not whole before it restarts.
+func TestADrainedNodeIsRestarted(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	r.ring.DeleteAt("dc1", "dev.message", "a")
+	r.index.rows["dc1"], r.index.rows["dc2"] = r.index.rows["dc1"][1:], r.index.rows["dc2"][1:]
+	r.away = "dc2"
+	long := OutageSaid{Length: 11 * day}
+	x := r.recovery(long)
+	if err := x.Assess(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	confirmed := map[geored.StepID]string{"cassandra/keyspace/dev/rebuild": x.decided(storeCassandra)[0].Confirm}
+	ctx, kill := context.WithCancel(t.Context())
+	defer kill()
+	r.tool.after = func(args []string) {
+		if args[0] == "drain" {
+			kill()
+		}
+	}
+	if _, err := r.run(ctx, r.recovery(long), confirmed); err == nil || r.tool.count("drain") != 1 {
+		t.Fatalf("it was not killed behind the drain: %v, %q", err, r.tool.calls)
+	}
+	_, report := r.recovered(OutageSaid{}, confirmed)
+	r.wants(report, geored.Fail) // of what was given up alone
+	for _, f := range report.Findings {
+		if f.Verdict == geored.Fail && f.Check != CheckDecisions {
+			t.Errorf("%s: %s", f.Check, f.Message)
+		}
+	}
+}
+
+// A job that failed for good ends the recovery with its name, and not by waiting for it.
+func TestARefillThatFails(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	r.index.fails = true
+	_, err := r.run(t.Context(), r.recovery(OutageSaid{Length: time.Minute}), nil)
+	if err == nil || !strings.Contains(err.Error(), "job resync-") || !strings.Contains(err.Error(), "delete the job and start again") {
+		t.Fatal(err)
+	}
+}
+
+// Objects that both sites change after the recovery has begun are found before a mirror keeps one version of them.
+func TestConflictsThatComeLate(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	x := r.recovery(OutageSaid{Length: time.Minute})
+	if err := x.Assess(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.objects["dc1"].Put(filesBucket, "object-a", "one")
+	r.objects["dc2"].Put(filesBucket, "object-a", "two")
+	book, err := x.Runbook()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = book.Run(t.Context(), geored.RunConfig{Poll: 20 * time.Millisecond, StepTimeout: 20 * time.Second})
+	if err == nil || !strings.Contains(err.Error(), "such as files/object-a, and were not confirmed") || r.mirrors.times > 0 {
+		t.Fatalf("%v; %d restarts of mirrors", err, r.mirrors.times)
+	}
+}
+
+// What could not be read is not measured: no number stands for it.
+func TestWhatIsUnreadIsNotMeasured(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	r.ring.Node("dc2", 0).CloseTable("dev.message", true)
+	x := r.recovery(OutageSaid{Length: time.Minute})
+	if err := x.Assess(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range x.Stores[1].Measure(t.Context()) {
+		if m.Err == "" {
+			t.Errorf("%+v", m)
+		}
+	}
+}
+
+// held is a lock of a run, which loses it.
+type held struct{ geored.Lock }
+
+func (held) Check(context.Context) error { return geored.ErrLockLost }
+
+// A run that lost its lock changes nothing more inside a step either.
+func TestStagesInsideAStepAskTheLock(t *testing.T) {
+	x := &Recovery{Lock: func() geored.Lock { return held{} }}
+	done := false
+	stage := geored.StageOf("inside", geored.Task{Step: geored.Step{ID: "inside/one", Target: "one", Action: geored.Execute, Reason: "for this test"},
+		Observe: func(context.Context) (geored.State, error) { return geored.State{Done: done}, nil },
+		Apply:   func(context.Context) error { done = true; return nil }})
+	if err := x.nest(t.Context(), stage); !errors.Is(err, geored.ErrLockLost) || done {
+		t.Errorf("%v, done: %v", err, done)
+	}
+}
+
+// A look that began within the step's budget is heard to its end; one that somebody ends is not.
+func TestALookAtAllDataIsHeardToItsEnd(t *testing.T) {
+	x := &Recovery{Clock: quick{}}
+	for cause, want := range map[error]bool{geored.ErrBudget: true, context.Canceled: false} {
+		ctx, end := context.WithCancelCause(t.Context())
+		state, err := x.unhurried(func(look context.Context) (geored.State, error) {
+			end(cause)
+			select {
+			case <-look.Done():
+				return geored.State{}, context.Cause(look)
+			case <-time.After(100 * time.Millisecond):
+				return geored.State{Done: true}, nil
+			}
+		})(ctx)
+		if state.Done != want || want != (err == nil) {
+			t.Errorf("%v: %+v, %v", cause, state, err)
+		}
 	}
 }
 

@@ -2,8 +2,10 @@ package ice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/georedkit/georedkit/cassandra"
@@ -19,6 +21,8 @@ type CassandraStore struct {
 	Restarter cassandra.Restarter
 	// Away is the site whose rows are given up when a rebuild is needed. Zero: nobody said.
 	Away geored.SiteName
+	// Keep is the site whose schema stays when no version of it has most nodes. Zero: nobody said.
+	Keep geored.SiteName
 	// Settle is how long the ring and rows that differ are given to come by themselves. Zero: 20 seconds.
 	Settle time.Duration
 }
@@ -48,7 +52,7 @@ func (c *cassandraRecovery) with(ctx context.Context, do func(*cassandra.Cluster
 	return do(ring)
 }
 
-func (c *cassandraRecovery) read(ctx context.Context) ([]Evidence, func(Outage) ([]Decision, error)) {
+func (c *cassandraRecovery) read(ctx context.Context) ([]Evidence, decider) {
 	var limits cassandra.Limits
 	var given []string // host IDs of the nodes whose rows a rebuild gives up
 	err := c.with(ctx, func(ring *cassandra.Cluster) (err error) {
@@ -100,7 +104,8 @@ func hintEvidence(limits cassandra.Limits) []Evidence {
 	return all
 }
 
-// measure compares all tables, and tells for each way what the one site lacks.
+// measure compares all tables, and tells for each way what the one site lacks. What could not be read is an error of all
+// ways: rows that nobody saw may be missing on any.
 func (c *cassandraRecovery) measure(ctx context.Context) []Missing {
 	began := c.clock().Now()
 	found := map[[2]geored.SiteName]*Missing{}
@@ -113,6 +118,7 @@ func (c *cassandraRecovery) measure(ctx context.Context) []Missing {
 			}
 		}
 	}
+	var unread []error
 	err := c.with(ctx, func(ring *cassandra.Cluster) error {
 		for _, d := range c.decided(storeCassandra) {
 			comparisons, err := c.compare(ctx, ring, keyspaceOf(d), false)
@@ -120,9 +126,7 @@ func (c *cassandraRecovery) measure(ctx context.Context) []Missing {
 				return err
 			}
 			for _, table := range comparisons {
-				if table.Equality == cassandra.Unproven && len(table.Differences) == 0 && table.Coverage == nil {
-					return fmt.Errorf("table %s: %v", table.Table, table.Reasons)
-				}
+				unread = append(unread, unreadIn(table)...)
 				for _, difference := range table.Differences {
 					countMissing(found, table.Table, difference)
 				}
@@ -130,6 +134,7 @@ func (c *cassandraRecovery) measure(ctx context.Context) []Missing {
 		}
 		return nil
 	})
+	err = errors.Join(append(unread, err)...)
 	var all []Missing
 	for _, m := range order {
 		m.Seen, m.Took = c.clock().Now(), c.clock().Now().Sub(began)
@@ -139,6 +144,25 @@ func (c *cassandraRecovery) measure(ctx context.Context) []Missing {
 		all = append(all, *m)
 	}
 	return all
+}
+
+// unreadIn are the parts of a table that were not read, and the differences that were not looked at.
+func unreadIn(x cassandra.Comparison) []error {
+	var all []error
+	if len(x.Ranges) == 0 {
+		all = append(all, fmt.Errorf("table %s: %s", x.Table, strings.Join(x.Reasons, "; ")))
+	}
+	for _, r := range x.Ranges {
+		for _, read := range r.Reads {
+			if read.Err != "" {
+				all = append(all, fmt.Errorf("table %s: range %s at %s: %s", x.Table, r.Range, read.Node, read.Err))
+			}
+		}
+	}
+	if x.Omitted > 0 {
+		all = append(all, fmt.Errorf("table %s: %d more rows differ than were looked at", x.Table, x.Omitted))
+	}
+	return all[:min(len(all), mostKeys)]
 }
 
 // mostMissing are as many keys as are remembered of what one site lacks; a note has little room.

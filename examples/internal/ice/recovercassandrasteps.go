@@ -2,6 +2,7 @@ package ice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,8 +23,9 @@ func (c *cassandraRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 		switch d.Cure {
 		case AwaitCure:
 			step.Manual = []string{"nodetool statushandoff", "nodetool repair -full -pr " + keyspace + " # on every node, if rows differ all the same"}
-			tasks = append(tasks, geored.Task{Step: step, Timeout: dataTimeout, Observe: c.paced(c.equalTo(keyspace)), Apply: func(ctx context.Context) error { return c.awaitOrRepair(ctx, keyspace) }})
+			tasks = append(tasks, geored.Task{Step: step, Timeout: dataTimeout, Observe: c.unhurried(c.equalTo(keyspace)), Apply: func(ctx context.Context) error { return c.awaitOrRepair(ctx, keyspace) }})
 		case RepairCure:
+			step.Confirm = d.Confirm
 			step.Manual = []string{"nodetool repair -full -pr " + keyspace + " # on every node of every site, one after another"}
 			tasks = append(tasks, c.once(step, dataTimeout, func(ctx context.Context) error { return c.repair(ctx, keyspace) }), c.proof(proof, keyspace))
 		case RebuildCure:
@@ -43,7 +45,7 @@ func (c *cassandraRecovery) equalTo(keyspace string) func(context.Context) (geor
 }
 
 func (c *cassandraRecovery) proof(step geored.Step, keyspace string) geored.Task {
-	return geored.Task{Step: step, Observe: c.paced(c.equalTo(keyspace))}
+	return geored.Task{Step: step, Observe: c.unhurried(c.equalTo(keyspace))}
 }
 
 // whole are the checks of the ring without which rows do not go from site to site.
@@ -74,7 +76,7 @@ func (c *cassandraRecovery) heal(ctx context.Context) error {
 			nodes = append(nodes, v.Node)
 		}
 		if err == nil && len(seen.Silent) > 0 {
-			err = geored.Retriable(&seen.Silent[0])
+			err = geored.Retriable(errors.Join(&seen.Silent[0], c.restartDrained(ctx, seen.Silent)))
 		}
 		return err
 	})
@@ -93,6 +95,38 @@ func (c *cassandraRecovery) heal(ctx context.Context) error {
 	}
 	return nil
 }
+
+// restartDrained restarts the nodes that a cure of this recovery drained before it was killed: they serve nobody until then.
+// Others that are silent may be on their way back.
+func (c *cassandraRecovery) restartDrained(ctx context.Context, silent []geored.Silence) error {
+	var errs []error
+	for _, n := range c.ours() {
+		if !slices.ContainsFunc(silent, func(s geored.Silence) bool { return s.Target == n.Target() }) {
+			continue
+		}
+		if output, err := c.Tool.Run(ctx, n, "netstats"); err == nil && strings.Contains(output, "Mode: DRAINED") {
+			errs = append(errs, c.Restarter.Restart(ctx, n))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ours are the nodes that a rebuild or a cure of the schema restarts.
+func (c *cassandraRecovery) ours() []cassandra.Node {
+	var cure cassandra.SchemaCure
+	c.kept(keptCure, &cure)
+	nodes := cure.Nodes
+	for _, d := range c.decided(storeCassandra) {
+		var plan cassandra.RebuildPlan
+		if c.kept("rebuild/"+keyspaceOf(d), &plan) {
+			nodes = append(nodes, plan.Nodes...)
+		}
+	}
+	return nodes
+}
+
+// keptCure is the name under which the cure of the schema is kept.
+const keptCure = "cassandra/schema"
 
 // gossipPatience is how long nodes are given that may find each other by themselves: they ask every second, and to have
 // seeds looked up again does no harm.
@@ -122,7 +156,10 @@ func (c *cassandraRecovery) schemaTask() geored.Task {
 			if _, err := ring.AwaitSchema(limited, 0); err == nil || ctx.Err() != nil {
 				return err
 			}
-			cure, err := ring.PlanSchemaCure(ctx, "")
+			cure, err := ring.PlanSchemaCure(ctx, c.Keep)
+			if err == nil {
+				err = c.keep(ctx, keptCure, cure)
+			}
 			if err != nil {
 				return err
 			}

@@ -43,7 +43,8 @@ type Decision struct {
 	Confirm string            `json:"confirm,omitempty"`
 	Empty   []geored.SiteName `json:"empty,omitempty"` // sites that lost all of it
 	Again   []string          `json:"again,omitempty"` // topics to be copied from their beginning
-	// MayLose says that the outage was longer than records are kept: what is gone may not show.
+	// MayLose says that the outage was longer than records are kept, or that nobody knows how long they are: what is gone may
+	// not show.
 	MayLose bool `json:"mayLose,omitempty"`
 	// GivesUp is the site whose writes are given up. Zero: none is.
 	GivesUp geored.SiteName `json:"givesUp,omitempty"`
@@ -59,7 +60,8 @@ func confirmation(what string, of ...string) string {
 	return fmt.Sprintf("%s-%.4x", strings.ReplaceAll(what, " ", "-"), sha256.Sum256([]byte(strings.Join(of, "\x00"))))
 }
 
-// authKeyspace is Cassandra's own, and repaired whatever its gc_grace: it cannot be rebuilt.
+// authKeyspace is Cassandra's own, and repaired whatever its gc_grace: it cannot be rebuilt. Beyond gc_grace a person must
+// confirm that.
 const authKeyspace = "system_auth"
 
 // DecideCassandra decides for each keyspace. Limits that could not be read leave nothing but the proof.
@@ -95,6 +97,10 @@ func decideKeyspace(o Outage, limits cassandra.Limits, keyspace string) Decision
 		d.Cure, d.Without = RebuildCure, "a repair brings rows back that were deleted during the outage"
 	case cure == cassandra.Repair || cure == cassandra.Rebuild:
 		d.Cure, d.Without = RepairCure, "rows written during the outage stay missing at one site, and nobody is told"
+		if cure == cassandra.Rebuild {
+			d.Seen = []string{"users and roles that were dropped during the outage may come back: look at LIST ROLES afterwards"}
+			d.Confirm = confirmation("dropped-roles-may-come-back", o.Known)
+		}
 	case cure == cassandra.AwaitHints:
 		d.Cure, d.Without = AwaitCure, "hints that were dropped all the same stay unnoticed: servers do not tell of them"
 		d.Because = []string{fmt.Sprintf("outage %s <= every hint window, the shortest %s", o, shortestWindow(limits))}
@@ -158,8 +164,8 @@ func DecideMirror(o Outage, f MirrorFacts) Decision {
 	var again []string
 	d.Again, again = madeAnew(f)
 	lost, short = append(lost, lossesIn(f.Seen, open)...), unique(short)
-	d.MayLose = len(short) > 0
 	d.Unknown, d.Silent = unique(d.Unknown), unique(d.Silent)
+	d.MayLose = len(short)+len(d.Unknown)+len(d.Silent) > 0
 	switch failed := f.Status.Verdict == geored.Fail; {
 	case len(lost) > 0:
 		d.Cure, d.Because, d.Without = LostCure, lost, "records that the source removed before they were copied are missing at the other site for good, and lag 0 hides it"

@@ -65,6 +65,9 @@ func TestDecideCassandra(t *testing.T) {
 		if len(found) != 2 || found[0].Part != "keyspace dev" || found[0].Cure != c.dev || found[1].Cure != c.auth || !strings.Contains(found[0].Reason(), c.because) {
 			t.Errorf("%s: %+v", name, found)
 		}
+		if (found[1].Confirm != "") != (c.dev == RebuildCure) {
+			t.Errorf("%s: roles that were dropped may come back by a repair, and a person must confirm that: %+v", name, found[1])
+		}
 		for _, d := range found {
 			if d.Without == "" || len(d.Because) == 0 {
 				t.Errorf("%s: says neither why nor what else: %+v", name, d)
@@ -116,8 +119,11 @@ func TestDecideMirror(t *testing.T) {
 		if d.Cure != c.want || !strings.Contains(d.Reason(), c.because) || d.Without == "" || len(d.Because) == 0 {
 			t.Errorf("%s: %+v", name, d)
 		}
+		if d.MayLose != (d.Cure == ProveCure) {
+			t.Errorf("%s: records may be gone where a limit was passed or is not known, and there alone: %+v", name, d)
+		}
 		f.Retention = nil
-		if d := DecideMirror(away(c.outage), f); c.want == AwaitCure && (d.Cure != ProveCure || len(d.Silent) == 0) {
+		if d := DecideMirror(away(c.outage), f); c.want == AwaitCure && (d.Cure != ProveCure || len(d.Silent) == 0 || !d.MayLose) {
 			t.Errorf("%s, retention not known: %+v", name, d)
 		}
 	}

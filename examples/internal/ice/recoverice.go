@@ -31,6 +31,7 @@ import (
 type RecoveryOptions struct {
 	Said OutageSaid
 	Away geored.SiteName // whose rows are given up when a rebuild is needed; zero: nobody said
+	Keep geored.SiteName // whose schema stays when no version of it has most nodes; zero: nobody said
 	// ProveOnly leaves the outage alone: nothing is decided and nothing can be changed.
 	ProveOnly bool
 }
@@ -51,7 +52,7 @@ func (d *Deployment) Recovery(ctx context.Context, o RecoveryOptions) (*Recovery
 // RecoverStores is [Deployment.Recovery] for sites that something else than Kilo and ICE's DNS has joined: without gates,
 // and going apart means that an API server does not answer. An index that no site has is left out.
 func (d *Deployment) RecoverStores(ctx context.Context, o RecoveryOptions) (*Recovery, error) {
-	r := &Recovery{Notes: SiteNotes(d.inOrder()), Said: o.Said, ProveOnly: o.ProveOnly, AskAgain: time.Minute, Apart: func(ctx context.Context) []geored.Silence { return d.silent(ctx).Unanswered() }}
+	r := &Recovery{Notes: SiteNotes(d.inOrder()), Said: o.Said, ProveOnly: o.ProveOnly, AskAgain: time.Minute, Lock: d.held, Apart: func(ctx context.Context) []geored.Silence { return d.silent(ctx).Unanswered() }}
 	for _, site := range d.Topology.Sites {
 		r.Sites = append(r.Sites, site.Name)
 	}
@@ -67,7 +68,7 @@ func (d *Deployment) RecoverStores(ctx context.Context, o RecoveryOptions) (*Rec
 	if err != nil {
 		return nil, err
 	}
-	r.Stores = []Store{mirrors, r.Cassandra(CassandraStore{Open: d.ring, Tool: d.cassandraPods(), Restarter: d.cassandraPods(), Away: o.Away})}
+	r.Stores = []Store{mirrors, r.Cassandra(CassandraStore{Open: d.ring, Tool: d.cassandraPods(), Restarter: d.cassandraPods(), Away: o.Away, Keep: o.Keep})}
 	index := &siteContent{Deployment: d, objects: objects.Access}
 	switch there, err := index.exists(ctx); {
 	case err != nil:

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -224,7 +223,7 @@ func (s syncJobs) Refilled(ctx context.Context, site geored.SiteName, name strin
 		case condition.Type == batchv1.JobComplete:
 			return geored.State{Done: true, Detail: "job " + name + " completed"}, nil
 		case condition.Type == batchv1.JobFailed:
-			return geored.State{}, errors.New("job " + name + " failed: " + condition.Message)
+			return geored.State{}, fmt.Errorf("%w: %s", ErrRefill, condition.Message)
 		}
 	}
 	return geored.State{Detail: "job " + name + " runs"}, nil

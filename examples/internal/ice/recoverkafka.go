@@ -39,7 +39,7 @@ func (r *Recovery) Kafka(s KafkaStore) (Store, error) {
 	return Store{Name: storeKafka, Read: k.read, Measure: k.measure, Tasks: k.tasks, Checks: k.checks}, nil
 }
 
-func (k *kafkaRecovery) read(ctx context.Context) ([]Evidence, func(Outage) ([]Decision, error)) {
+func (k *kafkaRecovery) read(ctx context.Context) ([]Evidence, decider) {
 	var evidence []Evidence
 	var facts []MirrorFacts
 	for _, m := range k.replication.Mirrors() {

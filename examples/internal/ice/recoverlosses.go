@@ -134,7 +134,7 @@ func (k *kafkaRecovery) losses(ctx context.Context) []geored.Finding {
 	for i, m := range k.replication.Mirrors() {
 		t := geored.Target{Site: m.From, To: m.To, Name: "positions"}
 		targets, mirrors[t] = append(targets, t), m
-		mayLose[t] = i < len(decided) && decided[i].MayLose
+		mayLose[t] = k.ProveOnly || i >= len(decided) || decided[i].MayLose
 	}
 	past := historyOf(k.Note(), keptPast)
 	return geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (kafka.Sample, error) {
@@ -150,7 +150,8 @@ func (k *kafkaRecovery) losses(ctx context.Context) []geored.Finding {
 	})
 }
 
-// judgeLosses: without a past nothing excludes a loss but the outage itself, when it was shorter than every retention.
+// judgeLosses: without a past nothing excludes a loss but the outage itself, when it was shorter than every retention and all
+// of them are known.
 func judgeLosses(s kafka.Sample, past kafka.History, mayLose bool) geored.Finding {
 	after := seenSince(past, s)
 	f := kafka.LossFinding(s, past, after)

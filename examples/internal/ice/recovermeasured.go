@@ -83,7 +83,10 @@ func judgeLoss(f *geored.Finding, d Decision, note RecoveryNote) {
 				continue
 			}
 			f.Verdict, f.Remedy = geored.Fail, "write again what is still wanted of these rows; run ice-recover sooner than gc_grace after an outage"
-			f.Evidence = append(f.Evidence, fmt.Sprintf("given up: %d rows of all keyspaces that %s alone had, or had later versions of %s", m.Count, m.From, m.Err))
+			f.Evidence = append(f.Evidence, fmt.Sprintf("given up: %d rows of all keyspaces that %s alone had, or had later versions of", m.Count, m.From))
+			if m.Err != "" {
+				f.Evidence = append(f.Evidence, "not known of all: "+m.Err)
+			}
 			f.Evidence = append(f.Evidence, m.Keys...)
 		}
 	}
@@ -176,8 +179,8 @@ func judgeRTO(note RecoveryNote, records []geored.Record, sites []geored.SiteNam
 	case note.Done.IsZero():
 		f.Verdict, f.Message = geored.Unknown, fmt.Sprintf("the recovery is not done, %s after the sites came together", geored.RoundDuration(last.Sub(note.Joined)))
 	default:
-		f.Message = fmt.Sprintf("RTO %s from the sites being together to the last proof; a step's end is seen at most %s late", geored.RoundDuration(note.Done.Sub(note.Joined)), provePause)
+		f.Message = fmt.Sprintf("RTO %s from the sites being together to the last proof", geored.RoundDuration(note.Done.Sub(note.Joined)))
 	}
-	f.Evidence = append([]string{joinedText(note)}, lines...)
+	f.Evidence = append([]string{joinedText(note), "each time is that at which a look saw the step done: how late that was at most stands with each step in the JSON report"}, lines...)
 	return f
 }

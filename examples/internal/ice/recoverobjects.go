@@ -117,7 +117,7 @@ func conflicts(differences []objectstore.Difference) []string {
 	return unique(keys)
 }
 
-func (o *objectRecovery) read(ctx context.Context) ([]Evidence, func(Outage) ([]Decision, error)) {
+func (o *objectRecovery) read(ctx context.Context) ([]Evidence, decider) {
 	f := ObjectFacts{Mechanism: objectstore.WatchMirror, Started: map[geored.SiteName]time.Time{}, Sites: o.Sites, Removes: o.Removes, Versioning: objectstore.Unversioned}
 	for _, site := range o.Sites {
 		bucket, err := o.Access[site].Bucket(ctx, filesBucket)
@@ -178,18 +178,17 @@ func (o *objectRecovery) measure(ctx context.Context) []Missing {
 func (o *objectRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 	d := decisions[0]
 	var tasks []geored.Task
-	if d.Confirm != "" {
-		step := geored.Step{ID: "objects/conflicts", Target: d.Part, Action: geored.Execute, Confirm: d.Confirm, Reason: d.Reason(), Permanent: "the version that is not kept is gone, unless the bucket keeps versions"}
-		tasks = append(tasks, o.once(step, dataTimeout, func(ctx context.Context) error { return o.onlyConfirmed(ctx, d) }))
-	}
+	step := geored.Step{ID: "objects/conflicts", Target: d.Part, Action: geored.Execute, Confirm: d.Confirm, Permanent: "the version that is not kept is gone, unless the bucket keeps versions",
+		Reason: "objects that both sites changed are looked for once the sites are together: a mirror keeps one version of each and does not say which"}
+	tasks = append(tasks, o.once(step, dataTimeout, func(ctx context.Context) error { return o.onlyConfirmed(ctx, d) }))
 	for _, site := range o.Sites {
 		if slices.Contains(d.Empty, site) {
 			tasks = append(tasks, o.bucketTask(site, d))
 		}
 	}
-	step := geored.Step{ID: "objects/catch-up", Target: d.Part, Action: geored.Copy, Reason: "what only one site has is carried over and verified, before a mirror decides about it", Permanent: "copies stay",
+	step = geored.Step{ID: "objects/catch-up", Target: d.Part, Action: geored.Copy, Reason: "what only one site has is carried over and verified, before a mirror decides about it", Permanent: "copies stay",
 		Manual: []string{"mc mirror here/" + filesBucket + " there/" + filesBucket}}
-	tasks = append(tasks, geored.Task{Step: step, Timeout: dataTimeout, Observe: o.paced(o.nothingMissing), Apply: o.catchUp})
+	tasks = append(tasks, geored.Task{Step: step, Timeout: dataTimeout, Observe: o.unhurried(o.nothingMissing), Apply: o.catchUp})
 	if d.Cure == ResetCure {
 		for _, task := range objectstore.ResetWatchMirrors(o.Mirrors, o.mark("objects/mirror"), o.Sites...) {
 			task.ID, task.Reason, task.Permanent = "objects/"+task.ID, d.Reason(), "a mirror that runs stays so"
@@ -201,7 +200,7 @@ func (o *objectRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 	canary := geored.Step{ID: "objects/canary", Target: d.Part, Action: geored.Execute, Permanent: "it is deleted at once",
 		Reason: "an object that is written now arrives: a mirror runs on while it is deaf"}
 	proof := geored.Step{ID: "objects/proof", Target: d.Part, Action: geored.Await, Reason: "that mirrors were restarted proves nothing: all sites must hold the same objects"}
-	return append(tasks, o.once(canary, dataTimeout, o.canary), geored.Task{Step: proof, Observe: o.paced(o.equal)}), nil
+	return append(tasks, o.once(canary, dataTimeout, o.canary), geored.Task{Step: proof, Observe: o.unhurried(o.equal)}), nil
 }
 
 // bucketTask makes a bucket that was lost, for what the other site has.
@@ -228,7 +227,7 @@ func (o *objectRecovery) onlyConfirmed(ctx context.Context, d Decision) error {
 		return err
 	}
 	if now := conflicts(found); len(now) > 0 && confirmation(fmt.Sprintf("one-version-of-%d-objects", len(now)), now...) != d.Confirm {
-		return fmt.Errorf("%d objects are changed at both sites now, other ones than were confirmed: delete configmap %s/%s in every site and start again", len(now), noteNamespace, noteName)
+		return fmt.Errorf("%d objects are changed at both sites now, such as %s, and were not confirmed: delete configmap %s/%s in every site and start again: it asks for them", len(now), now[0], noteNamespace, noteName)
 	}
 	return nil
 }

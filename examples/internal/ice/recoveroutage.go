@@ -16,9 +16,24 @@ type Outage struct {
 	// Known says in words how long it was and who says so. It does not change as time goes by, and so may stand in plans.
 	Known string    `json:"known"`
 	Asked time.Time `json:"asked"` // when this was found out
+	// Longer is how long it went on after it had been found out, as far as is known. It is in Most.
+	Longer time.Duration `json:"longerNs,omitempty"`
 }
 
-func (o Outage) String() string { return o.Known }
+func (o Outage) String() string {
+	if o.Longer < time.Minute {
+		return o.Known
+	}
+	return fmt.Sprintf("%s, and %s more", o.Known, o.Longer.Round(time.Minute))
+}
+
+// until is an outage that went on until then.
+func (o Outage) until(then time.Time) Outage {
+	if more := then.Sub(o.Asked); more > 0 {
+		o.Most, o.Longer, o.Asked = o.Most+more, o.Longer+more, then
+	}
+	return o
+}
 
 // OutageSaid is what an operator says of an outage; the zero value says nothing.
 type OutageSaid struct {

@@ -17,7 +17,11 @@ func (r *Recovery) Runbook() (geored.Runbook, error) {
 	book := geored.Runbook{Name: "ice-recover", Stages: []geored.Stage{geored.StageOf("begin", r.begin())}}
 	var ready []string // what stores wait for
 	for i, gate := range r.Gates {
-		stage := geored.StageOf(gate.Name, r.gate(gate, i == 0))
+		tasks := []geored.Task{r.gate(gate, i == 0)}
+		if i == 0 {
+			tasks = append(tasks, r.stillDecided(gate))
+		}
+		stage := geored.StageOf(gate.Name, tasks...)
 		if i > 0 { // the first holds up all others; these do not ask for one another
 			stage.After = []string{r.Gates[0].Name}
 		}
@@ -103,6 +107,47 @@ func (r *Recovery) gate(g Gate, first bool) geored.Task {
 		}
 		return r.firstGate(ctx, g)
 	})}
+}
+
+// stillDecided wants what was decided to hold for the outage as it was in the end: it may have gone on for long while the
+// sites were waited for.
+func (r *Recovery) stillDecided(first Gate) geored.Task {
+	step := geored.Step{ID: geored.StepID(first.Name + "/outage"), Target: "what was decided", Action: geored.Execute, Needs: []geored.StepID{geored.StepID(first.Name + "/proof")},
+		Reason: "an outage that went on while the sites were waited for may ask for other cures than were decided", Permanent: "it only looks"}
+	return r.once(step, dataTimeout, func(ctx context.Context) error {
+		note := r.Note()
+		if note.Apart.IsZero() {
+			return nil // it was over when it was decided about
+		}
+		changed, err := r.decidesOtherwise(ctx, note)
+		if err != nil || changed == "" {
+			return err
+		}
+		return errors.Join(fmt.Errorf("the outage went on while the sites were waited for, and %s: start again: it is decided anew", changed),
+			r.change(ctx, func(n *RecoveryNote) { n.Joined = time.Time{} }))
+	})
+}
+
+// decidesOtherwise names the first part of a store for which the outage up to its end asks for something else; "": none.
+func (r *Recovery) decidesOtherwise(ctx context.Context, note RecoveryNote) (string, error) {
+	if r.decides == nil { // a run that was killed decided
+		_, r.decides = r.read(ctx)
+	}
+	outage := note.Outage.until(note.Joined)
+	for i, decide := range r.decides {
+		before := r.decided(r.Stores[i].Name)
+		now, err := decide(outage)
+		if err != nil {
+			return "", err
+		}
+		for _, d := range now {
+			at := slices.IndexFunc(before, func(o Decision) bool { return o.Part == d.Part })
+			if at < 0 || before[at].Cure != d.Cure || before[at].Confirm != d.Confirm || before[at].MayLose != d.MayLose {
+				return fmt.Sprintf("%s, %s asks for %s now: %s", d.Store, d.Part, d.Cure, strings.Join(d.Because, "; ")), nil
+			}
+		}
+	}
+	return "", nil
 }
 
 // firstGate asks in short whether the sites answer each other before it proves it at length: so the end of the outage is

@@ -29,9 +29,12 @@ type Refilling interface {
 	Filled(ctx context.Context, site geored.SiteName) (job string, when time.Time, err error)
 	// Refill starts it under a name, once however often it is asked to.
 	Refill(ctx context.Context, site geored.SiteName, name string) error
-	// Refilled is done when the job of that name has succeeded. One that failed for good is an error.
+	// Refilled is done when the job of that name has succeeded. One that failed for good is an [ErrRefill].
 	Refilled(ctx context.Context, site geored.SiteName, name string) (geored.State, error)
 }
+
+// ErrRefill is the error of a job that fills an index and failed for good.
+var ErrRefill = errors.New("the job failed")
 
 // SearchStore is the indexes of all sites as a recovery sees them.
 type SearchStore struct {
@@ -50,7 +53,7 @@ func (r *Recovery) Search(s SearchStore) Store {
 	return Store{Name: storeSearch, After: []string{storeKafka, storeCassandra}, Read: x.read, Tasks: x.tasks, Checks: func() []geored.Check { return ReferenceChecks(r.Sites, s.Content) }}
 }
 
-func (s *searchRecovery) read(ctx context.Context) ([]Evidence, func(Outage) ([]Decision, error)) {
+func (s *searchRecovery) read(ctx context.Context) ([]Evidence, decider) {
 	var facts []SearchFacts
 	for _, site := range s.Sites {
 		job, when, err := s.Jobs.Filled(ctx, site)
@@ -76,13 +79,41 @@ func (s *searchRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 			name := "resync-" + s.mark(step.ID)
 			step.Needs = []geored.StepID{} // of no other site
 			tasks = append(tasks, geored.Task{Step: step, Timeout: dataTimeout,
-				Observe: s.paced(func(ctx context.Context) (geored.State, error) { return s.Jobs.Refilled(ctx, site, name) }),
-				Apply:   func(ctx context.Context) error { return s.Jobs.Refill(ctx, site, name) }})
+				Observe: s.paced(func(ctx context.Context) (geored.State, error) { return s.refilled(ctx, site, name) }),
+				Apply:   func(ctx context.Context) error { return s.refill(ctx, site, name) }})
 		}
 		step := geored.Step{ID: stepID("search", site, "proof"), Site: site, Target: d.Part, Action: geored.Await, Reason: "a job that succeeded proves nothing: the index must hold a document for every row, and none without a row"}
-		tasks = append(tasks, geored.Task{Step: step, Observe: s.paced(func(ctx context.Context) (geored.State, error) { return s.holds(ctx, site) })})
+		tasks = append(tasks, geored.Task{Step: step, Observe: s.unhurried(func(ctx context.Context) (geored.State, error) { return s.holds(ctx, site) })})
 	}
 	return tasks, nil
+}
+
+// refilled takes a job that failed for one that is not done: only who starts it can end the step on that.
+func (s *searchRecovery) refilled(ctx context.Context, site geored.SiteName, name string) (geored.State, error) {
+	state, err := s.Jobs.Refilled(ctx, site, name)
+	if errors.Is(err, ErrRefill) {
+		return geored.State{Detail: err.Error()}, nil
+	}
+	return state, err
+}
+
+// refill starts the job and waits for its end.
+func (s *searchRecovery) refill(ctx context.Context, site geored.SiteName, name string) error {
+	if err := s.Jobs.Refill(ctx, site, name); err != nil {
+		return err
+	}
+	for {
+		state, err := s.Jobs.Refilled(ctx, site, name)
+		switch {
+		case errors.Is(err, ErrRefill):
+			return fmt.Errorf("site %s: job %s: %w: see why, delete the job and start again", site, name, err)
+		case err == nil && state.Done:
+			return nil
+		}
+		if err := s.clock().Sleep(ctx, provePause); err != nil {
+			return err
+		}
+	}
 }
 
 func (s *searchRecovery) holds(ctx context.Context, site geored.SiteName) (geored.State, error) {

@@ -3,6 +3,7 @@ package ice
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -35,7 +36,7 @@ type Store struct {
 	// After names stores that must be proven before this one is touched: it is filled from them. Zero: none.
 	After []string
 	// Read looks at the store as it is now and changes nothing. decide is pure; an error of it refuses the recovery.
-	Read func(ctx context.Context) (evidence []Evidence, decide func(Outage) ([]Decision, error))
+	Read func(ctx context.Context) (evidence []Evidence, decide decider)
 	// Measure tells what each site lacks of each other.
 	Measure func(ctx context.Context) []Missing
 	// Tasks carry the decisions out, one after another; the last ones prove.
@@ -43,6 +44,9 @@ type Store struct {
 	// Checks are the proof that the sites hold the same.
 	Checks func() []geored.Check
 }
+
+// decider decides about a store for one outage, from what was read of it. It is pure.
+type decider = func(Outage) ([]Decision, error)
 
 // Recovery is the guide's chapter 5: what an outage asks of each store, done in order and proven.
 type Recovery struct {
@@ -62,10 +66,13 @@ type Recovery struct {
 	// AskAgain is how long a store that gives no answer about its limits is asked again before it is decided without them: one
 	// that was just started comes up still. Zero: it is not asked again.
 	AskAgain time.Duration
-	Clock    geored.Clock // zero: the machine's
-	Watch    WatchConfig
+	// Lock gives what the run holds, nil when it holds nothing; it is asked before each change inside a step too. Zero: none.
+	Lock  func() geored.Lock
+	Clock geored.Clock // zero: the machine's
+	Watch WatchConfig
 
 	together atomic.Bool // the first gate is through
+	decides  []decider   // of the stores, with what was read of them; nil: nothing was
 	mu       sync.Mutex
 	note     RecoveryNote
 	records  []geored.Record // of the run that just ended
@@ -79,21 +86,25 @@ func (r *Recovery) clock() geored.Clock {
 }
 
 // Assess reads everything and decides. A recovery that is under way goes on with what it decided when it began: its own
-// cures have changed the evidence since. It changes nothing.
+// cures have changed the evidence since. One that waits still for the sites to be together has touched no store, and decides
+// anew: the outage went on. It changes nothing.
 func (r *Recovery) Assess(ctx context.Context) error {
 	note, found, err := r.Notes.Load(ctx)
 	if err != nil {
 		return err
 	}
+	decide := func() error { return r.decide(ctx, note, found) }
 	if found && note.Done.IsZero() {
 		r.note = note
-		return r.goesOn(note)
-	}
-	if err := r.carryHistory(note); err != nil {
+		if err := r.goesOn(note); err != nil || r.isFirm(note) {
+			return err
+		}
+		decide = func() error { return r.decideAnew(ctx, note) }
+	} else if err := r.carryHistory(note); err != nil {
 		return err
 	}
 	for until := r.clock().Now().Add(r.AskAgain); ; {
-		if err := r.decide(ctx, note, found); err != nil || !r.unheard() || !r.clock().Now().Before(until) {
+		if err := decide(); err != nil || !r.unheard() || !r.clock().Now().Before(until) {
 			return err
 		}
 		if err := r.clock().Sleep(ctx, provePause); err != nil {
@@ -126,7 +137,24 @@ func (r *Recovery) decide(ctx context.Context, note RecoveryNote, found bool) er
 	if err != nil {
 		return err
 	}
-	r.note = RecoveryNote{ID: now.UTC().Format("20060102T150405.000"), Number: note.Number, Outage: outage, Evidence: evidence, Kept: r.note.Kept}
+	return r.decideFor(outage, note.Number, evidence, decides)
+}
+
+// isFirm says that what a recovery decided stands: the sites were together, or nobody waits for that.
+func (r *Recovery) isFirm(note RecoveryNote) bool {
+	return !note.Joined.IsZero() || len(r.Gates) == 0 || r.ProveOnly
+}
+
+// decideAnew decides about an outage that went on since it was decided about.
+func (r *Recovery) decideAnew(ctx context.Context, note RecoveryNote) error {
+	_, decides := r.read(ctx)
+	return r.decideFor(note.Outage.until(r.clock().Now()), note.Number, note.Evidence, decides)
+}
+
+// decideFor begins a recovery with what an outage asks of every store.
+func (r *Recovery) decideFor(outage Outage, number int, evidence []Evidence, decides []decider) error {
+	r.decides = decides
+	r.note = RecoveryNote{ID: r.clock().Now().UTC().Format("20060102T150405.000"), Number: number, Outage: outage, Evidence: evidence, Kept: r.note.Kept}
 	var faults geored.Faults
 	for i, decide := range decides {
 		decisions, err := decide(outage)
@@ -162,9 +190,9 @@ func (r *Recovery) goesOn(note RecoveryNote) error {
 }
 
 // read looks at all stores at once.
-func (r *Recovery) read(ctx context.Context) ([]Evidence, []func(Outage) ([]Decision, error)) {
+func (r *Recovery) read(ctx context.Context) ([]Evidence, []decider) {
 	found := make([][]Evidence, len(r.Stores)+1)
-	decides := make([]func(Outage) ([]Decision, error), len(r.Stores))
+	decides := make([]decider, len(r.Stores))
 	var wg sync.WaitGroup
 	look := func(i int, f func()) {
 		wg.Add(1)
@@ -254,6 +282,20 @@ func (r *Recovery) paced(observe func(context.Context) (geored.State, error)) fu
 	}
 }
 
+// unhurried looks at all data of a store: a look that began within the step's budget is heard to its end, however long it takes.
+func (r *Recovery) unhurried(observe func(context.Context) (geored.State, error)) func(context.Context) (geored.State, error) {
+	return r.paced(func(ctx context.Context) (geored.State, error) {
+		look, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+		defer stop(nil)
+		defer context.AfterFunc(ctx, func() {
+			if cause := context.Cause(ctx); !errors.Is(cause, geored.ErrBudget) {
+				stop(cause)
+			}
+		})()
+		return observe(look)
+	})
+}
+
 // once is a task that is carried out once in a recovery; that it was is remembered in the sites.
 func (r *Recovery) once(step geored.Step, timeout time.Duration, apply func(context.Context) error) geored.Task {
 	name := "done/" + string(step.ID)
@@ -273,11 +315,23 @@ func (r *Recovery) once(step geored.Step, timeout time.Duration, apply func(cont
 		}}
 }
 
-// nest runs the stage of a package inside a step.
+// nest runs the stage of a package inside a step, under the lock of the run around it.
 func (r *Recovery) nest(ctx context.Context, stages ...geored.Stage) error {
-	_, err := geored.Runbook{Name: "nested", Stages: stages}.Run(ctx, geored.RunConfig{Clock: r.clock(), StepTimeout: dataTimeout})
+	config := geored.RunConfig{Clock: r.clock(), StepTimeout: dataTimeout}
+	if r.Lock != nil {
+		if lock := r.Lock(); lock != nil {
+			config.Lock = heldLock{lock}
+		}
+	}
+	_, err := geored.Runbook{Name: "nested", Stages: stages}.Run(ctx, config)
 	return err
 }
+
+// heldLock is held by the run around, and only asked.
+type heldLock struct{ geored.Lock }
+
+func (heldLock) Acquire(context.Context) error { return nil }
+func (heldLock) Release(context.Context) error { return nil }
 
 // dataTimeout is for steps that go through all data of a store.
 const dataTimeout = 12 * time.Hour

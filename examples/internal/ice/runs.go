@@ -30,6 +30,14 @@ func (d *Deployment) Lock(holder geored.Holder) geored.Lock {
 	return d.lock
 }
 
+// held is the lock, once it was made.
+func (d *Deployment) held() geored.Lock {
+	if d.lock == nil {
+		return nil
+	}
+	return d.lock
+}
+
 // Journal is kept in every cluster, and locally too.
 func (d *Deployment) Journal(ctx context.Context, name string, local geored.Journal) (geored.Journal, error) {
 	return kube.OpenJournal(ctx, kube.JournalConfig{Clusters: d.inOrder(), Name: name, Local: local})
