@@ -70,14 +70,20 @@ lab: ## the laboratory's own tests
 	@$(GO) test -C internal/lab ./...
 	@$(GO) test -C internal/lab/labtest -count=1 -timeout 20m ./...
 
-# What takes longest on real sites takes turns in CI, a third with each commit; the drill runs all of it.
-TURN   = $(shell expr $$(git rev-list --count HEAD) % 3)
+# What takes longest on real sites takes turns in CI, a quarter with each commit; the drill runs all of it.
+TURN   = $(shell expr $$(git rev-list --count HEAD) % 4)
 TURN_0 = TestThreeSites|TestDriftIsTold
 TURN_1 = TestKilledAtAnyMoment|TestALaboratoryThatWasKilledComesBack|TestKiloJoinsSites
 TURN_2 = TestKilledInEveryStep|TestJournalInTwoClusters
 REST_0 = $(TURN_1)|$(TURN_2)
 REST_1 = $(TURN_0)|$(TURN_2)
 REST_2 = $(TURN_0)|$(TURN_1)
+REST_3 = $(TURN_0)|$(TURN_1)|$(TURN_2)
+
+# The fourth turn is an outage of the whole product, another each time.
+OUTAGES = link-cut hint-window retention retention-unseen one-way worker-in-the-cut worker-restarted cassandra-restarted \
+	power-cut freeze credentials dns-at-start index-wiped objects-wiped mtu-hole gc-grace cut-again
+OUTAGE  = $(word $(shell expr $$(git rev-list --count HEAD) / 4 % $(words $(OUTAGES)) + 1),$(OUTAGES))
 
 # Faults of the network half that take long: for the drill alone.
 FAULTS = TestNodesComeAndGo|TestEveryFaultIsFound|TestABareReplacementLosesAnswers|TestATokenWhoseLifeIsOverIsFound|TestSeveralAPIServers
@@ -91,11 +97,12 @@ KILLS      = TestWholeKilledInEveryStep|TestRecoveryKilledInEveryStep|TestUpgrad
 DRILL_PART = $(shell expr $$(git rev-list --count HEAD) % 16)/16
 
 # The steps in which CI kills ice-install: two of them, others each time.
-KILL_PART = $(shell expr $$(git rev-list --count HEAD) / 3 % 16)/16
+KILL_PART = $(shell expr $$(git rev-list --count HEAD) / 4 % 16)/16
 
 sites: ## the SDK and its programs on real sites
 	@GEOREDKIT_KILL_PART=$(KILL_PART) $(GO) test -tags lab -count=1 -p 1 -timeout 30m -skip '^($(REST_$(TURN))|$(DRILL)|$(KILLS))$$' \
-		./geored/... ./mesh/... ./dnsfed/... ./creds/... ./examples/...
+		./geored/... ./mesh/... ./dnsfed/... ./creds/... ./examples/ice-...
+	@test $(TURN) != 3 || $(GO) test -tags lab -count=1 -timeout 25m -v -run 'TestDrills/^$(OUTAGE)$$' ./examples/ice-recover
 
 # The parts of the long store suites that CI runs on real servers.
 KAFKA_SAMPLE = CopiesUpToTheEnd|TransactionMarks|RetentionGap|RecreatedLongerWhileStopped|LinkCut|WorkerPaused|Groups|Canaries|Remirror
