@@ -145,9 +145,11 @@ func (d *Deployment) schemaAgreed(ctx context.Context) (geored.State, error) {
 
 // proven is done when all checks pass or warn; its detail tells what keeps them from it.
 func proven(ctx context.Context, done string, checks ...geored.Check) (geored.State, error) {
-	return prove(ctx, geored.CheckConfig{}, checks, func(geored.Report) string { return done }, func(f geored.Finding) string {
-		return fmt.Sprintf("%s %s: %s", f.Check, f.Verdict, strings.Join(append([]string{f.Message}, f.Evidence...), "; "))
-	})
+	return prove(ctx, geored.CheckConfig{}, checks, func(geored.Report) string { return done }, inWords)
+}
+
+func inWords(f geored.Finding) string {
+	return fmt.Sprintf("%s %s: %s", f.Check, f.Verdict, strings.Join(append([]string{f.Message}, f.Evidence...), "; "))
 }
 
 // prove is done when all checks pass or warn. What keeps them from it is the first that fails, or else the first that is

@@ -115,7 +115,7 @@ func (u Upgrading) site(site geored.SiteName) geored.Stage {
 			err = fmt.Errorf("site %s: %s is not installed: there is nothing to upgrade", site, productRelease)
 		}
 		g := gate{u, site, u.oldChart(ctx, site, have.Chart)}
-		return []geored.Task{task, {Step: proof, Observe: g.observe, Apply: g.orBack, Timeout: 2*u.patience() + time.Minute}}, err
+		return []geored.Task{task, {Step: proof, Observe: g.observe, Apply: func(ctx context.Context) error { return g.orBack(ctx, g.evidence) }, Timeout: 2*u.patience() + time.Minute}}, err
 	}}
 }
 
@@ -140,7 +140,12 @@ type gate struct {
 	old  string // chart that it is rolled back to; "": it cannot be told
 }
 
-func (g gate) observe(ctx context.Context) (geored.State, error) {
+func (g gate) observe(ctx context.Context) (geored.State, error) { return g.look(ctx, proven) }
+
+// evidence is what is observed, where what cannot be told is an error.
+func (g gate) evidence(ctx context.Context) (geored.State, error) { return g.look(ctx, provenOrSilent) }
+
+func (g gate) look(ctx context.Context, proven func(context.Context, string, ...geored.Check) (geored.State, error)) (geored.State, error) {
 	jobs, err := g.jobs(ctx, g.site)
 	if err != nil {
 		return geored.State{}, err
@@ -151,10 +156,22 @@ func (g gate) observe(ctx context.Context) (geored.State, error) {
 	return proven(ctx, "all gates pass on "+g.version(), g.gated()...)
 }
 
+// provenOrSilent is [proven], but when no check fails, and some cannot tell, that is an error.
+func provenOrSilent(ctx context.Context, done string, checks ...geored.Check) (geored.State, error) {
+	var silent error
+	state, err := prove(ctx, geored.CheckConfig{}, checks, func(geored.Report) string { return done }, func(f geored.Finding) string {
+		if f.Verdict == geored.Unknown {
+			silent = errors.New(inWords(f))
+		}
+		return inWords(f)
+	})
+	return state, errors.Join(err, silent)
+}
+
 // orBack waits for the gates. When they do not pass in time, and it can be told why, the release goes back to what it was.
 // Silence is no reason to: then nothing is changed, and the run ends where it is.
-func (g gate) orBack(ctx context.Context) error {
-	state, err := g.awaited(ctx, g.observe)
+func (g gate) orBack(ctx context.Context, look func(context.Context) (geored.State, error)) error {
+	state, err := g.awaited(ctx, look)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)

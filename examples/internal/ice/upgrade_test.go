@@ -165,7 +165,36 @@ func TestWhatAnUpgradeWaitsFor(t *testing.T) {
 	if err := g.settled(ended); !errors.Is(err, context.Canceled) {
 		t.Errorf("a run that ends: %v", err)
 	}
-	if err := g.orBack(ended); !errors.Is(err, context.Canceled) {
+	if err := g.orBack(ended, g.observe); !errors.Is(err, context.Canceled) {
 		t.Errorf("a run that ends: %v", err)
+	}
+}
+
+// Only a gate that fails leads back. Where all that is left is silence, nothing is changed.
+func TestSilenceLeadsNobodyBack(t *testing.T) {
+	d, servers := onServers(t, withApplications(2), Options{})
+	g := gate{Upgrading{Deployment: d, Patience: time.Minute, Clock: geotest.NewClock(t, noon)}, "dc1", ProductChart + "-3.5.1"}
+	check := func(id geored.CheckID, v geored.Verdict) geored.Check {
+		return geored.Check{ID: id, Run: func(context.Context) []geored.Finding {
+			return []geored.Finding{{Verdict: v, Asked: []geored.Target{{Site: "dc1"}}}}
+		}}
+	}
+	for _, c := range []struct {
+		found []geored.Check
+		want  string // in the error
+		asked bool   // for the revisions of the release
+	}{
+		{[]geored.Check{check("a", geored.Pass)}, "", false},
+		{[]geored.Check{check("a", geored.Pass), check("b", geored.Unknown)}, "b unknown", false},
+		{[]geored.Check{check("a", geored.Unknown), check("b", geored.Fail)}, "roll back to " + g.old, true},
+	} {
+		err := g.orBack(t.Context(), func(ctx context.Context) (geored.State, error) { return provenOrSilent(ctx, "", c.found...) })
+		asked := len(servers["dc1"].requests()) > 0
+		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) || asked != c.asked {
+			t.Errorf("%v, asked %t, want %q", err, asked, c.want)
+		}
+		if c.want != "" && !c.asked && !strings.Contains(err.Error(), "cannot be asked, and nothing was rolled back") {
+			t.Error(err)
+		}
 	}
 }
