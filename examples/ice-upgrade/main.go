@@ -52,12 +52,20 @@ func open(text []byte, o cli.Options) (cli.Deployment, error) {
 	}
 	d, err := ice.Open(topology.In(filepath.Dir(o.Topology)), ice.Options{ReadOnly: o.Check, Images: ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret},
 		Charts: ice.Charts{Repository: repository, Versions: o.Charts.Versions, Overlay: overlay}})
-	return deployment{ice.Upgrading{Deployment: d, Backups: backups, Patience: o.Timeout}}, err
+	return deployment{ice.Upgrading{Deployment: d, Backups: backups, Patience: o.Timeout}, o.Installs()}, err
 }
 
-type deployment struct{ ice.Upgrading }
+type deployment struct {
+	ice.Upgrading
+	installs bool
+}
 
-func (d deployment) Connect(ctx context.Context) error { return d.Complete(ctx) }
+func (d deployment) Connect(ctx context.Context) error {
+	if err := d.Complete(ctx); err != nil || !d.installs {
+		return err
+	}
+	return d.NotOlder(ctx)
+}
 
 func (d deployment) Sites() []geored.SiteName {
 	var names []geored.SiteName

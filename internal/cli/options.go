@@ -96,6 +96,9 @@ func (p Program) parse(args []string, stderr io.Writer) (Options, error) {
 	return o, o.faults(flags.Args()).Err()
 }
 
+// Installs says whether something is to be brought about, or planned to be.
+func (o Options) Installs() bool { return !o.Check && !o.Undo && o.Render == "" }
+
 // confirm reads STEP=VALUE; a step's ID holds no equals sign.
 func (o *Options) confirm(text string) error {
 	step, value, ok := strings.Cut(text, "=")

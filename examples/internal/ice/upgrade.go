@@ -241,7 +241,7 @@ func (u Upgrading) skewCheck() geored.Check {
 			if err == nil && !found {
 				err = errors.New(productRelease + " is not installed")
 			}
-			return strings.TrimPrefix(have.Chart, ProductChart+"-"), err
+			return versionOf(have.Chart), err
 		})
 		return []geored.Finding{judgeSkew(answers, u.version())}
 	}}
@@ -257,6 +257,10 @@ func judgeSkew(answers geored.Answers[string], target string) geored.Finding {
 		if line(version) != line(target) {
 			f.Verdict, f.Message = geored.Fail, fmt.Sprintf("%s of %s and %s are too far apart to run together", version, t.Site, target)
 			f.Remedy = "upgrade through the versions between, as the vendor's upgrade guide has it"
+		}
+		if isOlder(target, version) {
+			f.Verdict, f.Message = geored.Fail, fmt.Sprintf("%s of %s is newer than %s: an upgrade does not lead back", version, t.Site, target)
+			f.Remedy = "name " + version + " or a newer one with -chart-version"
 		}
 	}
 	delete(found, target)

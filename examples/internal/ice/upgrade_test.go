@@ -121,6 +121,7 @@ func TestJudgeSkew(t *testing.T) {
 		"all are":         {[3]string{"3.5.2", "3.5.2", "3.5.2"}, geored.Pass},
 		"two old ones":    {[3]string{"3.5.2", "3.5.1", "3.5.0"}, geored.Fail},
 		"another line":    {[3]string{"3.5.2", "3.4.9", "3.5.2"}, geored.Fail},
+		"a way back":      {[3]string{"3.5.10", "3.5.2", "3.5.2"}, geored.Fail},
 	} {
 		answers := map[geored.Target]string{{Site: "dc1"}: c.versions[0], {Site: "dc2"}: c.versions[1], {Site: "dc3"}: c.versions[2]}
 		targets := []geored.Target{{Site: "dc1"}, {Site: "dc2"}, {Site: "dc3"}}
@@ -196,5 +197,33 @@ func TestSilenceLeadsNobodyBack(t *testing.T) {
 		if c.want != "" && !c.asked && !strings.Contains(err.Error(), "cannot be asked, and nothing was rolled back") {
 			t.Error(err)
 		}
+	}
+}
+
+// Versions are numbers: an older one is refused for every site that is past it, and one that cannot be asked too.
+func TestAnOlderProductIsRefused(t *testing.T) {
+	for version, want := range map[string][]string{
+		"0.9.10": {"site dc1: -chart-version 0.9.10: is older than 1.0.0", "give -chart-version " + ProductChart + "=1.0.0", "site dc2: -chart-version 0.9.10: may be older"},
+		"1.0.0":  {"site dc2"}, "10.0.0": {"site dc2"},
+	} {
+		d, servers := onServers(t, withApplications(2), Options{Charts: Charts{Versions: map[string]string{ProductChart: version}}})
+		installed(t, servers["dc1"])
+		servers["dc2"].silent = true
+		err := d.NotOlder(t.Context())
+		if faults, _ := geored.AsFaults(err); len(faults) != max(1, len(want)-1) {
+			t.Errorf("%s: %v", version, err)
+		}
+		for _, text := range want {
+			if err == nil || !strings.Contains(err.Error(), text) {
+				t.Errorf("%s: %v, want %s", version, err, text)
+			}
+		}
+	}
+	d, servers := onServers(t, withApplications(2), Options{})
+	if err := d.NotOlder(t.Context()); err != nil || len(servers["dc1"].requests()) == 0 {
+		t.Errorf("where nothing is installed: %v", err)
+	}
+	if isOlder("3.5.10", "3.5.9") || !isOlder("3.5.9", "3.5.10") || isOlder("3.5.9", "3.5.9") || isOlder("3.5.9", "") {
+		t.Error("versions are compared by their letters")
 	}
 }

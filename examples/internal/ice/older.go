@@ -1,0 +1,46 @@
+package ice
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/georedkit/georedkit/geored"
+)
+
+// NotOlder refuses a version of the product that is older than what a site has: its schema does not go back. All sites are
+// told at once, as geored.Faults, before anything is changed.
+func (d *Deployment) NotOlder(ctx context.Context) error {
+	if d.Topology.Applications == nil {
+		return nil
+	}
+	answers := geored.Ask(ctx, d.perSite(), func(ctx context.Context, t geored.Target) (string, error) {
+		have, _, err := d.releases(t.Site).Installed(ctx, productRelease, productNamespace)
+		return versionOf(have.Chart), err
+	})
+	wanted := d.charts.version(ProductChart)
+	var faults geored.Faults
+	for _, s := range answers.Unanswered() {
+		faults = append(faults, geored.Fault{Site: s.Target.Site, Field: "-chart-version", Value: wanted,
+			Problem: "may be older than what is installed, which cannot be told: " + s.Reason, Remedy: "see whether helm -n " + productNamespace + " list works with its kubeconfig"})
+	}
+	for t, have := range answers.All() {
+		if isOlder(wanted, have) {
+			faults = append(faults, geored.Fault{Site: t.Site, Field: "-chart-version", Value: wanted, Problem: fmt.Sprintf("is older than %s, which is installed", have),
+				Remedy: fmt.Sprintf("give -chart-version %s=%s, or upgrade to a newer one with ice-upgrade", ProductChart, have)})
+		}
+	}
+	return faults.Err()
+}
+
+// versionOf is what stands behind the product's name in that of a chart with its version.
+func versionOf(chart string) string { return strings.TrimPrefix(chart, ProductChart+"-") }
+
+// isOlder compares numbers, not letters. Helm installs no chart whose version cannot be read.
+func isOlder(version, than string) bool {
+	a, err1 := semver.NewVersion(version)
+	b, err2 := semver.NewVersion(than)
+	return err1 == nil && err2 == nil && a.LessThan(b)
+}
