@@ -42,7 +42,7 @@ func open(text []byte, o cli.Options) (cli.Deployment, error) {
 	d, err := ice.Open(topology.In(filepath.Dir(o.Topology)), ice.Options{
 		ReadOnly: o.Check, Images: ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret}, Charts: charts,
 	})
-	return deployment{d}, err
+	return deployment{d, o.Installs()}, err
 }
 
 func chartsOf(o cli.ChartOptions) (ice.Charts, error) {
@@ -58,10 +58,20 @@ func chartsOf(o cli.ChartOptions) (ice.Charts, error) {
 	return ice.Charts{Repository: repository, Versions: o.Versions, Overlay: overlay}, err
 }
 
-type deployment struct{ *ice.Deployment }
+type deployment struct {
+	*ice.Deployment
+	installs bool
+}
 
-func (d deployment) Connect(ctx context.Context) error { return d.Complete(ctx) }
-func (d deployment) Runbook() geored.Runbook           { return d.Install() }
+// Connect refuses what would take the product of a site back: ice-upgrade may have been there since.
+func (d deployment) Connect(ctx context.Context) error {
+	if err := d.Complete(ctx); err != nil || !d.installs {
+		return err
+	}
+	return d.NotOlder(ctx)
+}
+
+func (d deployment) Runbook() geored.Runbook { return d.Install() }
 
 func (d deployment) Sites() []geored.SiteName {
 	var names []geored.SiteName
