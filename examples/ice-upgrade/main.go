@@ -52,7 +52,11 @@ func open(text []byte, o cli.Options) (cli.Deployment, error) {
 	}
 	d, err := ice.Open(topology.In(filepath.Dir(o.Topology)), ice.Options{ReadOnly: o.Check, Images: ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret},
 		Charts: ice.Charts{Repository: repository, Versions: o.Charts.Versions, Overlay: overlay}})
-	return deployment{ice.Upgrading{Deployment: d, Backups: backups, Patience: o.Timeout}, o.Installs()}, err
+	upgrading := ice.Upgrading{Deployment: d, Backups: backups}
+	if o.OwnTimeout {
+		upgrading.Patience = o.Timeout
+	}
+	return deployment{upgrading, o.Installs()}, err
 }
 
 type deployment struct {

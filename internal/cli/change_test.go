@@ -216,3 +216,12 @@ func TestAJournalInClustersThatKeepNone(t *testing.T) {
 	p.journal = "kubernetes"
 	p.wants(ExitUsage, "test keeps no journal in its clusters")
 }
+
+func TestWhatWasAskedFor(t *testing.T) {
+	for args, want := range map[string][2]bool{"": {false, true}, "-timeout 5m": {true, true}, "-plan -": {false, true}, "-check": {}, "-undo": {}, "-render x": {}} {
+		o, err := Program{Name: "test"}.parse(strings.Fields(args), &bytes.Buffer{})
+		if err != nil || o.OwnTimeout != want[0] || o.Installs() != want[1] || o.Timeout != 5*time.Minute {
+			t.Errorf("%q: %+v, %v", args, o, err)
+		}
+	}
+}

@@ -46,6 +46,7 @@ type Options struct {
 	Backup     string
 	Yes        bool
 	Timeout    time.Duration
+	OwnTimeout bool // the operator gave Timeout; else it is the default
 	Strict     bool
 	Verbose    bool
 	Charts     ChartOptions
@@ -93,6 +94,7 @@ func (p Program) parse(args []string, stderr io.Writer) (Options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
+	flags.Visit(func(f *flag.Flag) { o.OwnTimeout = o.OwnTimeout || f.Name == "timeout" })
 	return o, o.faults(flags.Args()).Err()
 }
 
