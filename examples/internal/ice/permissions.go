@@ -27,11 +27,12 @@ func rule(group, resources, verbs string) rbacv1.PolicyRule {
 func Rules() []rbacv1.PolicyRule {
 	const all = "get list watch create update patch delete"
 	rules := []rbacv1.PolicyRule{
-		rule("", "namespaces", "get list create update patch"),
+		rule("", "namespaces", "get list create update patch delete"), // -undo takes its own away
 		rule("", "nodes", "get list watch patch"),
 		rule("", "pods services configmaps serviceaccounts secrets persistentvolumeclaims", all),
 		rule("", "pods/exec", "get create"),
 		rule("", "endpoints events", "get list watch"),
+		rule("coordination.k8s.io", "leases", "get create update delete"), // the lock
 		rule("apps", "deployments daemonsets", all),
 		rule("apps", "replicasets", "get list watch"),
 		rule("discovery.k8s.io", "endpointslices", "get list watch"),

@@ -3,10 +3,12 @@ package ice
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
@@ -154,6 +156,20 @@ func TestRunnersRoleCoversWhatItGrants(t *testing.T) {
 			t.Errorf("rule %v", r)
 		}
 	}
+	for _, need := range []rbacv1.PolicyRule{rule("coordination.k8s.io", "leases", "get create update delete"), rule("", "namespaces", "delete")} {
+		for _, verb := range need.Verbs {
+			if !allows(Rules(), need.APIGroups[0], need.Resources[0], verb) {
+				t.Errorf("%s %v is not in the role", verb, need.Resources)
+			}
+		}
+	}
+}
+
+// allows says whether one of the rules grants a verb.
+func allows(rules []rbacv1.PolicyRule, group, resource, verb string) bool {
+	return slices.ContainsFunc(rules, func(r rbacv1.PolicyRule) bool {
+		return r.APIGroups[0] == group && slices.Contains(r.Resources, resource) && slices.Contains(r.Verbs, verb)
+	})
 }
 
 func TestEveryDepartureIsWhole(t *testing.T) {
