@@ -60,7 +60,7 @@ func (fs Faults) Err() error {
 	return fs
 }
 
-// AsFaults gives the faults inside err, and whether err holds nothing else than faults.
+// AsFaults gives the first faults inside err, and whether there are any. err may hold other errors beside them.
 func AsFaults(err error) (Faults, bool) {
 	var fs Faults
 	ok := errors.As(err, &fs)

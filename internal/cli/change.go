@@ -90,10 +90,10 @@ func (s *session) ended(ctx context.Context, result geored.Result, err error) (i
 		return ExitPass, nil
 	case ctx.Err() != nil:
 		return ExitInterrupted, context.Cause(ctx)
+	case result.Count(geored.Failed) > 0: // with faults inside too: it was not refused, it began
+		return ExitFail, err
 	case faults:
 		return ExitUsage, err
-	case result.Count(geored.Failed) > 0:
-		return ExitFail, err
 	}
 	return ExitUnknown, err
 }

@@ -225,3 +225,15 @@ func TestWhatWasAskedFor(t *testing.T) {
 		}
 	}
 }
+
+// What is refused changed nothing: a step that fails on faulty input is no refusal.
+func TestAFailedStepIsNoRefusal(t *testing.T) {
+	faults := geored.Faults{{Field: "endpoint", Problem: "is missing"}}
+	failed := geored.Outcome{Status: geored.Failed, Err: &geored.StepError{Err: faults}}
+	for want, outcome := range map[int]geored.Outcome{ExitFail: failed, ExitUsage: {Status: geored.Pending}} {
+		code, err := (&session{}).ended(t.Context(), geored.Result{Outcomes: []geored.Outcome{outcome}}, errors.Join(faults, outcome.Err))
+		if code != want || err == nil {
+			t.Errorf("exit code %d, want %d: %v", code, want, err)
+		}
+	}
+}
