@@ -62,6 +62,10 @@ func ParseOverlay(files map[string][]byte, order []string) (map[string]helm.Valu
 				faults = append(faults, geored.Fault{Field: "-values " + name, Value: chart, Problem: "holds no table of values"})
 			default:
 				overlay[chart] = helm.Merge(overlay[chart], table)
+				for _, f := range placeholders(chart, values[chart]) {
+					f.Field = "-values " + name + ": " + f.Field
+					faults = append(faults, f)
+				}
 			}
 		}
 	}

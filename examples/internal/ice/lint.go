@@ -112,7 +112,7 @@ func (l *linter) values(folder string) (map[geored.SiteName]map[string]any, erro
 			l.fault(site, at, "", problem, "correct it: helm would stop here, or install without it")
 			continue
 		}
-		l.placeholders(site, at, "", values)
+		l.placeholders(site, at, values)
 		l.secrets(site, at, "", values)
 		read[site] = values
 	}
@@ -140,21 +140,30 @@ func jsonProblem(text []byte, into any) string {
 
 var placeholder = regexp.MustCompile(`_{2,}[A-Z0-9_]+_{2,}`)
 
-func (l *linter) placeholders(site geored.SiteName, file, at string, value any) {
+func (l *linter) placeholders(site geored.SiteName, file string, values any) {
+	for _, f := range placeholders("", values) {
+		l.fault(site, file+": "+f.Field, f.Value, f.Problem, f.Remedy)
+	}
+}
+
+// placeholders finds those that nobody filled in; the fields are paths of keys.
+func placeholders(at string, value any) geored.Faults {
+	var faults geored.Faults
 	switch v := value.(type) {
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			l.placeholders(site, file, strings.TrimPrefix(at+"."+key, "."), v[key])
+			faults = append(faults, placeholders(strings.TrimPrefix(at+"."+key, "."), v[key])...)
 		}
 	case []any:
 		for i, item := range v {
-			l.placeholders(site, file, fmt.Sprintf("%s[%d]", at, i), item)
+			faults = append(faults, placeholders(fmt.Sprintf("%s[%d]", at, i), item)...)
 		}
 	case string:
 		if placeholder.MatchString(v) {
-			l.fault(site, file+": "+at, v, "is a placeholder", "write what it stands for")
+			faults = append(faults, geored.Fault{Field: at, Value: v, Problem: "is a placeholder", Remedy: "write what it stands for"})
 		}
 	}
+	return faults
 }
 
 // lookup finds what stands at a path of keys; nil when nothing does.

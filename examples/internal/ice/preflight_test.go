@@ -132,13 +132,15 @@ func TestAPIServerIsAURLThatOthersReach(t *testing.T) {
 
 func TestOverlayIsByChart(t *testing.T) {
 	files := map[string][]byte{"a": []byte("ice-kilo: {lab: {granularity: full}, x: 1}"), "b": []byte("ice-kilo: {lab: {granularity: location}}"),
-		"c": []byte("ice-kylo: {}"), "d": []byte("ice-kilo: 1"), "e": []byte("ice-kilo: [")}
+		"c": []byte("ice-kylo: {}"), "d": []byte("ice-kilo: 1"), "e": []byte("ice-kilo: ["),
+		"f": []byte("ice-kilo: {peers: [{publicKey: ___KEY_OF_DC2___}], a: {b: __X__}}")}
 	overlay, err := ParseOverlay(files, []string{"a", "b"})
 	if err != nil || overlay[KiloChart]["lab"].(map[string]any)["granularity"] != "location" || overlay[KiloChart]["x"] == nil {
 		t.Error(overlay, err)
 	}
-	_, err = ParseOverlay(files, []string{"c", "d", "e"})
-	for _, want := range []string{"-values c ice-kylo: is no chart of this program", "-values d ice-kilo: holds no table", "-values e: cannot be read"} {
+	_, err = ParseOverlay(files, []string{"c", "d", "e", "f"})
+	for _, want := range []string{"-values c ice-kylo: is no chart of this program", "-values d ice-kilo: holds no table", "-values e: cannot be read",
+		"-values f: ice-kilo.a.b __X__: is a placeholder", "-values f: ice-kilo.peers[0].publicKey ___KEY_OF_DC2___: is a placeholder"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nwant: %s", err, want)
 		}
