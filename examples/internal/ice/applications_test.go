@@ -174,6 +174,8 @@ func TestValuesAreThoseOfTheAppendices(t *testing.T) {
 		{dc1, "iceMonitoring values grafana grafana.ini smtp host", "mail.example.org:587"},
 		{dc1, "iceMonitoring values loki config table_manager retention_period", "7d"},
 		{dc2, "iceIngress values host", "ice.dc2.example.org"},
+		{dc2, "instantConnectEnterprise values config swaggerUI", table{"enabled": false, "mergeJson": true, "json": table{"merge.json": table{
+			"servers": []any{table{"description": "public rest endpoint", "url": "https://ice.dc2.example.org/instant-connect"}}}}}},
 		{dc2, "instantConnectEnterprise values env arcusComponents ipphone-bridge redirect.base.url", "https://ice.dc2.example.org/ipphone"},
 	} {
 		if got := lookup(c.in["charts"].(map[string]any), strings.Fields(c.path)...); fmt.Sprint(got) != fmt.Sprint(c.want) {

@@ -115,6 +115,7 @@ func (d *Deployment) enterpriseValues(s Site) table {
 	values := table{"config": config}
 	if s.FQDN != "" {
 		config["ingress"] = table{"enabled": true, "hosts": []any{s.FQDN}}
+		config["swaggerUI"] = swaggerUI(s)
 	}
 	if a.IPPhoneBridge {
 		base := "https://" + s.FQDN + "/ipphone"
@@ -122,6 +123,12 @@ func (d *Deployment) enterpriseValues(s Site) table {
 		values["env"] = table{"arcusComponents": table{"ipphone-bridge": table{"redirect.base.url": base, "static.resource.server.url": base}}}
 	}
 	return table{"enabled": true, "spec": table{"timeout": int(a.Timeout.Seconds())}, "values": values}
+}
+
+// swaggerUI is off, and would name the site's own address when somebody turns it on (guide 000, appendices A and C).
+func swaggerUI(s Site) table {
+	server := table{"description": "public rest endpoint", "url": "https://" + s.FQDN + "/instant-connect"}
+	return table{"enabled": false, "json": table{"merge.json": table{"servers": []any{server}}}, "mergeJson": true}
 }
 
 func list(sites []geored.SiteName) []any {
