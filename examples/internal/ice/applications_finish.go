@@ -71,7 +71,7 @@ func (d *Deployment) workersOf(ctx context.Context, site geored.SiteName, namesp
 func (d *Deployment) provenTask(step geored.Step, from geored.SiteName, namespace, selector string, settled func(context.Context) (geored.State, error), prove func(context.Context) error) geored.Task {
 	key := mirrorProven + string(from)
 	namespaces := d.Clusters[step.Site].Client().CoreV1().Namespaces()
-	return d.waiting(geored.Task{Step: step,
+	return geored.Task{Step: step,
 		Observe: func(ctx context.Context) (geored.State, error) {
 			workers, err := d.workersOf(ctx, step.Site, namespace, selector)
 			if err != nil {
@@ -108,7 +108,7 @@ func (d *Deployment) provenTask(step geored.Step, from geored.SiteName, namespac
 			patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, key, workers)
 			_, err = namespaces.Patch(ctx, namespace, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: kube.FieldManager})
 			return geored.Retriable(err)
-		}})
+		}}
 }
 
 // canaryWait is longer than a mirror takes to find a new topic (refresh.topics.interval.seconds is 600 unless set).
@@ -175,7 +175,7 @@ func restartFailed(ctx context.Context, r *kafka.Replication, site geored.SiteNa
 func (d *Deployment) ksqldbTask(step geored.Step) geored.Task {
 	deployments := d.Clusters[step.Site].Client().AppsV1().Deployments(kafkaNamespace)
 	mark := "chart-" + d.charts.version(ProductChart)
-	return d.waiting(geored.Task{Step: step,
+	return geored.Task{Step: step,
 		Observe: func(ctx context.Context) (geored.State, error) {
 			deployment, err := deployments.Get(ctx, "ksqldb", metav1.GetOptions{})
 			switch {
@@ -196,7 +196,7 @@ func (d *Deployment) ksqldbTask(step geored.Step) geored.Task {
 		Apply: func(ctx context.Context) error {
 			_, err := deployments.Patch(ctx, "ksqldb", types.StrategicMergePatchType, restartPatch(mark), metav1.PatchOptions{FieldManager: kube.FieldManager})
 			return geored.Retriable(err)
-		}})
+		}}
 }
 
 func (d *Deployment) objectsTask(step geored.Step) geored.Task {

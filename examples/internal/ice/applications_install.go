@@ -33,6 +33,9 @@ func (d *Deployment) applications() []geored.Stage {
 	}
 	stages := []geored.Stage{d.installFirst(), d.seed(), d.hang(), d.operatorTokens(), d.operatorCredentials(), d.cassandraUp(), d.modelManager(),
 		d.ringProven(), d.password(), d.completeOthers(), d.passwordKept(), d.finish()}
+	for i := range stages {
+		stages[i] = d.waiting(stages[i])
+	}
 	// The first installation hangs whether the others are seeded or not: it is watched meanwhile.
 	stages[2].After = []string{stages[0].Name}
 	stages[3].After = []string{stages[1].Name, stages[2].Name}
@@ -47,10 +50,17 @@ func (d *Deployment) first() geored.SiteName {
 	return d.Topology.Applications.First
 }
 
-// waiting gives a task the time that the product's own operator gives it.
-func (d *Deployment) waiting(t geored.Task) geored.Task {
-	t.Timeout = d.Topology.Applications.Timeout
-	return t
+// waiting gives the tasks of a stage the time that the product's own operator has: what they wait for, it makes.
+func (d *Deployment) waiting(s geored.Stage) geored.Stage {
+	bind := s.Bind
+	s.Bind = func(ctx context.Context) ([]geored.Task, error) {
+		tasks, err := bind(ctx)
+		for i := range tasks {
+			tasks[i].Timeout = max(tasks[i].Timeout, d.Topology.Applications.Timeout)
+		}
+		return tasks, err
+	}
+	return s
 }
 
 func (d *Deployment) namespaceStep(stage string, site geored.SiteName) geored.Step {

@@ -33,9 +33,9 @@ func (d *Deployment) password() geored.Stage {
 	var tasks []geored.Task
 	for _, site := range d.others(d.first()) {
 		step := d.passwordStep("password", site, "the applications of all sites need one password, and take the one that is there when they are installed (guide 000, 4.4.6)")
-		tasks = append(tasks, d.waiting(geored.Task{Step: step,
+		tasks = append(tasks, geored.Task{Step: step,
 			Observe: func(ctx context.Context) (geored.State, error) { return d.samePassword(ctx, site) },
-			Apply:   func(ctx context.Context) error { return d.copyPassword(ctx, site) }}))
+			Apply:   func(ctx context.Context) error { return d.copyPassword(ctx, site) }})
 	}
 	return geored.StageOf("password", tasks...)
 }
@@ -46,7 +46,7 @@ func (d *Deployment) passwordKept() geored.Stage {
 	var tasks []geored.Task
 	for _, site := range d.others(d.first()) {
 		step := d.passwordStep("password-kept", site, "the chart may have made another while it was installed, and running pods do not read it again")
-		tasks = append(tasks, d.waiting(geored.Task{Step: step,
+		tasks = append(tasks, geored.Task{Step: step,
 			Observe: func(ctx context.Context) (geored.State, error) {
 				if state, err := d.samePassword(ctx, site); err != nil || !state.Done {
 					return state, err
@@ -62,7 +62,7 @@ func (d *Deployment) passwordKept() geored.Stage {
 					return err
 				}
 				return d.restartArcus(ctx, site)
-			}}))
+			}})
 	}
 	return geored.StageOf("password-kept", tasks...)
 }

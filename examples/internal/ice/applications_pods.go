@@ -74,7 +74,7 @@ const patience = 45 * time.Second
 // rallypointTask deletes the pods that do not run, as the guide has it, and sees them back (guide 000, 4.4.5 and 4.4.8).
 func (d *Deployment) rallypointTask(step geored.Step) geored.Task {
 	pods := d.Clusters[step.Site].Client().CoreV1().Pods(rallypointNamespace)
-	return d.waiting(geored.Task{Step: step,
+	return geored.Task{Step: step,
 		Observe: func(ctx context.Context) (geored.State, error) { return d.podsRun(ctx, step.Site, rallypointNamespace) },
 		Apply: func(ctx context.Context) error {
 			list, err := pods.List(ctx, metav1.ListOptions{})
@@ -98,5 +98,5 @@ func (d *Deployment) rallypointTask(step geored.Step) geored.Task {
 				return geored.Retriable(fmt.Errorf("%d pods are younger than %s: they may still come up", young, patience))
 			}
 			return nil
-		}})
+		}}
 }

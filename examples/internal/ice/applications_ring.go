@@ -26,7 +26,7 @@ func (d *Deployment) cassandraUp() geored.Stage {
 	for _, site := range d.Topology.Sites {
 		step := geored.Step{ID: stepID(stage, site.Name, "nodes"), Site: site.Name, Target: "statefulset " + cassandraNamespace + "/" + ringName(site.Name), Action: geored.Await,
 			Reason: "MultiCassKop starts Cassandra of one site after the other (guide 000, 4.4.4)", Manual: []string{d.kubectl(site.Name, "-n "+cassandraNamespace+" get pods")}}
-		tasks = append(tasks, d.waiting(geored.Task{Step: step, Observe: func(ctx context.Context) (geored.State, error) { return d.nodesUp(ctx, site.Name) }}))
+		tasks = append(tasks, geored.Task{Step: step, Observe: func(ctx context.Context) (geored.State, error) { return d.nodesUp(ctx, site.Name) }})
 	}
 	return geored.StageOf(stage, tasks...)
 }
@@ -58,7 +58,7 @@ func (d *Deployment) modelManagerStep(stage string, site geored.SiteName, needs 
 
 // modelManagerTask waits for the Job of the installed chart, and for every other pod of its namespace.
 func (d *Deployment) modelManagerTask(step geored.Step) geored.Task {
-	return d.waiting(geored.Task{Step: step, Observe: func(ctx context.Context) (geored.State, error) {
+	return geored.Task{Step: step, Observe: func(ctx context.Context) (geored.State, error) {
 		jobs, err := d.jobs(ctx, step.Site)
 		if err != nil {
 			return geored.State{}, err
@@ -67,7 +67,7 @@ func (d *Deployment) modelManagerTask(step geored.Step) geored.Task {
 			return state, nil
 		}
 		return d.podsRun(ctx, step.Site, arcusNamespace)
-	}})
+	}}
 }
 
 func (d *Deployment) jobs(ctx context.Context, site geored.SiteName) ([]batchv1.Job, error) {
@@ -107,11 +107,11 @@ func (d *Deployment) ringProven() geored.Stage {
 	repair := step("repair", "what was written while the ring came together may be at one site alone (guide 000, 4.4.5)", geored.Execute, "nodetool repair -full -pr "+keyspace+" (on every node, one after the other)", "schema")
 	repair.Permanent = "a repair takes nothing away"
 	return geored.StageOf(stage,
-		d.waiting(geored.Task{Step: step("whole", "every node answers, and knows and hears every other: nodetool shows one node's opinion", geored.Await, "nodetool status"), Observe: d.ringWhole}),
-		d.waiting(geored.Task{Step: step("schema", "all nodes have one schema", geored.Await, "nodetool describecluster", "whole"), Observe: d.schemaAgreed}),
-		d.waiting(d.repairTask(repair)),
-		d.waiting(geored.Task{Step: step("equal", "the sites hold the same rows, compared by keys, values and write times (guide 000, 4.4.5: equal counts)", geored.Await,
-			`cqlsh -e "select count(*) from `+keyspace+`.changeset"`, "repair"), Observe: d.tablesEqual}))
+		geored.Task{Step: step("whole", "every node answers, and knows and hears every other: nodetool shows one node's opinion", geored.Await, "nodetool status"), Observe: d.ringWhole},
+		geored.Task{Step: step("schema", "all nodes have one schema", geored.Await, "nodetool describecluster", "whole"), Observe: d.schemaAgreed},
+		d.repairTask(repair),
+		geored.Task{Step: step("equal", "the sites hold the same rows, compared by keys, values and write times (guide 000, 4.4.5: equal counts)", geored.Await,
+			`cqlsh -e "select count(*) from `+keyspace+`.changeset"`, "repair"), Observe: d.tablesEqual})
 }
 
 // through opens the ring for one look.

@@ -270,6 +270,27 @@ func TestOrderOfTheStages(t *testing.T) {
 	}
 }
 
+// What the product's operator makes is waited for as long as it has: none of these steps gets what a step has by default.
+func TestEveryStepOfTheApplicationsHasTheirTime(t *testing.T) {
+	description := "it"
+	d, _ := onServers(t, withApplications(3), Options{Charts: Charts{Repository: repository(t, &description)}})
+	d.Topology.Applications.Mail = nil // its password is in no file
+	for _, stage := range d.applications() {
+		tasks, err := stage.Bind(t.Context())
+		if stage.Name == "operator-credentials" && err != nil {
+			continue // there is no token to bring; it is given its time where all are
+		}
+		if err != nil || len(tasks) == 0 || len(tasks) != len(stage.Outline) {
+			t.Errorf("stage %s: %d tasks, %v", stage.Name, len(tasks), err)
+		}
+		for _, task := range tasks {
+			if task.Timeout != 20*time.Minute {
+				t.Errorf("%s has %s", task.ID, task.Timeout)
+			}
+		}
+	}
+}
+
 func waitingPod(reason string, events ...string) hanging {
 	pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "multi-casskop-1"}, Status: corev1.PodStatus{Phase: corev1.PodPending,
 		ContainerStatuses: []corev1.ContainerStatus{{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}}}}}

@@ -37,10 +37,10 @@ func archive(t *testing.T, name, version, description string) []byte {
 	return out.Bytes()
 }
 
-// repository serves the two charts, with a description that may change.
+// repository serves the charts, with a description that may change.
 func repository(t *testing.T, description *string) helm.Repository {
 	t.Helper()
-	versions := map[string]string{KiloChart: KiloVersion, CoreDNSChart: CoreDNSVersion}
+	versions := map[string]string{KiloChart: KiloVersion, CoreDNSChart: CoreDNSVersion, ProductChart: ProductVersion}
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/index.yaml" {
 			fmt.Fprint(w, "apiVersion: v1\nentries:\n")
