@@ -80,7 +80,7 @@ func (u Upgrading) before() geored.Stage {
 				return geored.State{Done: true, Detail: "the first site has " + u.version() + " already: its own gates come next"}, nil
 			}
 			return proven(ctx, "all gates pass", u.gated()...)
-		}, Timeout: u.patience()})
+		}})
 }
 
 // begun says whether the first site was upgraded by a run that was killed. Its gates decide then, and lead back when they

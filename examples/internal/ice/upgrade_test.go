@@ -52,6 +52,14 @@ func TestOneSiteAfterTheOther(t *testing.T) {
 	}
 }
 
+// The gates before the upgrade wait for nothing that an upgrade brings about: they have the time of every step.
+func TestTheGatesBeforeHaveNoPatience(t *testing.T) {
+	tasks, err := upgrading(t, 2).before().Bind(t.Context())
+	if err != nil || len(tasks) != 2 || tasks[1].Timeout != 0 {
+		t.Errorf("%v, %v", tasks, err)
+	}
+}
+
 // Every gate is a check that there is, with all that it needs.
 func TestGatesAreChecks(t *testing.T) {
 	u := upgrading(t, 2)
