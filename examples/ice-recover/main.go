@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -64,7 +65,7 @@ type deployment struct {
 
 // Connect reads everything, and decides.
 func (d *deployment) Connect(ctx context.Context) (err error) {
-	if err := d.Complete(ctx); err != nil {
+	if err := cmp.Or(d.Complete(ctx), d.Silent()); err != nil { // stores are compared: a check has nothing to say of one site alone either
 		return err
 	}
 	if d.recovery, err = d.Recovery(ctx, d.options); err != nil {

@@ -2,6 +2,7 @@ package ice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,15 +13,60 @@ import (
 	meshkube "github.com/georedkit/georedkit/mesh/kube"
 )
 
+// CheckAnswers is the check on which all depend that hold one site against what was read of the others.
+const CheckAnswers geored.CheckID = "site/answers"
+
 // Checks prove what [Deployment.Install] brings about, and change nothing.
 func (d *Deployment) Checks() []geored.Check {
-	checks := append(d.Preflight(), geored.Check{ID: "site/clock", Title: "the sites' clocks agree", Run: d.clocks})
+	checks := []geored.Check{{ID: CheckAnswers, Title: "every site's API server answers", Run: d.answers}}
+	checks = append(append(checks, d.Preflight()...), geored.Check{ID: "site/clock", Title: "the sites' clocks agree", Run: d.clocks})
 	checks = append(checks, meshkube.NewKiloProof(d.mesh).Checks()...)
 	checks = append(checks, d.credentialChecks()...)
 	checks = append(checks, d.dnsChecks()...)
 	checks = append(checks, d.applicationChecks()...)
 	checks = append(checks, d.driftChecks()...)
-	return append(checks, d.documented()...)
+	checks = append(checks, d.documented()...)
+	for i := range checks {
+		if checks[i].ID == meshkube.CheckKiloNodes || checks[i].ID == CheckDriftPlan { // a plan without a site is another plan
+			checks[i].Needs = append(checks[i].Needs, CheckAnswers)
+		}
+	}
+	return checks
+}
+
+// answers asks every site's API server. One that was silent when the sites were read is not asked again: what it would have
+// told then is missing still.
+func (d *Deployment) answers(ctx context.Context) []geored.Finding {
+	answers := geored.Ask(ctx, d.perSite(), func(ctx context.Context, t geored.Target) (string, error) {
+		for _, s := range d.unread {
+			if s.Target == t {
+				return "", errors.New(s.Reason)
+			}
+		}
+		return d.Clusters[t.Site].UID(ctx)
+	})
+	findings := answers.Each(judgeAnswer)
+	for i, f := range findings {
+		if len(f.Unanswered) > 0 {
+			findings[i].Remedy = d.lookFirst(f.Site)
+		}
+	}
+	return findings
+}
+
+func judgeAnswer(_ geored.Target, uid string) geored.Finding {
+	return geored.Finding{Verdict: geored.Pass, Message: "it answers for the cluster " + uid}
+}
+
+// errUnread is why the nodes of a site cannot be asked.
+var errUnread = errors.New("its nodes are not known: its API server was silent when they were read")
+
+// observer is the one of a node. A target without a name stands for nodes that nobody read.
+func (d *Deployment) observer(ctx context.Context, t geored.Target) (kube.Probe, error) {
+	if t.Name == "" {
+		return kube.Probe{}, errUnread
+	}
+	return d.mesh.Ends[t.Site].Observers.Probe(ctx, t.Name)
 }
 
 func (d *Deployment) credentialChecks() []geored.Check {
@@ -73,6 +119,9 @@ func (d *Deployment) clocks(ctx context.Context) []geored.Finding {
 	add := func(t geored.Target, c clock) { targets, clocks[t] = append(targets, t), c }
 	for _, site := range d.mesh.Network.Sites {
 		observers := d.mesh.Ends[site.Name].Observers
+		if len(site.Nodes) == 0 {
+			add(geored.Target{Site: site.Name}, clock{ask: func(context.Context) (probe.ClockAnswer, error) { return probe.ClockAnswer{}, errUnread }})
+		}
 		for _, node := range site.Nodes {
 			add(geored.Target{Site: site.Name, Name: node.Name}, clock{ask: func(ctx context.Context) (probe.ClockAnswer, error) {
 				client, err := observers.Probe(ctx, node.Name)

@@ -2,6 +2,7 @@ package ice
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 
@@ -53,6 +54,8 @@ type Deployment struct {
 	watches    *watches
 	// operatorGeneration is that of MultiCassKop's token of each site, as it was found; 0: none.
 	operatorGeneration map[geored.SiteName]int
+	// unread are the sites that gave no answer when the deployment was completed.
+	unread []geored.Silence
 
 	left *leftOpen
 }
@@ -116,16 +119,14 @@ type found struct {
 	operator   int // generation of MultiCassKop's token
 }
 
-// Complete reads the nodes of sites that name none, and refuses one cluster that appears as two sites. A site that does
-// not answer is an error: nothing can be planned for it.
+// Complete reads the nodes of sites that name none, and refuses one cluster that appears as two sites. That a site does not
+// answer is no fault of the topology: the error is [Deployment.Silent], for nothing can be planned without the site. A
+// deployment that only reads goes on without it, and [CheckAnswers] says so.
 func (d *Deployment) Complete(ctx context.Context) error {
+	d.mesh.Network = d.Topology.Network() // what was read before does not count
 	answers := geored.Ask(ctx, d.perSite(), d.find)
+	d.unread = answers.Unanswered()
 	var faults geored.Faults
-	for _, s := range answers.Unanswered() {
-		site, _ := d.mesh.Network.Site(s.Target.Site)
-		faults = append(faults, geored.Fault{Site: s.Target.Site, Field: "kubeconfig", Value: site.Kube.Kubeconfig,
-			Problem: "its cluster does not answer: " + s.Reason, Remedy: "see whether kubectl get nodes works with it"})
-	}
 	first := map[string]geored.SiteName{}
 	for t, f := range answers.All() {
 		if other, ok := first[f.uid]; ok {
@@ -135,7 +136,25 @@ func (d *Deployment) Complete(ctx context.Context) error {
 		d.generation[t.Site], d.operatorGeneration[t.Site] = f.generation, f.operator
 		faults = append(faults, d.adopt(t.Site, f.nodes)...)
 	}
-	return append(faults, d.mesh.Network.Faults()...).Err()
+	faults = append(faults, d.mesh.Network.Faults()...)
+	if d.options.ReadOnly {
+		return faults.Err()
+	}
+	return errors.Join(faults.Err(), d.Silent())
+}
+
+// Silent is an error that holds a [geored.Silence] for each site that [Deployment.Complete] could not read; nil when it read all.
+func (d *Deployment) Silent() error {
+	var errs []error
+	for _, s := range d.unread {
+		errs = append(errs, geored.Silence{Target: s.Target, Reason: s.Reason + "; " + d.lookFirst(s.Target.Site)})
+	}
+	return errors.Join(errs...)
+}
+
+// lookFirst is what to do about a site that is silent.
+func (d *Deployment) lookFirst(site geored.SiteName) string {
+	return "see whether kubectl get nodes works with kubeconfig " + d.site(site).Kube.Kubeconfig
 }
 
 func (d *Deployment) find(ctx context.Context, t geored.Target) (found, error) {

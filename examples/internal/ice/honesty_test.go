@@ -45,6 +45,7 @@ func TestHonesty(t *testing.T) {
 	dns := coredns.DNS{Service: &corev1.Service{Spec: corev1.ServiceSpec{ClusterIP: "10.130.0.10"}},
 		Deployments: []coredns.Deployment{{Name: "coredns", Behind: true, Pods: []coredns.Pod{{Name: "coredns-1", ImageID: "x"}}}}}
 
+	honest(t, CheckAnswers, "uid", judgeAnswer)
 	honest(t, CheckPermissions, []string(nil), alone(judgePermissions))
 	honest(t, CheckVersion, version.Info{Major: "1", Minor: "33", GitVersion: "v1.33.0"}, alone(judgeVersion))
 	honest(t, CheckRanges, []geored.Node{node}, func(_ geored.Target, nodes []geored.Node) geored.Finding { return judgeRanges(site, nodes) })

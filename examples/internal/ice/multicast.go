@@ -15,7 +15,7 @@ const CheckMulticast geored.CheckID = "preflight/multicast"
 func (d *Deployment) multicast(ctx context.Context) []geored.Finding {
 	name := d.Topology.Applications.MulticastInterface
 	answers := geored.Ask(ctx, d.perNode(), func(ctx context.Context, t geored.Target) (probe.LinkAnswer, error) {
-		observer, err := d.mesh.Ends[t.Site].Observers.Probe(ctx, t.Name)
+		observer, err := d.observer(ctx, t)
 		if err != nil {
 			return probe.LinkAnswer{}, err
 		}

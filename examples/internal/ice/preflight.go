@@ -101,11 +101,15 @@ func (d *Deployment) pairs() []geored.Target {
 	return pairs
 }
 
-// perNode are the nodes that are asked.
+// perNode are the nodes that are asked. A site whose nodes nobody read stands there itself, or nobody would miss its answer.
 func (d *Deployment) perNode() []geored.Target {
 	var targets []geored.Target
 	for _, t := range d.targets("") {
-		for _, node := range d.mesh.Network.Sites[d.index(t.Site)].Nodes {
+		nodes := d.mesh.Network.Sites[d.index(t.Site)].Nodes
+		if len(nodes) == 0 {
+			targets = append(targets, t)
+		}
+		for _, node := range nodes {
 			targets = append(targets, geored.Target{Site: t.Site, Name: node.Name})
 		}
 	}

@@ -61,13 +61,13 @@ func judgeReached(t geored.Target, r reached) geored.Finding {
 // wireGuard asks every node whether it can have an interface, without making one that stays.
 func (d *Deployment) wireGuard(ctx context.Context) []geored.Finding {
 	answers := geored.Ask(ctx, d.perNode(), func(ctx context.Context, t geored.Target) (gateway.Support, error) {
-		return d.support(ctx, t.Site, t.Name)
+		return d.support(ctx, t)
 	})
 	return answers.Each(func(t geored.Target, s gateway.Support) geored.Finding { return judgeSupport(t.Name, s) })
 }
 
-func (d *Deployment) support(ctx context.Context, site geored.SiteName, node string) (gateway.Support, error) {
-	observer, err := d.mesh.Ends[site].Observers.Probe(ctx, node)
+func (d *Deployment) support(ctx context.Context, t geored.Target) (gateway.Support, error) {
+	observer, err := d.observer(ctx, t)
 	if err != nil {
 		return gateway.Support{}, err
 	}
@@ -109,7 +109,7 @@ func (d *Deployment) paths(ctx context.Context) []geored.Finding {
 		if err != nil || !p.taken {
 			return p, err
 		}
-		if present, err := d.support(ctx, t.To, t.Name); err != nil || present.Present {
+		if present, err := d.support(ctx, geored.Target{Site: t.To, Name: t.Name}); err != nil || present.Present {
 			return p, err
 		}
 		if err := geored.SystemClock().Sleep(ctx, time.Second); err != nil { // it is the echo for another site
