@@ -17,7 +17,7 @@ import (
 func (s *session) change(ctx context.Context, d Deployment, events *events) (code int, end bool, err error) {
 	book, plan, err := s.plan(ctx, d)
 	if err != nil {
-		return ExitUsage, true, interruptedOr(ctx, err)
+		return refusal(err), true, interruptedOr(ctx, err)
 	}
 	if s.Plan != "" {
 		if err := s.writePlan(ctx, book, plan); err != nil {
@@ -34,7 +34,7 @@ func (s *session) change(ctx context.Context, d Deployment, events *events) (cod
 	case errors.Is(err, geored.ErrHeld):
 		return ExitUnknown, true, err
 	case err != nil:
-		return ExitUsage, true, interruptedOr(ctx, err)
+		return refusal(err), true, interruptedOr(ctx, err)
 	}
 	defer func() { err = errors.Join(err, work.end(ctx)) }()
 	config := geored.RunConfig{

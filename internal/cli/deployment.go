@@ -10,7 +10,8 @@ import (
 // Deployment is the sites that a program works on. What else it can do it says by the interfaces below.
 type Deployment interface {
 	Sites() []geored.SiteName
-	// Connect holds the topology against the clusters and changes nothing; what is wrong is geored.Faults.
+	// Connect holds the topology against the clusters and changes nothing; what is wrong is geored.Faults, and a site that does
+	// not answer its geored.Silence.
 	Connect(ctx context.Context) error
 	Runbook() geored.Runbook
 	Checks() []geored.Check

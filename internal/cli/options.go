@@ -170,10 +170,10 @@ func (o Options) faults(rest []string) geored.Faults {
 	return faults
 }
 
-// lines writes faults under a heading, one a line.
+// lines writes faults under a heading, one a line; what is told beside them is not left out.
 func lines(heading string, err error) string {
 	faults, ok := geored.AsFaults(err)
-	if !ok || len(faults) < 2 {
+	if !ok || len(faults) < 2 || len(faults) < len(parts(err)) {
 		return heading + ": " + err.Error() + "\n"
 	}
 	return fmt.Sprintf("%s: %d faults\n  %s\n", heading, len(faults), strings.ReplaceAll(faults.Error(), "\n", "\n  "))

@@ -143,7 +143,11 @@ func (s *session) run(ctx context.Context) (int, error) {
 		return s.watch(ctx, text, deployment)
 	}
 	if err := deployment.Connect(ctx); err != nil {
-		return ExitUsage, interruptedOr(ctx, err)
+		silent := silences(err)
+		if !s.Check || s.Render != "" || len(silent) == 0 || ctx.Err() != nil {
+			return refusal(err), interruptedOr(ctx, err)
+		}
+		deployment = unread{deployment, silent}
 	}
 	carryOut := s.carryOut
 	if s.Render != "" {
