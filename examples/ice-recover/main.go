@@ -18,7 +18,7 @@ import (
 
 func main() {
 	o := &ice.RecoveryOptions{}
-	cli.Program{Name: "ice-recover", Whole: ice.LaboratoryApplications, Stores: ice.LaboratoryStores(), Budget: ice.RecoveryBudget,
+	cli.Program{Name: "ice-recover", Whole: ice.LaboratoryApplications, Stores: ice.LaboratoryStores(), Patient: true, Budget: ice.RecoveryBudget,
 		Flags: func(f *flag.FlagSet) { flags(f, o) },
 		Open:  func(text []byte, common cli.Options) (cli.Deployment, error) { return open(text, common, *o) }}.Main()
 }

@@ -3,9 +3,32 @@ package cli
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/georedkit/georedkit/geored"
 )
+
+// connectPause is the pause between two tries to read sites that are silent.
+const connectPause = time.Second
+
+// connect reads the sites. A patient program waits for those that are silent, unless it changes nothing anyway.
+func (s *session) connect(ctx context.Context, d Deployment) error {
+	clock := geored.SystemClock()
+	until, told := clock.Now().Add(s.Timeout), false
+	for {
+		err := d.Connect(ctx)
+		if !s.Patient || s.Check || s.Plan != "" || len(silences(err)) == 0 || !clock.Now().Before(until) {
+			return err
+		}
+		if !told {
+			s.screen.printf("  %-12s for at most %s: %s\n", "waits", s.Timeout, plain(err.Error()))
+			told = true
+		}
+		if err := clock.Sleep(ctx, connectPause); err != nil {
+			return err
+		}
+	}
+}
 
 // silences are what an error tells of, when it tells of nothing but sites that do not answer.
 func silences(err error) []geored.Silence {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,5 +63,56 @@ func TestNothingIsChangedWithoutASilentSite(t *testing.T) {
 		if code != c.code || stdout != "" || !strings.Contains(stderr, c.want) || c.d.world.There("mesh/dc1") {
 			t.Errorf("%s: exit code %d, changed: %t\n%s%s", name, code, c.d.world.There("mesh/dc1"), stdout, stderr)
 		}
+	}
+}
+
+// coming is a deployment one of whose sites is silent at first.
+type coming struct {
+	deployment
+	looks *int
+	after int
+}
+
+func (c coming) Connect(context.Context) error {
+	if *c.looks++; *c.looks <= c.after {
+		return errors.Join(silence)
+	}
+	return nil
+}
+
+// A patient program waits for a site that is silent before it changes anything, and no longer than it was told to.
+func TestAPatientProgramWaitsForSilentSites(t *testing.T) {
+	for name, c := range map[string]struct {
+		patient bool
+		after   int
+		args    []string
+		code    int
+		looks   int // zero: as many as there is time for
+	}{
+		"it comes":         {true, 2, []string{"-timeout", "1m"}, ExitPass, 3},
+		"it stays away":    {true, 1e6, []string{"-timeout", "2s"}, ExitUnknown, 0},
+		"not patient":      {false, 2, []string{"-timeout", "1m"}, ExitUnknown, 1},
+		"a check":          {true, 2, []string{"-check"}, ExitUnknown, 1},
+		"a plan":           {true, 2, []string{"-plan", "-"}, ExitUnknown, 1},
+		"it is there":      {true, 0, nil, ExitPass, 1},
+		"it is not waited": {true, 1e6, []string{"-timeout", "1ns"}, ExitUnknown, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "topology")
+			if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			d := coming{deployment{world: &geotest.World{}, verdict: geored.Pass}, new(int), c.after}
+			p := Program{Name: "test", Patient: c.patient, Open: func([]byte, Options) (Deployment, error) { return d, nil }}
+			var stdout, stderr strings.Builder
+			code := p.Run(t.Context(), append([]string{"-topology", file, "-probe-image", "x", "-yes", "-journal", t.TempDir()}, c.args...), strings.NewReader(""), &stdout, &stderr)
+			if code != c.code || c.looks != 0 && *d.looks != c.looks || d.world.There("mesh/dc1") != (code == ExitPass) {
+				t.Errorf("exit code %d after %d looks\n%s", code, *d.looks, stderr.String())
+			}
+			if waited := *d.looks > 1; strings.Contains(stderr.String(), "waits") != waited || waited && !strings.Contains(stderr.String(), "dc2 did not answer: connection refused; look at its API server") {
+				t.Errorf("after %d looks:\n%s", *d.looks, stderr.String())
+			}
+		})
 	}
 }

@@ -38,6 +38,8 @@ type Program struct {
 	Next func(lab string, whole bool) []Next
 	// Backups says that the program takes -backup.
 	Backups bool
+	// Patient says that a run waits for sites that are silent, for as long as a step may take: they are what it is there for.
+	Patient bool
 }
 
 // Renderer is a [Deployment] that can write what it would install, for -render.
@@ -142,7 +144,7 @@ func (s *session) run(ctx context.Context) (int, error) {
 	if s.Options.Watch > 0 {
 		return s.watch(ctx, text, deployment)
 	}
-	if err := deployment.Connect(ctx); err != nil {
+	if err := s.connect(ctx, deployment); err != nil {
 		silent := silences(err)
 		if !s.Check || s.Render != "" || len(silent) == 0 || ctx.Err() != nil {
 			return refusal(err), interruptedOr(ctx, err)
