@@ -95,6 +95,9 @@ func (p Program) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 	if err != nil {
 		s.screen.printf("%s", lines(p.Name, err))
 	}
+	if err != nil && (code == ExitPass || code == ExitWarn) { // a report that could not be written, say
+		return ExitUnknown
+	}
 	return code
 }
 

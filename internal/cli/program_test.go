@@ -106,6 +106,9 @@ func TestExitCodes(t *testing.T) {
 		"left over":         {deployment{}, t.Context(), []string{"now"}, ExitUsage},
 		"interrupted":       {deployment{verdict: geored.Pass}, stopped, nil, ExitInterrupted},
 		"events nowhere":    {deployment{verdict: geored.Pass}, t.Context(), []string{"-events", "/no/such/folder/events"}, ExitUsage},
+		"report nowhere":    {deployment{verdict: geored.Pass}, t.Context(), []string{"-report", "/no/such/folder/r.html"}, ExitUnknown},
+		"warning, nowhere":  {deployment{verdict: geored.Warn}, t.Context(), []string{"-strict", "-report", "/no/such/folder/r.html"}, ExitUnknown},
+		"failed, nowhere":   {deployment{verdict: geored.Fail}, t.Context(), []string{"-report", "/no/such/folder/r.html"}, ExitFail},
 		"journal is a file": {deployment{verdict: geored.Pass}, t.Context(), []string{"-journal", "/dev/null"}, ExitUsage},
 	}
 	for name, c := range cases {
