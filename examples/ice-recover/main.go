@@ -17,10 +17,14 @@ import (
 )
 
 func main() {
+	program().Main()
+}
+
+func program() cli.Program {
 	o := &ice.RecoveryOptions{}
-	cli.Program{Name: "ice-recover", Whole: ice.LaboratoryApplications, Stores: ice.LaboratoryStores(), Patient: true, Budget: ice.RecoveryBudget,
+	return cli.Program{Name: "ice-recover", Whole: ice.LaboratoryApplications, Stores: ice.LaboratoryStores(), Patient: true, Budget: ice.RecoveryBudget,
 		Flags: func(f *flag.FlagSet) { flags(f, o) },
-		Open:  func(text []byte, common cli.Options) (cli.Deployment, error) { return open(text, common, *o) }}.Main()
+		Open:  func(text []byte, common cli.Options) (cli.Deployment, error) { return open(text, common, *o) }}
 }
 
 func flags(f *flag.FlagSet, o *ice.RecoveryOptions) {
@@ -31,7 +35,7 @@ func flags(f *flag.FlagSet, o *ice.RecoveryOptions) {
 		}
 		return nil
 	})
-	f.Func("keep", "`SITE` whose schema stays, when each site has its own and no version has most nodes", func(text string) error {
+	f.Func("schema", "`SITE` whose schema stays, when each site has its own and no version has most nodes", func(text string) error {
 		if o.Keep = geored.SiteName(text); !o.Keep.IsValid() {
 			return errors.New("is no name of a site")
 		}

@@ -46,13 +46,14 @@ func (u Upgrading) gated() []geored.Check {
 	return append(checks, u.skewCheck())
 }
 
-// Runbook upgrades one site after the other, with gates before, between and behind, and records what stands then.
+// Runbook upgrades one site after the other, with gates before, between and behind, does what the guide asks for at the end of
+// an installation (guide 000, 4.4.8), and records what stands then.
 func (u Upgrading) Runbook() geored.Runbook {
 	book := geored.Runbook{Name: "ice-upgrade", Stages: []geored.Stage{u.before()}}
 	for _, site := range u.Topology.Sites {
 		book.Stages = append(book.Stages, u.site(site.Name))
 	}
-	book.Stages = append(book.Stages, u.recordStage())
+	book.Stages = append(book.Stages, u.waiting(u.finish()), u.recordStage())
 	return book
 }
 
@@ -115,7 +116,7 @@ func (u Upgrading) site(site geored.SiteName) geored.Stage {
 			err = fmt.Errorf("site %s: %s is not installed: there is nothing to upgrade", site, productRelease)
 		}
 		g := gate{u, site, u.oldChart(ctx, site, have.Chart)}
-		return []geored.Task{task, {Step: proof, Observe: g.observe, Apply: func(ctx context.Context) error { return g.orBack(ctx, g.evidence) }, Timeout: 2*u.patience() + time.Minute}}, err
+		return []geored.Task{task, {Step: proof, Observe: g.observe, Apply: func(ctx context.Context) error { return g.orBack(ctx, g.woken) }, Timeout: 2*u.patience() + time.Minute}}, err
 	}}
 }
 
@@ -144,6 +145,18 @@ func (g gate) observe(ctx context.Context) (geored.State, error) { return g.look
 
 // evidence is what is observed, where what cannot be told is an error.
 func (g gate) evidence(ctx context.Context) (geored.State, error) { return g.look(ctx, provenOrSilent) }
+
+// woken is the evidence, with the pods of rallypoint that do not run deleted until it is there (guide 000, 4.4.5).
+func (g gate) woken(ctx context.Context) (geored.State, error) {
+	state, err := g.evidence(ctx)
+	if err != nil || state.Done {
+		return state, err
+	}
+	if err := g.rallypointTask(geored.Step{Site: g.site}).Apply(ctx); err != nil {
+		state.Detail += "; rallypoint: " + err.Error()
+	}
+	return state, nil
+}
 
 func (g gate) look(ctx context.Context, proven func(context.Context, string, ...geored.Check) (geored.State, error)) (geored.State, error) {
 	jobs, err := g.jobs(ctx, g.site)

@@ -38,7 +38,12 @@ func TestOneSiteAfterTheOther(t *testing.T) {
 	}
 	var ids []string
 	for _, step := range book.Steps() {
-		ids = append(ids, string(step.ID))
+		if !strings.HasPrefix(string(step.ID), "finish/") { // an installation has them too
+			ids = append(ids, string(step.ID))
+		}
+	}
+	if last := book.Stages[len(book.Stages)-2].Name; last != "finish" {
+		t.Errorf("%s comes before the record", last)
 	}
 	want := []string{"before/backup", "before/gates", "upgrade-dc1/dc1/install", "upgrade-dc1/dc1/gates", "upgrade-dc2/dc2/install", "upgrade-dc2/dc2/gates", "upgrade-dc3/dc3/install", "upgrade-dc3/dc3/gates",
 		"record/dc1/configmap", "record/dc2/configmap", "record/dc3/configmap"}
