@@ -67,9 +67,21 @@ func judgeDecisions(note RecoveryNote, sites []geored.SiteName) []geored.Finding
 		findings = append(findings, f)
 	}
 	if len(findings) == 0 {
-		findings = []geored.Finding{{Verdict: geored.Unknown, Message: "nothing was decided"}}
+		return []geored.Finding{{Verdict: geored.Unknown, Message: "nothing was decided"}}
+	}
+	if len(note.Evidence) > 0 && note.Outage.Most > 0 {
+		findings = append(findings, lengthTold(note, sites))
 	}
 	return findings
+}
+
+// lengthTold says how long the outage was taken for, and all that was looked at to tell.
+func lengthTold(note RecoveryNote, sites []geored.SiteName) geored.Finding {
+	f := geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("the outage is taken for %s at most: %s", geored.RoundDuration(note.Outage.Most), note.Outage), Asked: asked(sites, "evidence")}
+	for _, e := range note.Evidence {
+		f.Evidence = append(f.Evidence, e.String())
+	}
+	return f
 }
 
 // judgeLoss: what is gone for good is a failure however well the rest came back, and whoever accepted it.
@@ -114,7 +126,7 @@ func judgeRPO(note RecoveryNote) []geored.Finding {
 			f.Message = fmt.Sprintf("%s: RPO %s: the oldest of %d missing writes is of %s", m.Store, geored.RoundDuration(note.Joined.Sub(m.Oldest)), m.Count, clockText(m.Oldest))
 		}
 		f.Evidence = []string{joinedText(note), fmt.Sprintf("looked at within %s, until %s; %s", geored.RoundDuration(m.Took), beside(late), uncounted(late)),
-			"write times are those of the servers' and producers' clocks: the check site/clock says how far they are apart"}
+			"write times are those of the servers' and producers' clocks: the check site/clock says how far they are apart; what was deleted bears none, and is not counted"}
 		findings = append(findings, f)
 	}
 	if len(findings) == 0 {
