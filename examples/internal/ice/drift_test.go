@@ -3,6 +3,7 @@ package ice
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -434,17 +435,26 @@ func TestChecksCannotWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	tried := 0
+	soon := func(do func(context.Context) error) error { // some wait for what is not there
+		ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
+		defer stop()
+		return do(ctx)
+	}
 	for _, stage := range d.Install().Stages {
-		tasks, err := stage.Bind(t.Context())
+		var tasks []geored.Task
+		err := soon(func(ctx context.Context) (err error) {
+			tasks, err = stage.Bind(ctx)
+			return err
+		})
 		if err != nil {
 			continue // without charts and keys some cannot be bound
 		}
 		for _, task := range tasks {
-			for what, f := range map[string]func() error{"apply": func() error { return task.Apply(t.Context()) }, "undo": func() error { return task.Undo(t.Context()) }} {
-				if what == "apply" && task.Apply == nil || what == "undo" && task.Undo == nil {
+			for _, write := range []func(context.Context) error{task.Apply, task.Undo} {
+				if write == nil {
 					continue
 				}
-				if err := f(); errors.Is(err, kube.ErrReadOnly) {
+				if err := soon(write); errors.Is(err, kube.ErrReadOnly) {
 					tried++
 				}
 			}
