@@ -128,16 +128,16 @@ func (r *Recovery) stillDecided(first Gate) geored.Task {
 	})
 }
 
-// decidesOtherwise names the first part of a store for which the outage up to its end asks for something else; "": none.
+// decidesOtherwise names the first part of a store for which the outage up to its end asks for something else; "": none. Both
+// lengths are held against the same facts: mirrors and hints begin to carry over by themselves.
 func (r *Recovery) decidesOtherwise(ctx context.Context, note RecoveryNote) (string, error) {
 	if r.decides == nil { // a run that was killed decided
 		_, r.decides = r.read(ctx)
 	}
-	outage := note.Outage.until(note.Joined)
-	for i, decide := range r.decides {
-		before := r.decided(r.Stores[i].Name)
-		now, err := decide(outage)
-		if err != nil {
+	for _, decide := range r.decides {
+		before, err1 := decide(note.Outage)
+		now, err2 := decide(note.Outage.until(note.Joined))
+		if err := errors.Join(err1, err2); err != nil {
 			return "", err
 		}
 		for _, d := range now {
