@@ -470,3 +470,48 @@ func TestJudgeOperators(t *testing.T) {
 		}
 	}
 }
+
+// A pod of rallypoint that does not run is deleted once it had its time to come up, and seen back; others are left alone.
+func TestRallypointPodsThatDoNotRun(t *testing.T) {
+	pod := func(name string, age time.Duration, ready string) (string, table) {
+		const folder = "/api/v1/namespaces/" + rallypointNamespace + "/pods/"
+		return folder + name, table{"metadata": table{"name": name, "namespace": rallypointNamespace, "uid": name, "creationTimestamp": time.Now().Add(-age).UTC().Format(time.RFC3339)},
+			"status": table{"phase": "Running", "conditions": []any{table{"type": "Ready", "status": ready}}}}
+	}
+	d, servers := onServers(t, withApplications(2), Options{})
+	a := servers["dc2"]
+	task := d.rallypointTask(geored.Step{Site: "dc2"})
+	observe := func() geored.State {
+		t.Helper()
+		state, err := task.Observe(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state
+	}
+	if observe().Done {
+		t.Error("no pod is there, and it is done")
+	}
+	a.put(pod("well", time.Hour, "True"))
+	a.put(pod("stuck", time.Hour, "False"))
+	a.put(pod("young", patience/2, "False"))
+	if state := observe(); state.Done || !strings.Contains(state.Detail, "is Running and not ready") {
+		t.Errorf("%+v", state)
+	}
+	a.requests()
+	if err := task.Apply(t.Context()); !geored.IsRetriable(err) || !strings.Contains(err.Error(), "1 pods are younger") {
+		t.Errorf("the young one: %v", err)
+	}
+	for _, request := range a.requests() {
+		if strings.HasPrefix(request, "DELETE") && !strings.HasSuffix(request, "/stuck") {
+			t.Error(request)
+		}
+	}
+	if state := observe(); state.Done || strings.Contains(state.Detail, "stuck") {
+		t.Errorf("%+v", state)
+	}
+	a.put(pod("young", patience, "True"))
+	if state := observe(); !state.Done {
+		t.Errorf("%+v", state)
+	}
+}
