@@ -58,7 +58,8 @@ func (d *Deployment) cassandraPods() cassandrakube.Pods {
 	return cassandrakube.Pods{Clusters: d.inOrder(), Namespace: cassandraNamespace, Container: "cassandra"}
 }
 
-// ring is the ring, reached through the API servers at its pods' addresses of the moment. The caller closes it.
+// ring is the ring, reached through the API servers at its pods' addresses of the moment. A site whose API server is silent is
+// an error: of its nodes nothing is known, and silence is no node that is down. The caller closes it.
 func (d *Deployment) ring(ctx context.Context) (*cassandra.Cluster, error) {
 	who, err := d.login(ctx, d.first(), cassandraNamespace, cassandraSecret)
 	if err != nil {
@@ -69,6 +70,9 @@ func (d *Deployment) ring(ctx context.Context) (*cassandra.Cluster, error) {
 	for _, site := range d.Topology.Sites {
 		name := ringName(site.Name) + "." + cassandraNamespace + ".svc"
 		at[name] = d.Clusters[site.Name]
+		if _, err := at[name].Resolve(ctx, name); err != nil && !errors.Is(err, kube.ErrNoPod) {
+			return nil, err
+		}
 		config.Sites = append(config.Sites, cassandra.Site{Name: site.Name, Nodes: []string{name}})
 	}
 	config.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) { return at[host].Resolve(ctx, host) }

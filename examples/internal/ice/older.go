@@ -2,6 +2,7 @@ package ice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // NotOlder refuses a version of the product that is older than what a site has: its schema does not go back. All sites are
-// told at once, as geored.Faults, before anything is changed.
+// told at once, before anything is changed: geored.Faults, and a geored.Silence for each that could not be asked.
 func (d *Deployment) NotOlder(ctx context.Context) error {
 	if d.Topology.Applications == nil {
 		return nil
@@ -21,18 +22,19 @@ func (d *Deployment) NotOlder(ctx context.Context) error {
 		return versionOf(have.Chart), err
 	})
 	wanted := d.charts.version(ProductChart)
-	var faults geored.Faults
+	var silent []error
 	for _, s := range answers.Unanswered() {
-		faults = append(faults, geored.Fault{Site: s.Target.Site, Field: "-chart-version", Value: wanted,
-			Problem: "may be older than what is installed, which cannot be told: " + s.Reason, Remedy: "see whether helm -n " + productNamespace + " list works with its kubeconfig"})
+		s.Reason = "whether " + wanted + " is older than what is installed cannot be told: " + s.Reason + "; see whether helm -n " + productNamespace + " list works with its kubeconfig"
+		silent = append(silent, s)
 	}
+	var faults geored.Faults
 	for t, have := range answers.All() {
 		if isOlder(wanted, have) {
 			faults = append(faults, geored.Fault{Site: t.Site, Field: "-chart-version", Value: wanted, Problem: fmt.Sprintf("is older than %s, which is installed", have),
 				Remedy: fmt.Sprintf("give -chart-version %s=%s, or upgrade to a newer one with ice-upgrade", ProductChart, have)})
 		}
 	}
-	return faults.Err()
+	return errors.Join(append(silent, faults.Err())...)
 }
 
 // versionOf is what stands behind the product's name in that of a chart with its version.

@@ -216,14 +216,14 @@ func TestSilenceLeadsNobodyBack(t *testing.T) {
 // Versions are numbers: an older one is refused for every site that is past it, and one that cannot be asked too.
 func TestAnOlderProductIsRefused(t *testing.T) {
 	for version, want := range map[string][]string{
-		"0.9.10": {"site dc1: -chart-version 0.9.10: is older than 1.0.0", "give -chart-version " + ProductChart + "=1.0.0", "site dc2: -chart-version 0.9.10: may be older"},
-		"1.0.0":  {"site dc2"}, "10.0.0": {"site dc2"},
+		"0.9.10": {"site dc1: -chart-version 0.9.10: is older than 1.0.0", "give -chart-version " + ProductChart + "=1.0.0", "dc2 did not answer: whether 0.9.10 is older"},
+		"1.0.0":  {"dc2 did not answer"}, "10.0.0": {"dc2 did not answer"},
 	} {
 		d, servers := onServers(t, withApplications(2), Options{Charts: Charts{Versions: map[string]string{ProductChart: version}}})
 		installed(t, servers["dc1"])
 		servers["dc2"].silent = true
 		err := d.NotOlder(t.Context())
-		if faults, _ := geored.AsFaults(err); len(faults) != max(1, len(want)-1) {
+		if faults, _ := geored.AsFaults(err); (len(faults) == 1) != (len(want) > 1) {
 			t.Errorf("%s: %v", version, err)
 		}
 		for _, text := range want {
