@@ -825,29 +825,19 @@ func TestGatesHoldUpTheStores(t *testing.T) {
 func TestAnOutageThatGoesOn(t *testing.T) {
 	r := newSites(t, "dc1", "dc2")
 	r.away = "dc2"
-	var mu sync.Mutex
-	clock, verdict := &ahead{}, geored.Unknown
-	r.gates = []Gate{gateOf("mesh", func() geored.Verdict {
-		mu.Lock()
-		defer mu.Unlock()
-		return verdict
-	})}
+	clock := &ahead{}
+	var looks atomic.Int32
 	said := OutageSaid{Length: 2 * day}
 	first := r.recovery(said)
 	first.Clock = clock
-	r.apart = func() []geored.Silence {
-		if clock.by.Load() > 0 {
-			return nil
+	r.apart = func() []geored.Silence { // they are together at the second look, nine days later
+		if looks.Add(1) == 1 {
+			return []geored.Silence{{Target: geored.Target{Site: "dc2"}, Reason: "no route to host"}}
 		}
-		return []geored.Silence{{Target: geored.Target{Site: "dc2"}, Reason: "no route to host"}}
-	}
-	time.AfterFunc(200*time.Millisecond, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		verdict = geored.Pass
 		clock.by.Store(int64(9 * day))
-	})
-	if _, err := r.run(t.Context(), first, nil); err == nil || !strings.Contains(err.Error(), "and 216h0m0s more > ") || !strings.Contains(err.Error(), "start again") {
+		return nil
+	}
+	if _, err := r.run(t.Context(), first, nil); err == nil || !strings.Contains(err.Error(), "went on for 216h") || !strings.Contains(err.Error(), "> retention.ms 168h0m0s of events") || !strings.Contains(err.Error(), "start again") {
 		t.Fatalf("beyond the limits of every store: %v", err)
 	}
 	if len(r.index.jobs) > 0 || r.mirrors.times > 0 || r.tool.count("repair") > 0 {
@@ -858,7 +848,7 @@ func TestAnOutageThatGoesOn(t *testing.T) {
 	if err := again.Assess(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if d := again.decided(storeCassandra)[0]; d.Cure != RebuildCure || d.Confirm == "" || !strings.Contains(d.Because[0], "outage 48h0m0s (-outage), and 216h0m0s more > ") {
+	if d := again.decided(storeCassandra)[0]; d.Cure != RebuildCure || d.Confirm == "" || !strings.Contains(strings.Join(d.Seen, "; "), "went on for 216h") {
 		t.Errorf("%+v", d)
 	}
 	if note := again.Note(); note.ID == first.Note().ID || note.Outage.Most < 11*day || !note.Joined.IsZero() {
@@ -983,6 +973,25 @@ func TestALookAtAllDataIsHeardToItsEnd(t *testing.T) {
 		if state.Done != want || want != (err == nil) {
 			t.Errorf("%v: %+v, %v", cause, state, err)
 		}
+	}
+}
+
+// A look that goes on behind its step's budget ends when the run does.
+func TestALookBehindTheBudgetIsEnded(t *testing.T) {
+	x := &Recovery{Clock: quick{}}
+	run, halt := context.WithCancelCause(t.Context())
+	_, stop := x.Attend(run, &geored.MemoryJournal{})
+	defer stop()
+	step, over := context.WithCancelCause(t.Context())
+	halted := errors.New("halted")
+	_, err := x.unhurried(func(look context.Context) (geored.State, error) {
+		over(geored.ErrBudget)
+		halt(halted)
+		<-look.Done()
+		return geored.State{}, context.Cause(look)
+	})(step)
+	if !errors.Is(err, halted) {
+		t.Error(err)
 	}
 }
 

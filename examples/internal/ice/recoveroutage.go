@@ -20,12 +20,7 @@ type Outage struct {
 	Longer time.Duration `json:"longerNs,omitempty"`
 }
 
-func (o Outage) String() string {
-	if o.Longer < time.Minute {
-		return o.Known
-	}
-	return fmt.Sprintf("%s, and %s more", o.Known, o.Longer.Round(time.Minute))
-}
+func (o Outage) String() string { return o.Known }
 
 // until is an outage that went on until then.
 func (o Outage) until(then time.Time) Outage {
@@ -61,9 +56,9 @@ func (e Evidence) String() string {
 
 func clockText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// FindOutage says how long the sites were apart: what the operator says, held against the evidence, or what the evidence
-// alone shows. Evidence that bounds it from one side only is not enough: a guess that is too short loses deletions. The
-// error is [geored.Faults] and names everything that was looked at.
+// FindOutage says how long the sites were apart at most: what the operator says, held against the evidence, or the time since
+// the evidence shows them together last. Evidence of when they were apart alone is not enough: a guess that is too short loses
+// deletions. The error is [geored.Faults] and names everything that was looked at.
 func FindOutage(said OutageSaid, evidence []Evidence, now time.Time) (Outage, error) {
 	o := Outage{Asked: now, Began: now}
 	apart, joined := bounds(evidence)

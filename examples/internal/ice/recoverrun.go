@@ -123,7 +123,8 @@ func (r *Recovery) stillDecided(first Gate) geored.Task {
 		if err != nil || changed == "" {
 			return err
 		}
-		return errors.Join(fmt.Errorf("the outage went on while the sites were waited for, and %s: start again: it is decided anew", changed),
+		more := geored.RoundDuration(note.Outage.until(note.Joined).Longer)
+		return errors.Join(fmt.Errorf("the outage went on for %s while the sites were waited for, and %s: start again: it is decided anew", more, changed),
 			r.change(ctx, func(n *RecoveryNote) { n.Joined = time.Time{} }))
 	})
 }

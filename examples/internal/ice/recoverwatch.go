@@ -39,6 +39,9 @@ func (e *ApartError) Error() string {
 // watch and reads what the run wrote into its journal.
 func (r *Recovery) Attend(ctx context.Context, journal geored.Journal) (watched context.Context, stop func()) {
 	watched, halt := context.WithCancelCause(ctx)
+	r.attended = func(tell context.CancelCauseFunc) func() bool {
+		return context.AfterFunc(watched, func() { tell(context.Cause(watched)) })
+	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

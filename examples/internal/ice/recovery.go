@@ -71,8 +71,9 @@ type Recovery struct {
 	Clock geored.Clock // zero: the machine's
 	Watch WatchConfig
 
-	together atomic.Bool // the first gate is through
-	decides  []decider   // of the stores, with what was read of them; nil: nothing was
+	together atomic.Bool                                      // the first gate is through
+	attended func(context.CancelCauseFunc) (stop func() bool) // tells of the end of the run that is attended; nil: none is
+	decides  []decider                                        // of the stores, with what was read of them; nil: nothing was
 	mu       sync.Mutex
 	note     RecoveryNote
 	records  []geored.Record // of the run that just ended
@@ -145,10 +146,13 @@ func (r *Recovery) isFirm(note RecoveryNote) bool {
 	return !note.Joined.IsZero() || len(r.Gates) == 0 || r.ProveOnly
 }
 
-// decideAnew decides about an outage that went on since it was decided about.
+// decideAnew decides about an outage that went on since it was decided about. What was missing before the sites were together
+// was measured then, or never.
 func (r *Recovery) decideAnew(ctx context.Context, note RecoveryNote) error {
 	_, decides := r.read(ctx)
-	return r.decideFor(note.Outage.until(r.clock().Now()), note.Number, note.Evidence, decides)
+	err := r.decideFor(note.Outage.until(r.clock().Now()), note.Number, note.Evidence, decides)
+	r.note.Missing, r.note.Apart = note.Missing, note.Apart
+	return err
 }
 
 // decideFor begins a recovery with what an outage asks of every store.
@@ -164,6 +168,9 @@ func (r *Recovery) decideFor(outage Outage, number int, evidence []Evidence, dec
 		for _, d := range decisions {
 			if r.ProveOnly {
 				d.Cure, d.Because, d.Confirm = ProveCure, []string{"nothing is to be changed"}, ""
+			}
+			if outage.Longer >= time.Minute { // not in the reason, which stands in plans
+				d.Seen = append(d.Seen, fmt.Sprintf("the outage went on for %s after its length was told", geored.RoundDuration(outage.Longer)))
 			}
 			r.note.Decisions = append(r.note.Decisions, d)
 		}
@@ -287,6 +294,9 @@ func (r *Recovery) unhurried(observe func(context.Context) (geored.State, error)
 	return r.paced(func(ctx context.Context) (geored.State, error) {
 		look, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 		defer stop(nil)
+		if r.attended != nil { // it may be ended when the budget is over too
+			defer r.attended(stop)()
+		}
 		defer context.AfterFunc(ctx, func() {
 			if cause := context.Cause(ctx); !errors.Is(cause, geored.ErrBudget) {
 				stop(cause)
