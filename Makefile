@@ -80,8 +80,8 @@ REST_1 = $(TURN_0)|$(TURN_2)
 REST_2 = $(TURN_0)|$(TURN_1)
 REST_3 = $(TURN_0)|$(TURN_1)|$(TURN_2)
 
-# The fourth turn is an outage of the whole product, another each time.
-OUTAGES = link-cut hint-window retention retention-unseen one-way worker-in-the-cut worker-restarted cassandra-restarted \
+# The fourth turn is an outage of the whole product, another each time; retention-unseen needs one before it.
+OUTAGES = link-cut hint-window retention one-way worker-in-the-cut worker-restarted cassandra-restarted \
 	power-cut freeze credentials dns-at-start index-wiped objects-wiped mtu-hole gc-grace cut-again
 OUTAGE  = $(word $(shell expr $$(git rev-list --count HEAD) / 4 % $(words $(OUTAGES)) + 1),$(OUTAGES))
 
