@@ -26,13 +26,13 @@ type World struct {
 	zones  map[geored.SiteName]zone
 	frozen map[geored.SiteName]zone // as they were when the last Stale came
 	faults map[string]Fault         // by the name of the pod
-	turns  map[geored.SiteName]int  // of the Service
+	turns  map[string]int           // of the Services, by the question: asked side by side, each still meets every pod
 }
 
 // New starts the name servers of a federation by kubernetai, whose sites hold nothing but their API servers.
 func New(t testing.TB, f dnsfed.Federation) *World {
 	t.Helper()
-	w := &World{federation: f, zones: map[geored.SiteName]zone{}, faults: map[string]Fault{}, turns: map[geored.SiteName]int{},
+	w := &World{federation: f, zones: map[geored.SiteName]zone{}, faults: map[string]Fault{}, turns: map[string]int{},
 		Probes: resolver.Probes{Clients: map[geored.SiteName]probe.Client{}, Timeout: 5 * time.Second}}
 	if faults := f.Faults(); len(faults) > 0 || f.Plugin != dnsfed.Kubernetai {
 		t.Fatalf("dnstest plays valid federations by kubernetai: %v", faults)
@@ -44,22 +44,23 @@ func New(t testing.TB, f dnsfed.Federation) *World {
 		for i := range 2 {
 			pod := fmt.Sprintf("%s-coredns-%d", site.Name, i)
 			pods = append(pods, pod)
-			w.serve(t, dnsfed.Server{Site: site.Name, Kind: dnsfed.ServerPod, Name: pod}, func() string { return pod })
+			w.serve(t, dnsfed.Server{Site: site.Name, Kind: dnsfed.ServerPod, Name: pod}, func(string) string { return pod })
 		}
-		w.serve(t, dnsfed.Server{Site: site.Name, Kind: dnsfed.ServerService, Name: "kube-dns", Times: 3}, func() string {
-			w.turns[site.Name]++
-			return pods[w.turns[site.Name]%len(pods)]
+		w.serve(t, dnsfed.Server{Site: site.Name, Kind: dnsfed.ServerService, Name: "kube-dns", Times: 3}, func(question string) string {
+			question = string(site.Name) + question
+			w.turns[question]++
+			return pods[w.turns[question]%len(pods)]
 		})
 	}
 	return w
 }
 
 // serve starts a listener that lets the pod of the moment answer; pick runs under the lock.
-func (w *World) serve(t testing.TB, s dnsfed.Server, pick func() string) {
+func (w *World) serve(t testing.TB, s dnsfed.Server, pick func(question string) string) {
 	t.Helper()
 	l, err := listen(func(query []byte, tcp bool) []byte {
 		w.mu.Lock()
-		fault := w.faults[pick()]
+		fault := w.faults[pick(question(query, tcp))]
 		w.mu.Unlock()
 		return w.respond(s.Site, fault, query, tcp)
 	})
@@ -69,6 +70,11 @@ func (w *World) serve(t testing.TB, s dnsfed.Server, pick func() string) {
 	t.Cleanup(l.close)
 	s.Address = l.address()
 	w.servers = append(w.servers, s)
+}
+
+// question is what tells one question from another: all of a query but its number, and how it came.
+func question(query []byte, tcp bool) string {
+	return fmt.Sprint(tcp, string(query[min(2, len(query)):]))
 }
 
 // Federation is what the world was made of.

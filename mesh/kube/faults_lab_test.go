@@ -271,7 +271,11 @@ func TestALostKey(t *testing.T) {
 		text, err := os.ReadFile(r.keyFile("dc1-1"))
 		return err == nil && string(text) != string(old)
 	})
-	found := r.prove()
+	var found report
+	r.until(func() bool { // its process runs a moment before its pod is said to
+		found = r.prove()
+		return found.finding(meshkube.CheckGateways, "dc1").Verdict != geored.Unknown
+	})
 	found.has(meshkube.CheckGateways, "dc1", geored.Fail, "no WireGuard interface")
 	found.has(meshkube.CheckPods, "dc1 dc2", geored.Fail)
 

@@ -27,8 +27,9 @@ func (d *Deployment) dnsValues(own geored.SiteName) helm.Values {
 	return helm.Values{"config": map[string]any{"multidatacenter": map[string]any{"dcs": dcs, "dnsIP": d.site(own).DNSIP.String(), "currentDC": string(own)}}}
 }
 
-// drainTime is how long the old name servers go on after the switch: what was under way comes to its end.
-const drainTime = 5 * time.Second
+// drainTime is how long the old name servers go on after the switch: what was under way comes to its end, and a node whose
+// kube-proxy is late still leads to them.
+const drainTime = 10 * time.Second
 
 // dns replaces each site's name servers by those of the chart without a gap. The guide deletes the old ones first, and
 // has no DNS until the new ones serve.
