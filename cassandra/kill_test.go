@@ -2,7 +2,6 @@ package cassandra_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -26,13 +25,12 @@ type mortal struct {
 
 	mu       sync.Mutex
 	effects  map[string]int
-	down     map[geored.SiteName]bool
 	sessions map[netip.AddrPort]cassandra.Session // processes share them, to save time
 }
 
 func newMortal(t testing.TB, sites []geored.SiteName, lose bool) *mortal {
 	r := seeded(t, sites)
-	m := &mortal{Ring: r, t: t, tool: r.Nodetool(), effects: map[string]int{}, down: map[geored.SiteName]bool{}, sessions: map[netip.AddrPort]cassandra.Session{}}
+	m := &mortal{Ring: r, t: t, tool: r.Nodetool(), effects: map[string]int{}, sessions: map[netip.AddrPort]cassandra.Session{}}
 	m.tool.LoseConnections(lose)
 	t.Cleanup(m.starts.Wait)
 	return m
@@ -51,9 +49,6 @@ func (m *mortal) count(ctx context.Context, what string, effect func() error) er
 // Run is nodetool's.
 func (m *mortal) Run(ctx context.Context, n cassandra.Node, args ...string) (output string, err error) {
 	run := func() error {
-		if m.isDown(n.Site, nil) {
-			return errors.New("connection refused")
-		}
 		output, err = m.tool.Run(ctx, n, args...)
 		return err
 	}
@@ -70,27 +65,15 @@ func (m *mortal) Run(ctx context.Context, n cassandra.Node, args ...string) (out
 func (m *mortal) Restart(ctx context.Context, n cassandra.Node) error {
 	return m.count(ctx, string(n.Site)+" restart", func() error {
 		m.Node(n.Site, 0).Stop()
-		m.isDown(n.Site, &[]bool{true}[0])
 		m.starts.Add(1)
 		time.AfterFunc(30*time.Millisecond, func() {
 			defer m.starts.Done()
-			m.isDown(n.Site, new(bool))
 			if err := m.Ring.Restart(context.WithoutCancel(ctx), n); err != nil {
 				m.t.Error(err)
 			}
 		})
 		return nil
 	})
-}
-
-// isDown says whether a site's node is down, and sets it unless that is nil.
-func (m *mortal) isDown(site geored.SiteName, set *bool) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if set != nil {
-		m.down[site] = *set
-	}
-	return m.down[site]
 }
 
 // quick is a clock whose pauses are short, and whose budgets are as long as they are.

@@ -1,9 +1,11 @@
 package cassandra
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/georedkit/georedkit/geored"
 )
@@ -43,17 +45,27 @@ func (x *restarting) restartNow(ctx context.Context, ring Ring) error {
 		}
 		away = true
 	}
-	if output, err := x.tool.Run(ctx, x.node, "drain"); err != nil {
-		err = fmt.Errorf("nodetool drain: %w: %s", err, lastLine(output))
-		if away { // it may be on its way back; one that is drained answers nodetool
-			err = geored.Retriable(err)
+	if away { // drained by a run that was killed, or on its way back already: then it is not drained a second time
+		if drained, err := IsDrained(ctx, x.tool, x.node); err != nil || !drained {
+			return geored.Retriable(cmp.Or(err, fmt.Errorf("node %s is silent and not drained", x.node.Address)))
 		}
-		return err
+	} else if output, err := x.tool.Run(ctx, x.node, "drain"); err != nil {
+		return fmt.Errorf("nodetool drain: %w: %s", err, lastLine(output))
 	}
 	if err := x.restarter.Restart(ctx, x.node); err != nil {
 		return fmt.Errorf("restart: %w", err)
 	}
 	return nil
+}
+
+// IsDrained says whether a node was drained and its server runs still: it serves nobody until it is restarted. A server
+// that does not run is an error.
+func IsDrained(ctx context.Context, tool Nodetool, n Node) (bool, error) {
+	output, err := tool.Run(ctx, n, "netstats")
+	if err != nil {
+		return false, fmt.Errorf("nodetool netstats: %w: %s", err, lastLine(output))
+	}
+	return strings.Contains(output, "Mode: DRAINED"), nil
 }
 
 // hasRestarted says whether any node has heard that it restarted since.

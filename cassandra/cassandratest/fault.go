@@ -19,7 +19,10 @@ func (n *Node) set(change func()) {
 }
 
 // Stop makes the node unreachable: connections are refused and those there are end.
-func (n *Node) Stop() { n.close() }
+func (n *Node) Stop() {
+	n.close()
+	n.set(func() { n.drained = false })
+}
 
 // Start brings a stopped node back, at the same address.
 func (n *Node) Start() {

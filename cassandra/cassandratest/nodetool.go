@@ -75,7 +75,13 @@ func (n *Nodetool) Run(_ context.Context, node cassandra.Node, args ...string) (
 	if err != nil {
 		return "", err
 	}
+	mode, err := on.mode()
+	if err != nil {
+		return "", err
+	}
 	switch {
+	case args[0] == "netstats":
+		return mode, nil
 	case len(args) == 4 && slices.Equal(args[:3], []string{"repair", "-full", "-pr"}):
 		record := on.begin(args[3])
 		return n.carryOut(func() {
@@ -113,8 +119,6 @@ func (n *Nodetool) runQuick(on *Node, args []string) (string, error) {
 		on.Stop()
 		on.set(func() { on.drained = true })
 		return "", nil
-	case "netstats":
-		return on.mode()
 	case "flush " + args[len(args)-1]:
 		return "", nil
 	case "cleanup " + args[len(args)-1]:

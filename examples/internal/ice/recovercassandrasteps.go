@@ -104,7 +104,7 @@ func (c *cassandraRecovery) restartDrained(ctx context.Context, silent []geored.
 		if !slices.ContainsFunc(silent, func(s geored.Silence) bool { return s.Target == n.Target() }) {
 			continue
 		}
-		if output, err := c.Tool.Run(ctx, n, "netstats"); err == nil && strings.Contains(output, "Mode: DRAINED") {
+		if drained, err := cassandra.IsDrained(ctx, c.Tool, n); err == nil && drained {
 			errs = append(errs, c.Restarter.Restart(ctx, n))
 		}
 	}
