@@ -73,3 +73,20 @@ func TestFileLockNowhere(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A lock that is held for longer than a run is not given back by it, and is asked still.
+func TestHeldLock(t *testing.T) {
+	var place geored.MemoryLocks
+	around := place.Lock("it", geored.Holder{Owner: "around"})
+	if err := around.Acquire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	inside := geored.HeldLock(around)
+	if err := errors.Join(inside.Acquire(t.Context()), inside.Check(t.Context()), inside.Release(t.Context()), around.Check(t.Context())); err != nil {
+		t.Error(err)
+	}
+	place.Break("it")
+	if err := inside.Check(t.Context()); !errors.Is(err, geored.ErrLockLost) {
+		t.Errorf("a lost lock: %v", err)
+	}
+}

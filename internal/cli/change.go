@@ -121,7 +121,7 @@ func (s *session) begin(ctx context.Context, d Deployment) (*work, error) {
 	if err != nil {
 		return nil, errors.Join(err, w.end(ctx))
 	}
-	w.lock = taken{w.mine}
+	w.lock = geored.HeldLock(w.mine)
 	if locker, ok := d.(Locker); ok {
 		w.lock = geored.AllLocks(w.lock, locker.Lock(holder))
 	}
@@ -154,12 +154,6 @@ func (w *work) end(ctx context.Context) error {
 	}
 	return errors.Join(err, w.mine.Release(context.WithoutCancel(ctx)))
 }
-
-// taken is a lock that is held already, and for longer than a run.
-type taken struct{ geored.Lock }
-
-func (taken) Acquire(context.Context) error { return nil }
-func (taken) Release(context.Context) error { return nil }
 
 const journalKubernetes = "kubernetes"
 

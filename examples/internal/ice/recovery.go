@@ -330,18 +330,12 @@ func (r *Recovery) nest(ctx context.Context, stages ...geored.Stage) error {
 	config := geored.RunConfig{Clock: r.clock(), StepTimeout: dataTimeout}
 	if r.Lock != nil {
 		if lock := r.Lock(); lock != nil {
-			config.Lock = heldLock{lock}
+			config.Lock = geored.HeldLock(lock)
 		}
 	}
 	_, err := geored.Runbook{Name: "nested", Stages: stages}.Run(ctx, config)
 	return err
 }
-
-// heldLock is held by the run around, and only asked.
-type heldLock struct{ geored.Lock }
-
-func (heldLock) Acquire(context.Context) error { return nil }
-func (heldLock) Release(context.Context) error { return nil }
 
 // dataTimeout is for steps that go through all data of a store.
 const dataTimeout = 12 * time.Hour
