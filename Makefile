@@ -4,7 +4,7 @@ GO          ?= go
 STATICCHECK  = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.6.1
 IMAGE       ?= georedkit/probe:latest
 APIDIFF      = golang.org/x/exp/cmd/apidiff@v0.0.0-20250620022241-b7579e27df2b
-MODULES      = geored/otel internal/consumer # modules of their own that need no laboratory
+MODULES      = geored/otel geored/otel/traces internal/consumer # modules of their own that need no laboratory
 LIBRARIES    = ./geored/... ./mesh/... ./dnsfed/... ./creds/... ./cassandra/... ./kafka/... ./objectstore/...
 
 .PHONY: setup demo check format vet staticcheck unit cross test capabilities race lab sites stores drill bench bench-growth crds weight image apidiff tidy
