@@ -5,11 +5,9 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +25,7 @@ import (
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/internal/laboratory"
 	"github.com/georedkit/georedkit/internal/laboratory/labtest"
+	"github.com/georedkit/georedkit/internal/laboratory/secrets"
 )
 
 var program string // the built program
@@ -456,56 +455,21 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	if c := l.call("-plan", filepath.Join(dir, "plan.json")); c.code != 0 {
 		t.Error(c.stderr)
 	}
-	secrets := append([]string{string(password)}, append(tokensOf(t, l.running(), "dc1"), tokensOf(t, l.running(), "dc2")...)...)
+	known := append(secrets.Secrets{string(password)}, append(tokensOf(t, l.running(), "dc1"), tokensOf(t, l.running(), "dc2")...)...)
 	keys := 0
 	for _, site := range []string{"dc1", "dc2"} {
 		key, err := os.ReadFile(filepath.Join(l.running().Dir, site, site+"-1", "kilo", "key"))
 		if err == nil && len(bytes.TrimSpace(key)) == 44 {
-			secrets, keys = append(secrets, string(bytes.TrimSpace(key))), keys+1
+			known, keys = append(known, string(bytes.TrimSpace(key))), keys+1
 		}
 	}
-	if len(secrets) != 5 || keys != 2 {
-		t.Fatalf("%d secrets, %d private keys", len(secrets), keys)
+	if len(known) != 5 || keys != 2 {
+		t.Fatalf("%d secrets, %d private keys", len(known), keys)
 	}
-	if searched := l.search(secrets, repo.PasswordFile, dir, l.running().Dir); searched < 30 {
+	if searched := known.NotBelow(t, repo.PasswordFile, dir, l.running().Dir); searched < 30 {
 		t.Errorf("only %d files were searched", searched)
 	}
 	l.takenBack(before, "-journal", filepath.Join(dir, "journal"))
-}
-
-// search holds every file below some folders against secrets, and says how many it searched.
-func (l *lab) search(secrets []string, but string, roots ...string) (searched int) {
-	l.t.Helper()
-	for _, root := range roots {
-		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || !entry.Type().IsRegular() || path == but || filepath.Base(path) == "key" || isStore(path) {
-				return nil // where they belong, and what comes and goes in a running laboratory
-			}
-			if text, err := os.ReadFile(path); err == nil {
-				searched++
-				l.holdsNone(secrets, path, text)
-			}
-			return nil
-		})
-		if err != nil {
-			l.t.Error(err)
-		}
-	}
-	return searched
-}
-
-func (l *lab) holdsNone(secrets []string, where string, text []byte) {
-	l.t.Helper()
-	for i, secret := range secrets {
-		if bytes.Contains(text, []byte(secret)) || bytes.Contains(text, []byte(base64.StdEncoding.EncodeToString([]byte(secret)))) {
-			l.t.Errorf("%s holds secret %d", where, i)
-		}
-	}
-}
-
-// isStore says whether a file is the API server's own store, or a mount of what a pod was given.
-func isStore(path string) bool {
-	return strings.Contains(path, "/etcd/") || strings.Contains(path, "/kubelet/") || strings.Contains(path, "/pods/")
 }
 
 // With no laboratory kept, nothing is left of it.

@@ -3,10 +3,8 @@
 package main
 
 import (
-	"context"
-	"path/filepath"
-
 	"github.com/georedkit/georedkit/examples/internal/ice"
+	"github.com/georedkit/georedkit/examples/internal/ice/command"
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/internal/cli"
 )
@@ -35,48 +33,10 @@ func open(text []byte, o cli.Options) (cli.Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	charts, err := chartsOf(o.Charts)
-	if err != nil {
-		return nil, err
-	}
-	d, err := ice.Open(topology.In(filepath.Dir(o.Topology)), ice.Options{
-		ReadOnly: o.Check, Images: ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret}, Charts: charts,
-	})
-	return deployment{d, o.Installs()}, err
+	d, err := command.Open(topology, o)
+	return deployment{d}, err
 }
 
-func chartsOf(o cli.ChartOptions) (ice.Charts, error) {
-	repository, err := o.Repository()
-	if err != nil {
-		return ice.Charts{}, err
-	}
-	files, err := o.ValuesFiles()
-	if err != nil {
-		return ice.Charts{}, err
-	}
-	overlay, err := ice.ParseOverlay(files, o.Values)
-	return ice.Charts{Repository: repository, Versions: o.Versions, Overlay: overlay}, err
-}
-
-type deployment struct {
-	*ice.Deployment
-	installs bool
-}
-
-// Connect refuses what would take the product of a site back: ice-upgrade may have been there since.
-func (d deployment) Connect(ctx context.Context) error {
-	if err := d.Complete(ctx); err != nil || !d.installs {
-		return err
-	}
-	return d.NotOlder(ctx)
-}
+type deployment struct{ command.Deployment }
 
 func (d deployment) Runbook() geored.Runbook { return d.Install() }
-
-func (d deployment) Sites() []geored.SiteName {
-	var names []geored.SiteName
-	for _, site := range d.Topology.Sites {
-		names = append(names, site.Name)
-	}
-	return names
-}

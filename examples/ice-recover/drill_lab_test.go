@@ -62,6 +62,7 @@ func TestDrills(t *testing.T) {
 				}
 			})
 			r.carryOut(d)
+			r.tellsNoSecret()
 		})
 	}
 }

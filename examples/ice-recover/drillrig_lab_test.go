@@ -9,9 +9,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +28,7 @@ import (
 	product "github.com/georedkit/georedkit/internal/laboratory/ice"
 	"github.com/georedkit/georedkit/internal/laboratory/joined"
 	"github.com/georedkit/georedkit/internal/laboratory/labtest"
+	"github.com/georedkit/georedkit/internal/laboratory/secrets"
 )
 
 // drillLab names a laboratory in which ice-install installed the product and which stays; it is made when it is not there.
@@ -104,6 +108,7 @@ type rig struct {
 	t       *testing.T
 	d       *ice.Deployment
 	journal string
+	outputs string                       // the folder with what programs wrote
 	base    product.Counts               // at both sites at the beginning
 	wrote   map[geored.SiteName][]string // the messages of this drill
 	row     drilled
@@ -116,7 +121,7 @@ func newRig(t *testing.T) *rig {
 	if whole.err != nil {
 		t.Fatal(whole.err)
 	}
-	r := &rig{t: t, ICE: product.On(t, joined.Found(t, labtest.Found(t, whole.running))), journal: t.TempDir(), wrote: map[geored.SiteName][]string{}}
+	r := &rig{t: t, ICE: product.On(t, joined.Found(t, labtest.Found(t, whole.running))), journal: t.TempDir(), outputs: t.TempDir(), wrote: map[geored.SiteName][]string{}}
 	text, err := os.ReadFile(whole.topology)
 	r.must(err)
 	topology, err := ice.ParseTopology(text)
@@ -172,17 +177,31 @@ func (r *rig) recover(args ...string) (wait func() call) {
 
 func (r *rig) start(program string, args ...string) (wait func() call) {
 	r.t.Helper()
+	kept, err := os.CreateTemp(r.outputs, program)
+	r.must(err)
 	var stdout, stderr bytes.Buffer
 	command := exec.CommandContext(context.WithoutCancel(r.t.Context()), filepath.Join(whole.programs, program), args...)
-	command.Stdout, command.Stderr = &stdout, &stderr
+	command.Stdout, command.Stderr = io.MultiWriter(kept, &stdout), io.MultiWriter(kept, &stderr)
 	r.must(command.Start())
 	ended := make(chan call, 1)
 	r.last = &ended
 	go func() {
 		_ = command.Wait() // its code is what counts
+		kept.Close()
 		ended <- call{command.ProcessState.ExitCode(), stdout.String(), stderr.String(), time.Now()}
 	}()
 	return func() call { return <-ended }
+}
+
+// tellsNoSecret holds what the programs wrote in this drill, to people, journals and ConfigMaps, against the sites' Secrets.
+func (r *rig) tellsNoSecret() {
+	r.t.Helper()
+	every := slices.Collect(maps.Values(r.Clusters))
+	known := secrets.Of(r.t, every...)
+	known.NotInConfigMaps(r.t, every...)
+	if searched := known.NotBelow(r.t, "", r.outputs, r.journal); searched < 2 {
+		r.t.Errorf("only %d files were searched", searched)
+	}
 }
 
 // goesOn ends the test when the program that was started last has ended.

@@ -7,10 +7,10 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"path/filepath"
 	"time"
 
 	"github.com/georedkit/georedkit/examples/internal/ice"
+	"github.com/georedkit/georedkit/examples/internal/ice/command"
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/report"
 	"github.com/georedkit/georedkit/internal/cli"
@@ -55,13 +55,13 @@ func open(text []byte, common cli.Options, o ice.RecoveryOptions) (cli.Deploymen
 		return nil, err
 	}
 	o.ProveOnly = common.Check
-	d, err := ice.Open(topology.In(filepath.Dir(common.Topology)), ice.Options{ReadOnly: common.Check, Images: ice.Images{Probe: common.ProbeImage, PullSecret: common.PullSecret}})
+	d, err := command.Open(topology, common)
 	return &deployment{Deployment: d, options: o}, err
 }
 
 // deployment is the sites with what a recovery decided about them.
 type deployment struct {
-	*ice.Deployment
+	command.Deployment
 	options  ice.RecoveryOptions
 	recovery *ice.Recovery
 	book     geored.Runbook
@@ -92,12 +92,4 @@ func (d *deployment) Checks() []geored.Check { return d.recovery.Checks() }
 
 func (d *deployment) Attend(ctx context.Context, j geored.Journal) (context.Context, func()) {
 	return d.recovery.Attend(ctx, j)
-}
-
-func (d *deployment) Sites() []geored.SiteName {
-	var names []geored.SiteName
-	for _, site := range d.Topology.Sites {
-		names = append(names, site.Name)
-	}
-	return names
 }

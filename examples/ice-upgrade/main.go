@@ -5,10 +5,10 @@ package main
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/georedkit/georedkit/examples/internal/ice"
+	"github.com/georedkit/georedkit/examples/internal/ice/command"
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/internal/cli"
 )
@@ -32,49 +32,24 @@ func open(text []byte, o cli.Options) (cli.Deployment, error) {
 			return nil, err
 		}
 	}
-	repository, err := o.Charts.Repository()
-	if err != nil {
-		return nil, err
-	}
-	files, err := o.Charts.ValuesFiles()
-	if err != nil {
-		return nil, err
-	}
-	overlay, err := ice.ParseOverlay(files, o.Charts.Values)
-	if err != nil {
-		return nil, err
-	}
 	if topology.Applications == nil {
 		return nil, geored.Faults{{Field: "applications", Problem: "are missing in the topology", Remedy: "describe the product as for ice-install; in the laboratory give -whole"}}
 	}
 	if o.Charts.Versions[ice.ProductChart] == "" && !o.Check {
 		return nil, geored.Faults{{Field: "-chart-version", Problem: "is missing", Remedy: "name the version to upgrade to, as " + ice.ProductChart + "=VERSION"}}
 	}
-	d, err := ice.Open(topology.In(filepath.Dir(o.Topology)), ice.Options{ReadOnly: o.Check, Images: ice.Images{Probe: o.ProbeImage, PullSecret: o.PullSecret},
-		Charts: ice.Charts{Repository: repository, Versions: o.Charts.Versions, Overlay: overlay}})
-	upgrading := ice.Upgrading{Deployment: d, Backups: backups}
+	d, err := command.Open(topology, o)
+	upgrading := ice.Upgrading{Deployment: d.Deployment, Backups: backups}
 	if o.OwnTimeout {
 		upgrading.Patience = o.Timeout
 	}
-	return deployment{upgrading, o.Installs()}, err
+	return deployment{upgrading, d}, err
 }
 
 type deployment struct {
 	ice.Upgrading
-	installs bool
+	of command.Deployment
 }
 
-func (d deployment) Connect(ctx context.Context) error {
-	if err := d.Complete(ctx); err != nil || !d.installs {
-		return err
-	}
-	return d.NotOlder(ctx)
-}
-
-func (d deployment) Sites() []geored.SiteName {
-	var names []geored.SiteName
-	for _, site := range d.Topology.Sites {
-		names = append(names, site.Name)
-	}
-	return names
-}
+func (d deployment) Connect(ctx context.Context) error { return d.of.Connect(ctx) }
+func (d deployment) Sites() []geored.SiteName          { return d.of.Sites() }

@@ -33,8 +33,8 @@ func TestPatienceIsTheOperatorsOrTheApplications(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := d.(deployment); got.Patience != want || !got.installs {
-			t.Errorf("%s, want %s; installs: %t", got.Patience, want, got.installs)
+		if got := d.(deployment); got.Patience != want || !got.of.Installs {
+			t.Errorf("%s, want %s; installs: %t", got.Patience, want, got.of.Installs)
 		}
 	}
 	if _, err := open([]byte(strings.Replace(sites, "applications", "# applications", 1)), cli.Options{}); err == nil {

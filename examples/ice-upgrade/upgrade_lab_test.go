@@ -6,25 +6,32 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/georedkit/georedkit/internal/laboratory"
+	"github.com/georedkit/georedkit/internal/laboratory/joined"
+	"github.com/georedkit/georedkit/internal/laboratory/labtest"
+	"github.com/georedkit/georedkit/internal/laboratory/secrets"
 )
 
 // rig is a laboratory in which ice-install installed the product.
 type rig struct {
-	t    *testing.T
-	name string
-	dir  string // of the programs
+	t     *testing.T
+	name  string
+	dir   string // of the programs
+	wrote string // the folder with their outputs, reports and journals
 }
 
 func up(t *testing.T) rig {
 	t.Helper()
-	r := rig{t, fmt.Sprintf("upgrade-%d", os.Getpid()), t.TempDir()}
+	r := rig{t, fmt.Sprintf("upgrade-%d", os.Getpid()), t.TempDir(), t.TempDir()}
 	if output, err := exec.Command("go", "build", "-o", r.dir, ".", "../ice-install").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
@@ -44,8 +51,12 @@ func up(t *testing.T) rig {
 
 func (r rig) call(program string, args ...string) (int, string) {
 	r.t.Helper()
-	command := exec.Command(filepath.Join(r.dir, program), append([]string{"-lab", r.name, "-keep"}, args...)...)
+	kept := filepath.Join(r.wrote, fmt.Sprint(program, time.Now().UnixNano()))
+	command := exec.Command(filepath.Join(r.dir, program), append([]string{"-lab", r.name, "-keep", "-v", "-journal", r.wrote, "-report", kept + ".html", "-report", kept + ".json"}, args...)...)
 	output, _ := command.CombinedOutput() // its code is what counts
+	if err := os.WriteFile(kept, output, 0o600); err != nil {
+		r.t.Error(err)
+	}
 	return command.ProcessState.ExitCode(), string(output)
 }
 
@@ -61,7 +72,7 @@ func TestUpgradeAndBack(t *testing.T) {
 	if code, output := r.call("ice-upgrade", good...); code == 0 || !strings.Contains(output, "before/backup=no-backup-before-3.5.41630") {
 		t.Fatalf("without a backup: exit code %d\n%s", code, output)
 	}
-	events := filepath.Join(t.TempDir(), "events")
+	events := filepath.Join(r.wrote, "events")
 	if code, output := r.call("ice-upgrade", append(good, "-confirm", "before/backup=no-backup-before-3.5.41630", "-events", events)...); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, output)
 	}
@@ -74,5 +85,25 @@ func TestUpgradeAndBack(t *testing.T) {
 	}
 	if code, output := r.call("ice-install", "-check", "-chart-version", chart+"3.5.41630"); code != 0 {
 		t.Errorf("after the way back: exit code %d\n%s", code, output)
+	}
+	r.tellsNoSecret()
+}
+
+// tellsNoSecret holds what the programs wrote, to people, files and ConfigMaps, against the sites' Secrets.
+func (r rig) tellsNoSecret() {
+	r.t.Helper()
+	driver, err := laboratory.Driver(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	running, found, err := driver.Find(r.t.Context(), r.name)
+	if err != nil || !found {
+		r.t.Fatalf("the laboratory is gone: %v", err)
+	}
+	sites := maps.Values(joined.Found(r.t, labtest.Found(r.t, running)).Clusters)
+	known := secrets.Of(r.t, slices.Collect(sites)...)
+	known.NotInConfigMaps(r.t, slices.Collect(sites)...)
+	if searched := known.NotBelow(r.t, "", r.wrote); searched < 15 {
+		r.t.Errorf("only %d files were searched", searched)
 	}
 }
