@@ -108,30 +108,39 @@ const maxQuestion = 1 << 20
 // Serve answers the one question that stands on input, by its name, and writes the reply to output. The error says only
 // that the reply could not be written.
 func Serve(ctx context.Context, handlers map[string]Handler, name string, input io.Reader, output io.Writer) error {
-	var r reply
-	answer, err := handle(ctx, handlers, name, input)
-	if err == nil {
-		r.Answer, err = json.Marshal(answer)
+	text, err := io.ReadAll(io.LimitReader(input, maxQuestion+1))
+	if err == nil && len(text) > maxQuestion {
+		err = errors.New("the question is too long")
 	}
+	r := reply{}
 	if err != nil {
-		r = reply{Error: err.Error()}
+		r.Error = err.Error()
+	} else {
+		r = replyTo(ctx, handlers, name, text)
 	}
 	return json.NewEncoder(output).Encode(r)
 }
 
-func handle(ctx context.Context, handlers map[string]Handler, name string, input io.Reader) (any, error) {
+func replyTo(ctx context.Context, handlers map[string]Handler, name string, question []byte) (r reply) {
+	answer, err := handle(ctx, handlers, name, question)
+	if err == nil {
+		r.Answer, err = json.Marshal(answer)
+	}
+	if err != nil {
+		return reply{Error: err.Error()}
+	}
+	return r
+}
+
+func handle(ctx context.Context, handlers map[string]Handler, name string, question []byte) (any, error) {
+	if name == several {
+		return answerSeveral(ctx, handlers, question)
+	}
 	handler, ok := handlers[name]
 	if !ok {
 		return nil, fmt.Errorf("no question is called %q", name)
 	}
-	text, err := io.ReadAll(io.LimitReader(input, maxQuestion+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxQuestion {
-		return nil, errors.New("the question is too long")
-	}
-	return handler(ctx, text)
+	return handler(ctx, question)
 }
 
 // Local is a client that answers on the spot, in this process: for tests, and for programs that run inside a site.

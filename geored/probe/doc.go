@@ -6,5 +6,7 @@
 // stands in an argument list. [Client] is the asking side; the types named after a question, such as [TCP] and
 // [PathMTU], hold what it needs, and [Questions] answers them on the spot.
 //
+// [Together] makes one call of what is asked at the same time.
+//
 // An answer that did not come is an error, never a zero value.
 package probe

@@ -30,7 +30,7 @@ const (
 // dnsChecks ask every name server of every site, by its own address and through the Service, and fetch by name what is in
 // another site alone (guide 000, 4.3.3).
 func (d *Deployment) dnsChecks() []geored.Check {
-	p := &dnsProof{Deployment: d, turns: make(chan struct{}, questionsAtOnce)}
+	p := &dnsProof{Deployment: d, names: d.resolver()}
 	checks := []geored.Check{
 		{ID: CheckNameServers, Title: "one set of name servers serves each site", Run: p.nameServers},
 		{ID: CheckFetch, Title: "a pod fetches by name what another site alone has", Run: d.fetch},
@@ -44,12 +44,10 @@ func (d *Deployment) dnsChecks() []geored.Check {
 	return checks
 }
 
-const questionsAtOnce = 8
-
 // dnsProof holds what the first check read, on which all others depend.
 type dnsProof struct {
 	*Deployment
-	turns chan struct{}
+	names dnsfed.Resolver
 	mu    sync.Mutex
 	table dnsfed.Table
 	err   error
@@ -64,7 +62,6 @@ func (p *dnsProof) nameServers(ctx context.Context) []geored.Finding {
 		ignoresEmpty = ignoresEmpty || ignoreEmpty(dns.Deployments)
 	}
 	table, err := p.expect(ctx, servers, ignoresEmpty)
-	table.Questions = slices.DeleteFunc(table.Questions, repeats)
 	p.mu.Lock()
 	p.table, p.err = table, err
 	p.mu.Unlock()
@@ -78,38 +75,15 @@ func (p *dnsProof) answers(ctx context.Context, i int) []geored.Finding {
 	if err != nil {
 		return []geored.Finding{{Verdict: geored.Unknown, Message: "it cannot be told what must be answered: " + err.Error()}}
 	}
-	return table.Checks(p.inTurn(), geored.AskBudget(50*time.Second))[i].Run(ctx)
+	return table.Checks(p.names, geored.AskBudget(50*time.Second))[i].Run(ctx)
 }
 
-// inTurn puts a few questions at a time, of all checks together: each is a program started in a pod, and hundreds at once
-// would leave no time to the checks of the tunnels.
-func (p *dnsProof) inTurn() dnsfed.Resolver { return &turnstile{p.resolver(), p.turns} }
-
-type turnstile struct {
-	dnsfed.Resolver
-	turns chan struct{}
-}
-
-func (t *turnstile) Resolve(ctx context.Context, q dnsfed.Question) (dnsfed.Answer, error) {
-	select {
-	case t.turns <- struct{}{}:
-		defer func() { <-t.turns }()
-		return t.Resolver.Resolve(ctx, q)
-	case <-ctx.Done():
-		return dnsfed.Answer{}, context.Cause(ctx)
-	}
-}
-
-// repeats says of a question to the Service whether it shows nothing new: that answers alternate is seen by the names that
-// tell the sites apart.
-func repeats(q dnsfed.Question) bool {
-	return q.Server.Kind == dnsfed.ServerService && (q.Case == dnsfed.PTR || q.Case == dnsfed.SRV) && (q.Turn > 1 || q.Transport == "tcp")
-}
-
+// resolver asks together what is asked at the same time: each question alone is a program started in a pod, and hundreds of
+// those leave no time to the checks of the tunnels.
 func (d *Deployment) resolver() resolver.Probes {
 	p := resolver.Probes{Clients: map[geored.SiteName]probe.Client{}}
 	for _, site := range d.Topology.Sites {
-		p.Clients[site.Name] = d.probe(site.Name)
+		p.Clients[site.Name] = probe.Together(d.probe(site.Name))
 	}
 	return p
 }
