@@ -27,7 +27,7 @@ type Series struct {
 // SeriesAnswer is what came of it.
 type SeriesAnswer struct {
 	Asked int      `json:"asked"`
-	Wrong []string `json:"wrong,omitempty"` // what was answered instead, or why nothing was
+	Wrong []string `json:"wrong,omitempty"` // when it was asked, by the probe's clock, and what was answered instead, or why nothing was
 }
 
 // Questions are the handlers for probe.Serve.
@@ -54,12 +54,13 @@ func (s Series) run(ctx context.Context) (SeriesAnswer, error) {
 		asking.Add(1)
 		go func() { // a slow answer delays no other question
 			defer asking.Done()
+			at := clock.Now()
 			wrong := s.ask(ctx, local)
 			mu.Lock()
 			defer mu.Unlock()
 			answer.Asked++
 			if wrong != "" {
-				answer.Wrong = append(answer.Wrong, wrong)
+				answer.Wrong = append(answer.Wrong, at.UTC().Format(time.RFC3339Nano)+" "+wrong)
 			}
 		}()
 		if err := clock.Sleep(ctx, s.Every); err != nil {
