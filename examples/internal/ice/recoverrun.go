@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -202,6 +203,24 @@ const proofBudget = 2 * time.Minute
 // RecoveryBudget is for one check of the proof, which reads all data of a store.
 const RecoveryBudget = 2 * time.Hour
 
+// missing asks all stores side by side what each site lacks: what catches up by itself meanwhile is not seen any more.
+func (r *Recovery) missing(ctx context.Context) []Missing {
+	found := make([][]Missing, len(r.Stores))
+	var measured sync.WaitGroup
+	for i, store := range r.Stores {
+		if store.Measure == nil {
+			continue
+		}
+		measured.Add(1)
+		go func() {
+			defer measured.Done()
+			found[i] = store.Measure(ctx)
+		}()
+	}
+	measured.Wait()
+	return slices.Concat(found...)
+}
+
 // measure looks at what each site lacks, before anything is cured.
 func (r *Recovery) measure() geored.Task {
 	return geored.Task{Timeout: dataTimeout,
@@ -215,12 +234,7 @@ func (r *Recovery) measure() geored.Task {
 			return geored.State{Done: true, Detail: missingText(missing)}, nil
 		},
 		Apply: r.unlessApart(func(ctx context.Context) error {
-			var missing []Missing
-			for _, store := range r.Stores {
-				if store.Measure != nil {
-					missing = append(missing, store.Measure(ctx)...)
-				}
-			}
+			missing := r.missing(ctx)
 			if slices.ContainsFunc(missing, func(m Missing) bool { return m.Err != "" }) {
 				if silent := r.Apart(ctx); len(silent) > 0 { // it cannot be measured now, and can be later
 					return geored.Retriable(fmt.Errorf("the sites are apart: %w", &silent[0]))
