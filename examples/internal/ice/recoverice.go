@@ -44,7 +44,7 @@ func (d *Deployment) Recovery(ctx context.Context, o RecoveryOptions) (*Recovery
 		return nil, err
 	}
 	r.Gates = d.recoveryGates()
-	r.Apart, r.Look = d.apart, d.handshakes
+	r.Apart, r.Look = d.apart, d.look
 	r.Proofs = append(r.Proofs, geored.Check{ID: "site/clock", Title: "the sites' clocks agree", Run: d.clocks})
 	return r, nil
 }
@@ -114,13 +114,7 @@ const apartBudget = 5 * time.Second
 
 // handshakes are evidence while the link is still down: the last one was when it was up. A fresh one tells of no outage.
 func (d *Deployment) handshakes(ctx context.Context) []Evidence {
-	var targets []geored.Target
-	for _, site := range d.mesh.Network.Sites {
-		for _, node := range site.Nodes {
-			targets = append(targets, geored.Target{Site: site.Name, Name: node.Name})
-		}
-	}
-	answers := geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (Evidence, error) {
+	answers := geored.Ask(ctx, d.perNode(), func(ctx context.Context, t geored.Target) (Evidence, error) {
 		device, err := d.mesh.Ends[t.Site].Observers.Device(ctx, t.Name, "kilo0")
 		if err != nil {
 			return Evidence{}, err
