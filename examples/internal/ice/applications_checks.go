@@ -55,7 +55,7 @@ func (d *Deployment) releasesAsPlanned(ctx context.Context) []geored.Finding {
 		return productFound{have, found}, err
 	})
 	return answers.Each(func(t geored.Target, p productFound) geored.Finding {
-		return judgeRelease(p, d.charts.version(ProductChart), helm.Merge(d.productValues(t.Site), d.charts.Overlay[ProductChart]))
+		return judgeRelease(p, d.charts.version(ProductChart), helm.Merge(d.productValues(t.Site), d.charts.Overlay.Of(t.Site, ProductChart)))
 	})
 }
 

@@ -82,13 +82,13 @@ func (d *Deployment) namespaceTask(step geored.Step) (geored.Task, error) {
 func (d *Deployment) productStep(stage string, site geored.SiteName, file, reason string, values helm.Values) geored.Step {
 	command := fmt.Sprintf("-n %s upgrade -i --create-namespace %s REPOSITORY/%s --version %s -f %s", productNamespace, productRelease, ProductChart, d.charts.version(ProductChart), file)
 	return geored.Step{ID: stepID(stage, site, "install"), Site: site, Target: "release " + productNamespace + "/" + productRelease, Action: geored.Install,
-		Reason: reason, Wanted: d.wantedChart(ProductChart, values), Manual: []string{d.Clusters[site].Helm(command)},
+		Reason: reason, Wanted: d.wantedChart(site, ProductChart, values), Manual: []string{d.Clusters[site].Helm(command)},
 		Permanent: "it holds the users' data: uninstall it by hand"}
 }
 
 // product is the release with a site's values. Helm does not wait for its objects: they hang until later steps, and each
 // step that waits for them says for what.
-func (d *Deployment) product(ctx context.Context, values helm.Values) (helm.Release, error) {
+func (d *Deployment) product(ctx context.Context, site geored.SiteName, values helm.Values) (helm.Release, error) {
 	values, err := d.withPassword(values)
 	if err != nil {
 		return helm.Release{}, err
@@ -96,13 +96,13 @@ func (d *Deployment) product(ctx context.Context, values helm.Values) (helm.Rele
 	if values, err = valuesOf(values); err != nil {
 		return helm.Release{}, err
 	}
-	w, err := d.charts.release(ctx, ProductChart, productRelease, values)
+	w, err := d.charts.release(ctx, site, ProductChart, productRelease, values)
 	w.Namespace, w.NoWait = productNamespace, true
 	return w, err
 }
 
 func (d *Deployment) productTask(ctx context.Context, step geored.Step, values helm.Values) (geored.Task, error) {
-	w, err := d.product(ctx, values)
+	w, err := d.product(ctx, step.Site, values)
 	if err != nil {
 		return geored.Task{}, err
 	}

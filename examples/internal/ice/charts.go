@@ -39,41 +39,11 @@ func chartNames() string {
 type Charts struct {
 	Repository helm.Repository
 	Versions   map[string]string // by chart; those that are not named: [KiloVersion], [CoreDNSVersion], [ProductVersion]
-	// Overlay is values by the name of their chart, laid over those of every site.
-	Overlay map[string]helm.Values
+	Overlay    Overlay
 }
 
-// ParseOverlay reads values files whose top level is names of charts, later ones over earlier ones. The error is
-// geored.Faults.
-func ParseOverlay(files map[string][]byte, order []string) (map[string]helm.Values, error) {
-	overlay := map[string]helm.Values{}
-	var faults geored.Faults
-	for _, name := range order {
-		values, err := helm.ParseValues(files[name])
-		if err != nil {
-			faults = append(faults, geored.Fault{Field: "-values " + name, Problem: "cannot be read: " + err.Error(), Remedy: "write YAML or JSON"})
-		}
-		for _, chart := range slices.Sorted(maps.Keys(values)) {
-			table, ok := values[chart].(map[string]any)
-			switch {
-			case !isChart(chart):
-				faults = append(faults, geored.Fault{Field: "-values " + name, Value: chart, Problem: "is no chart of this program", Remedy: "put the values below " + chartNames()})
-			case !ok:
-				faults = append(faults, geored.Fault{Field: "-values " + name, Value: chart, Problem: "holds no table of values"})
-			default:
-				overlay[chart] = helm.Merge(overlay[chart], table)
-				for _, f := range placeholders(chart, values[chart]) {
-					f.Field = "-values " + name + ": " + f.Field
-					faults = append(faults, f)
-				}
-			}
-		}
-	}
-	return overlay, faults.Err()
-}
-
-func (c Charts) faults() geored.Faults {
-	var faults geored.Faults
+func (c Charts) faults(sites []geored.SiteName) geored.Faults {
+	faults := c.Overlay.faults(sites)
 	for _, chart := range slices.Sorted(maps.Keys(c.Versions)) {
 		if !isChart(chart) {
 			faults = append(faults, geored.Fault{Field: "-chart-version", Value: chart, Problem: "is no chart of this program", Remedy: "name " + chartNames()})
@@ -143,12 +113,12 @@ func (p *pulled) get(ctx context.Context, name string) (helm.Chart, error) {
 const releaseNamespace = "default"
 
 // release is a chart installed at a site.
-func (p *pulled) release(ctx context.Context, chart, name string, ours helm.Values) (helm.Release, error) {
+func (p *pulled) release(ctx context.Context, site geored.SiteName, chart, name string, ours helm.Values) (helm.Release, error) {
 	c, err := p.get(ctx, chart)
 	if err != nil {
 		return helm.Release{}, err
 	}
-	w := helm.Release{Name: name, Namespace: releaseNamespace, Chart: c, Values: helm.Merge(ours, p.Overlay[chart])}
+	w := helm.Release{Name: name, Namespace: releaseNamespace, Chart: c, Values: helm.Merge(ours, p.Overlay.Of(site, chart))}
 	if err := c.Faults(w.Values).Err(); err != nil {
 		return w, fmt.Errorf("release %s: %w", name, err)
 	}

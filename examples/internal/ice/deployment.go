@@ -87,7 +87,7 @@ func Open(t Topology, o Options) (*Deployment, error) {
 	d := &Deployment{Topology: t, Clusters: map[geored.SiteName]*kube.Cluster{}, options: o, generation: map[geored.SiteName]int{}, operatorGeneration: map[geored.SiteName]int{},
 		left: &leftOpen{}, watches: &watches{of: map[geored.SiteName]*resolver.Watch{}},
 		charts: newPulled(o.Charts), mesh: meshkube.KiloMesh{Network: t.Network(), Ends: map[geored.SiteName]meshkube.KiloEnd{}, Granularity: t.Granularity}}
-	faults := o.Charts.faults()
+	faults := o.Charts.faults(t.Names())
 	for _, site := range t.Sites {
 		cluster, err := kube.Open(site.Name, site.Kube)
 		if err == nil && o.ReadOnly {

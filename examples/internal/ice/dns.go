@@ -41,7 +41,7 @@ func (d *Deployment) dns() geored.Stage {
 	return geored.Stage{Name: "dns", Outline: outline, Bind: func(ctx context.Context) ([]geored.Task, error) {
 		var tasks []geored.Task
 		for _, site := range d.mesh.Network.Sites {
-			w, err := d.charts.release(ctx, CoreDNSChart, dnsRelease(site.Name), d.dnsValues(site.Name))
+			w, err := d.charts.release(ctx, site.Name, CoreDNSChart, dnsRelease(site.Name), d.dnsValues(site.Name))
 			if err != nil {
 				return nil, err
 			}
@@ -64,7 +64,7 @@ func (d *Deployment) adoption(site geored.SiteName, w helm.Release) dnshelm.Adop
 // dnsSteps are those of a site, before any chart is fetched.
 func (d *Deployment) dnsSteps(site geored.SiteName) []geored.Step {
 	steps := d.adoption(site, helm.Release{Name: dnsRelease(site), Namespace: releaseNamespace}).Steps()
-	wanted := d.wantedChart(CoreDNSChart, d.dnsValues(site))
+	wanted := d.wantedChart(site, CoreDNSChart, d.dnsValues(site))
 	for i := range steps {
 		if steps[i].Action != geored.Await {
 			steps[i].Wanted = wanted

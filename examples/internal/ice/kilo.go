@@ -76,8 +76,8 @@ func wantedOf(parts ...any) string {
 	return digest
 }
 
-func (d *Deployment) wantedChart(chart string, values any) string {
-	return wantedOf(chart, d.charts.version(chart), values, d.charts.Overlay[chart])
+func (d *Deployment) wantedChart(site geored.SiteName, chart string, values any) string {
+	return wantedOf(chart, d.charts.version(chart), values, d.charts.Overlay.Of(site, chart))
 }
 
 // kilo installs Kilo without peers and waits for what it tells of the nodes.
@@ -86,7 +86,7 @@ func (d *Deployment) kilo() geored.Stage {
 	install := func(s mesh.Site) geored.Step {
 		return geored.Step{ID: stepID(stage, s.Name, "part1"), Site: s.Name, Target: "release " + kiloRelease(s.Name), Action: geored.Install,
 			Reason: "every node makes a key, which the other sites' peers need (guide 000, 4.2.2)",
-			Wanted: d.wantedChart(KiloChart, kilo.Part1(s)), ManualUndo: []string{d.helmUndo(s.Name, kiloRelease(s.Name))},
+			Wanted: d.wantedChart(s.Name, KiloChart, kilo.Part1(s)), ManualUndo: []string{d.helmUndo(s.Name, kiloRelease(s.Name))},
 			Manual: []string{d.helmCommand(s.Name, kiloRelease(s.Name), KiloChart, d.charts.version(KiloChart), "kilo/"+kilo.FileName(s.Name, 1))}}
 	}
 	settled := func(s mesh.Site) geored.Step {
@@ -101,7 +101,7 @@ func (d *Deployment) kilo() geored.Stage {
 			if err != nil {
 				return nil, err
 			}
-			w, err := d.charts.release(ctx, KiloChart, kiloRelease(site.Name), values)
+			w, err := d.charts.release(ctx, site.Name, KiloChart, kiloRelease(site.Name), values)
 			if err != nil {
 				return nil, err
 			}
@@ -166,7 +166,7 @@ func (d *Deployment) peers() geored.Stage {
 			if err != nil {
 				return nil, err
 			}
-			w, err := d.charts.release(ctx, KiloChart, kiloRelease(site.Name), values)
+			w, err := d.charts.release(ctx, site.Name, KiloChart, kiloRelease(site.Name), values)
 			if err != nil {
 				return nil, err
 			}

@@ -2,6 +2,7 @@ package ice
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -130,20 +131,28 @@ func TestAPIServerIsAURLThatOthersReach(t *testing.T) {
 	}
 }
 
-func TestOverlayIsByChart(t *testing.T) {
-	files := map[string][]byte{"a": []byte("ice-kilo: {lab: {granularity: full}, x: 1}"), "b": []byte("ice-kilo: {lab: {granularity: location}}"),
+func TestOverlayIsByChartAndSite(t *testing.T) {
+	files := map[string][]byte{"a": []byte("ice-kilo: {lab: {granularity: full}, x: 1}"), "b": []byte("ice-kilo: {lab: {granularity: location}}\nsites: {dc2: {ice-kilo: {x: 2}}}"),
 		"c": []byte("ice-kylo: {}"), "d": []byte("ice-kilo: 1"), "e": []byte("ice-kilo: ["),
-		"f": []byte("ice-kilo: {peers: [{publicKey: ___KEY_OF_DC2___}], a: {b: __X__}}")}
+		"f": []byte("ice-kilo: {peers: [{publicKey: ___KEY_OF_DC2___}], a: {b: __X__}}"),
+		"g": []byte("sites: 1"), "h": []byte("sites: {dc1: 1, dc2: {ice-kylo: {}, ice-kilo: {a: ___X___}}}")}
 	overlay, err := ParseOverlay(files, []string{"a", "b"})
-	if err != nil || overlay[KiloChart]["lab"].(map[string]any)["granularity"] != "location" || overlay[KiloChart]["x"] == nil {
+	if err != nil || overlay.Of("dc1", KiloChart)["lab"].(map[string]any)["granularity"] != "location" {
 		t.Error(overlay, err)
 	}
-	_, err = ParseOverlay(files, []string{"c", "d", "e", "f"})
+	if one, two := overlay.Of("dc1", KiloChart)["x"], overlay.Of("dc2", KiloChart)["x"]; fmt.Sprint(one, two) != "1 2" || overlay.Of("dc2", KiloChart)["lab"] == nil {
+		t.Errorf("dc1 has %v, dc2 %v", one, two)
+	}
+	_, err = ParseOverlay(files, []string{"c", "d", "e", "f", "g", "h"})
 	for _, want := range []string{"-values c ice-kylo: is no chart of this program", "-values d ice-kilo: holds no table", "-values e: cannot be read",
-		"-values f: ice-kilo.a.b __X__: is a placeholder", "-values f: ice-kilo.peers[0].publicKey ___KEY_OF_DC2___: is a placeholder"} {
+		"-values f: ice-kilo.a.b __X__: is a placeholder", "-values f: ice-kilo.peers[0].publicKey ___KEY_OF_DC2___: is a placeholder",
+		"-values g sites: holds no table of sites", "-values h: sites dc1: holds no table of charts", "-values h sites.dc2.ice-kylo: is no chart", "-values h: sites.dc2.ice-kilo.a ___X___: is a placeholder"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nwant: %s", err, want)
 		}
+	}
+	if faults := (Charts{Overlay: overlay}).faults([]geored.SiteName{"dc1"}); len(faults) != 1 || faults[0].Value != "dc2" {
+		t.Errorf("values for a site that is none: %v", faults)
 	}
 }
 

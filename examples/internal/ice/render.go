@@ -30,8 +30,8 @@ func (d *Deployment) Render(ctx context.Context) (map[string][]byte, error) {
 	for _, site := range d.mesh.Network.Sites {
 		name := string(site.Name)
 		first, err := valuesOf(kilo.Part1(site))
-		errs = append(errs, err, d.addValues(files, "kilo/"+kilo.FileName(site.Name, 1), KiloChart, first),
-			d.addValues(files, "coredns/coredns_"+name+".json", CoreDNSChart, d.dnsValues(site.Name)))
+		errs = append(errs, err, d.addValues(files, site.Name, "kilo/"+kilo.FileName(site.Name, 1), KiloChart, first),
+			d.addValues(files, site.Name, "coredns/coredns_"+name+".json", CoreDNSChart, d.dnsValues(site.Name)))
 		errs = append(errs, d.renderProduct(files, site.Name))
 		account, err := d.source(site.Name).Objects()
 		errs = append(errs, add("credentials/account_"+name+".yaml", account, err))
@@ -51,10 +51,10 @@ func (d *Deployment) renderProduct(files map[string][]byte, site geored.SiteName
 		return nil
 	}
 	whole, err := valuesOf(d.productValues(site))
-	errs := []error{err, d.addValues(files, "ice/ice_"+string(site)+".json", ProductChart, whole)}
+	errs := []error{err, d.addValues(files, site, "ice/ice_"+string(site)+".json", ProductChart, whole)}
 	if site != d.first() {
 		seed, err := valuesOf(d.seedValues(site))
-		errs = append(errs, err, d.addValues(files, "seed/seed_"+string(site)+".json", ProductChart, seed))
+		errs = append(errs, err, d.addValues(files, site, "seed/seed_"+string(site)+".json", ProductChart, seed))
 	}
 	return errors.Join(errs...)
 }
@@ -70,7 +70,7 @@ func (d *Deployment) renderPeers(ctx context.Context, files map[string][]byte) e
 	var errs []error
 	for _, site := range d.mesh.Network.Sites {
 		values, err := secondPart(site, layout)
-		errs = append(errs, err, d.addValues(files, "kilo/"+kilo.FileName(site.Name, 2), KiloChart, values))
+		errs = append(errs, err, d.addValues(files, site.Name, "kilo/"+kilo.FileName(site.Name, 2), KiloChart, values))
 		device, _ := layout.Device(site.Name, "")
 		var peers bytes.Buffer
 		for _, peer := range kilo.Peers(device) {
@@ -86,8 +86,8 @@ func (d *Deployment) renderPeers(ctx context.Context, files map[string][]byte) e
 	return errors.Join(errs...)
 }
 
-func (d *Deployment) addValues(files map[string][]byte, name, chart string, ours helm.Values) error {
-	text, err := json.MarshalIndent(helm.Merge(ours, d.charts.Overlay[chart]), "", "  ")
+func (d *Deployment) addValues(files map[string][]byte, site geored.SiteName, name, chart string, ours helm.Values) error {
+	text, err := json.MarshalIndent(helm.Merge(ours, d.charts.Overlay.Of(site, chart)), "", "  ")
 	files[name] = append(text, '\n')
 	return err
 }

@@ -122,6 +122,15 @@ func (t Topology) In(folder string) Topology {
 	return Topology{sites, t.Granularity, t.Applications.in(folder)}
 }
 
+// Names are the names of the sites, in their order.
+func (t Topology) Names() []geored.SiteName {
+	names := make([]geored.SiteName, len(t.Sites))
+	for i, site := range t.Sites {
+		names[i] = site.Name
+	}
+	return names
+}
+
 // Network is the sites as package mesh knows them.
 func (t Topology) Network() mesh.Network {
 	var n mesh.Network

@@ -50,10 +50,4 @@ func (d Deployment) Connect(ctx context.Context) error {
 }
 
 // Sites are the names of the sites, as the topology has them.
-func (d Deployment) Sites() []geored.SiteName {
-	var names []geored.SiteName
-	for _, site := range d.Topology.Sites {
-		names = append(names, site.Name)
-	}
-	return names
-}
+func (d Deployment) Sites() []geored.SiteName { return d.Topology.Names() }
