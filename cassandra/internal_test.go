@@ -1,9 +1,12 @@
 package cassandra
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -202,6 +205,54 @@ func TestFindingsWithoutAnyoneAreUnknown(t *testing.T) {
 			if f.Verdict != geored.Unknown && f.Verdict != geored.Fail {
 				t.Errorf("%s: %+v", name, f)
 			}
+		}
+	}
+}
+
+// toolbox is nodetool and the restarter of one node: what it says of its mode, or that it does not run.
+type toolbox struct {
+	mode  string
+	calls []string
+}
+
+func (b *toolbox) Run(_ context.Context, _ Node, args ...string) (string, error) {
+	b.calls = append(b.calls, args[0])
+	if b.mode == "" {
+		return "", errors.New("connection refused")
+	}
+	return "Mode: " + b.mode + "\n", nil
+}
+
+func (b *toolbox) Restart(context.Context, Node) error {
+	b.calls = append(b.calls, "restart")
+	return nil
+}
+
+// A node is drained and restarted once: one that is silent only when it is known to be drained, for else it may be on its way back.
+func TestASilentNodeIsRestartedWhenItIsDrained(t *testing.T) {
+	n, other := Node{Site: "dc1", Address: netip.MustParseAddrPort("127.0.0.1:9042")}, Node{Site: "dc2", Address: netip.MustParseAddrPort("127.0.0.2:9042")}
+	for _, c := range []struct {
+		silent []Node
+		mode   string
+		calls  string
+		later  bool // it is tried again
+	}{
+		{nil, "NORMAL", "drain restart", false},
+		{[]Node{n}, "DRAINED", "netstats restart", false},
+		{[]Node{n}, "NORMAL", "netstats", true},
+		{[]Node{n}, "DRAINING", "netstats", true},
+		{[]Node{n}, "", "netstats", true},
+		{[]Node{other}, "NORMAL", "", true},
+	} {
+		var ring Ring
+		for _, s := range c.silent {
+			ring.Silent = append(ring.Silent, geored.Silence{Target: s.Target()})
+		}
+		box := &toolbox{mode: c.mode}
+		x := restarting{node: n, tool: box, restarter: box}
+		err := x.restartNow(t.Context(), ring)
+		if got := strings.Join(box.calls, " "); got != c.calls || (err != nil) != c.later || c.later && !geored.IsRetriable(err) {
+			t.Errorf("silent %v, mode %q: %s, %v", c.silent, c.mode, got, err)
 		}
 	}
 }

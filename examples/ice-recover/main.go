@@ -55,6 +55,7 @@ func open(text []byte, common cli.Options, o ice.RecoveryOptions) (cli.Deploymen
 		return nil, err
 	}
 	o.ProveOnly = common.Check
+	common.Charts = cli.ChartOptions{} // it installs nothing: a repository that is away is no obstacle
 	d, err := command.Open(topology, common)
 	return &deployment{Deployment: d, options: o}, err
 }

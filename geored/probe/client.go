@@ -121,7 +121,15 @@ func Serve(ctx context.Context, handlers map[string]Handler, name string, input 
 	return json.NewEncoder(output).Encode(r)
 }
 
+func unknownQuestion(name string) string { return fmt.Sprintf("no question is called %q", name) }
+
+// replyTo answers with an error also when a handler panics: others were asked with it.
 func replyTo(ctx context.Context, handlers map[string]Handler, name string, question []byte) (r reply) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			r = reply{Error: fmt.Sprintf("it panicked: %v", cause)}
+		}
+	}()
 	answer, err := handle(ctx, handlers, name, question)
 	if err == nil {
 		r.Answer, err = json.Marshal(answer)
@@ -138,7 +146,7 @@ func handle(ctx context.Context, handlers map[string]Handler, name string, quest
 	}
 	handler, ok := handlers[name]
 	if !ok {
-		return nil, fmt.Errorf("no question is called %q", name)
+		return nil, errors.New(unknownQuestion(name))
 	}
 	return handler(ctx, question)
 }

@@ -16,7 +16,7 @@ type named struct {
 	Question json.RawMessage `json:"question"`
 }
 
-// atOnce is how many of several questions are answered side by side.
+// atOnce is how many questions go together at most, and how many of several are answered side by side.
 const atOnce = 64
 
 func answerSeveral(ctx context.Context, handlers map[string]Handler, text []byte) ([]reply, error) {

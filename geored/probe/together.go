@@ -67,6 +67,9 @@ func (t *together) call() {
 		t.mu.Lock()
 		batch, old := slices.DeleteFunc(t.waiting, func(w *waiting) bool { return w.ctx.Err() != nil }), t.old
 		t.waiting = nil
+		if len(batch) > atOnce {
+			batch, t.waiting = batch[:atOnce:atOnce], slices.Clone(batch[atOnce:])
+		}
 		if len(batch) == 0 {
 			t.calls--
 			t.mu.Unlock()
@@ -108,7 +111,7 @@ func (t *together) allAtOnce(batch []*waiting) {
 	}
 	replies, err := AskNamed[[]json.RawMessage](ctx, t.client, several, questions)
 	switch remote := new(RemoteError); {
-	case errors.As(err, &remote): // it does not know the question
+	case errors.As(err, &remote) && remote.Message == unknownQuestion(several):
 		t.mu.Lock()
 		t.old = true
 		t.mu.Unlock()

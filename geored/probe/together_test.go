@@ -2,6 +2,7 @@ package probe_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -146,6 +147,53 @@ func TestTogetherWithAProbeThatHangs(t *testing.T) {
 	c.hold = nil
 	c.mu.Unlock()
 	if answers, errs := askAll(t.Context(), client, 10); answers[9] != 9 || errs[9] != nil {
+		t.Error(answers, errs)
+	}
+}
+
+// crowd counts the questions of each call.
+type crowd struct {
+	probe.Client
+	mu   sync.Mutex
+	most int
+}
+
+func (c *crowd) Ask(ctx context.Context, arguments []string, input []byte) ([]byte, error) {
+	var questions []json.RawMessage
+	if json.Unmarshal(input, &questions) == nil {
+		c.mu.Lock()
+		c.most = max(c.most, len(questions))
+		c.mu.Unlock()
+	}
+	return c.Client.Ask(ctx, arguments, input)
+}
+
+// A call holds 64 questions at most: its input must fit what a pipe takes.
+func TestTogetherIsNoCrowd(t *testing.T) {
+	c := &crowd{Client: &counted{Client: numbers()}}
+	answers, errs := askAll(t.Context(), probe.Together(c), 500)
+	for i, answer := range answers {
+		if i != 13 && (answer != i || errs[i] != nil) {
+			t.Errorf("%d: %d, %v", i, answer, errs[i])
+		}
+	}
+	if c.most < 2 || c.most > 64 {
+		t.Errorf("%d questions in one call", c.most)
+	}
+}
+
+// A question that the probe does not survive is answered by an error, and those beside it as they are.
+func TestAPanicIsOneQuestionsOwn(t *testing.T) {
+	handlers := numbers()
+	fine := handlers["number"]
+	handlers["number"] = func(ctx context.Context, question []byte) (any, error) {
+		if strings.Contains(string(question), "7") {
+			panic("of " + string(question))
+		}
+		return fine(ctx, question)
+	}
+	answers, errs := askAll(t.Context(), probe.Together(&counted{Client: handlers}), 12)
+	if errs[7] == nil || !strings.Contains(errs[7].Error(), "it panicked: of ") || answers[11] != 11 || errs[11] != nil {
 		t.Error(answers, errs)
 	}
 }

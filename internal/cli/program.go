@@ -51,6 +51,7 @@ type Renderer interface {
 // Main runs a program and exits with its code.
 func (p Program) Main() {
 	ctx, stop := context.WithCancelCause(context.Background())
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // who reads what it prints may go away; it goes on
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	go func() {

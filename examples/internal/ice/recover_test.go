@@ -277,6 +277,71 @@ func (r *sitesRig) during(site geored.SiteName, id string) {
 	}
 }
 
+// unreadable is a site whose records nobody can look at.
+type unreadable struct{ kafka.RecordReader }
+
+func (unreadable) Tail(context.Context, kafka.Partition, int64, int64) (kafka.Tail, error) {
+	return kafka.Tail{}, errors.New("the broker did not answer")
+}
+
+// What nobody could look at may hold the oldest write: how much would have been lost is not known then.
+func TestUnreadRecordsAreNotMeasured(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	mend, err := r.kafka.Inject(t.Context(), kafkatest.LinkCut, geored.Target{Site: "dc1", To: "dc2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.during("dc1", "d")
+	config := r.kafkaConfig()
+	for i := range config.Sites {
+		config.Sites[i].Records = unreadable{config.Sites[i].Records}
+	}
+	x := &Recovery{Sites: r.names, Notes: r.notes, Clock: quick{}}
+	store, err := x.Kafka(KafkaStore{Config: config, Canary: kafka.CanaryPlan{Wait: time.Second}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing := store.Measure(t.Context())
+	i := slices.IndexFunc(missing, func(m Missing) bool { return m.From == "dc1" })
+	if i < 0 || missing[i].Count == 0 || !strings.Contains(missing[i].Err, "the broker did not answer") {
+		t.Errorf("%+v", missing)
+	}
+	if err := mend(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// All stores are measured side by side, told in their order, and one that could not be is asked again alone.
+func TestWhatWasNotMeasuredIsAskedAgain(t *testing.T) {
+	var under, looks, again atomic.Int32
+	measure := func(store string, fails int32) func(context.Context) []Missing {
+		var asked atomic.Int32
+		return func(context.Context) []Missing {
+			defer under.Add(-1)
+			if under.Add(1) > 1 {
+				looks.Add(1)
+			}
+			time.Sleep(50 * time.Millisecond)
+			if asked.Add(1) <= fails {
+				return []Missing{{Store: store, Err: "too busy"}}
+			}
+			if fails > 0 && under.Load() == 1 {
+				again.Add(1)
+			}
+			return []Missing{{Store: store, Count: 1}}
+		}
+	}
+	x := &Recovery{Apart: func(context.Context) []geored.Silence { return nil },
+		Stores: []Store{{Name: "a", Measure: measure("a", 0)}, {Name: "b"}, {Name: "c", Measure: measure("c", 1)}, {Name: "d", Measure: measure("d", 9)}}}
+	found := x.missing(t.Context())
+	if len(found) != 3 || found[0].Store != "a" || found[1].Store != "c" || found[1].unmeasured() || !found[2].unmeasured() {
+		t.Errorf("%+v", found)
+	}
+	if looks.Load() == 0 || again.Load() != 1 {
+		t.Errorf("side by side %d times, again alone %d", looks.Load(), again.Load())
+	}
+}
+
 func (r *sitesRig) kafkaConfig() kafka.Config {
 	c := kafka.Config{Mirrors: kafka.MirrorsBothWays(r.names...)}
 	for _, name := range r.names {

@@ -1,6 +1,7 @@
 package ice
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -116,8 +117,8 @@ func (k *kafkaRecovery) measure(ctx context.Context) []Missing {
 		}
 		for _, p := range sample.Positions {
 			standing := p.Stand(sample.ReadCommitted, sample.Time, time.Time{}, kafka.Limits{})
-			if p.Problem != "" {
-				m.Err = p.String() + ": " + p.Problem
+			if why := cmp.Or(p.Problem, p.Unread); why != "" { // what nobody read may be the oldest
+				m.Err = p.String() + ": " + why
 			}
 			if m.Count += standing.Waiting; standing.Waiting > 0 && !p.Tail.Oldest.IsZero() && (m.Oldest.IsZero() || p.Tail.Oldest.Before(m.Oldest)) {
 				m.Oldest = p.Tail.Oldest

@@ -43,6 +43,8 @@ type Missing struct {
 	Err    string          `json:"error,omitempty"` // why it is not known
 }
 
+func (m Missing) unmeasured() bool { return m.Err != "" }
+
 // Notes keep the note. [SiteNotes] keeps it in the sites.
 type Notes interface {
 	// Load gives the latest note, and false when there is none.

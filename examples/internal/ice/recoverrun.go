@@ -203,14 +203,13 @@ const proofBudget = 2 * time.Minute
 // RecoveryBudget is for one check of the proof, which reads all data of a store.
 const RecoveryBudget = 2 * time.Hour
 
-// missing asks all stores side by side what each site lacks: what catches up by itself meanwhile is not seen any more.
+// missing asks all stores side by side what each site lacks: what catches up by itself meanwhile is not seen any more. One
+// that was not measured is asked again alone: all at once may have been too much, and there is no later.
 func (r *Recovery) missing(ctx context.Context) []Missing {
-	found := make([][]Missing, len(r.Stores))
+	stores := slices.DeleteFunc(slices.Clone(r.Stores), func(s Store) bool { return s.Measure == nil })
+	found := make([][]Missing, len(stores))
 	var measured sync.WaitGroup
-	for i, store := range r.Stores {
-		if store.Measure == nil {
-			continue
-		}
+	for i, store := range stores {
 		measured.Add(1)
 		go func() {
 			defer measured.Done()
@@ -218,6 +217,11 @@ func (r *Recovery) missing(ctx context.Context) []Missing {
 		}()
 	}
 	measured.Wait()
+	for i, store := range stores {
+		if slices.ContainsFunc(found[i], Missing.unmeasured) && len(r.Apart(ctx)) == 0 {
+			found[i] = store.Measure(ctx)
+		}
+	}
 	return slices.Concat(found...)
 }
 
@@ -235,7 +239,7 @@ func (r *Recovery) measure() geored.Task {
 		},
 		Apply: r.unlessApart(func(ctx context.Context) error {
 			missing := r.missing(ctx)
-			if slices.ContainsFunc(missing, func(m Missing) bool { return m.Err != "" }) {
+			if slices.ContainsFunc(missing, Missing.unmeasured) {
 				if silent := r.Apart(ctx); len(silent) > 0 { // it cannot be measured now, and can be later
 					return geored.Retriable(fmt.Errorf("the sites are apart: %w", &silent[0]))
 				}

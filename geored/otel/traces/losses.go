@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 )
 
-// losses counts the spans that could not be exported: the batching in front of it tells nobody.
+// losses counts the spans that could not be exported: the batching in front of it, which waits for room, tells nobody.
 type losses struct {
 	trace.SpanExporter
 	mu    sync.Mutex

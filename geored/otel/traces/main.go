@@ -20,12 +20,13 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal does not wait
 	err := export(ctx, os.Args[1:], os.Stdin)
-	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "traces:", err)
 		os.Exit(1)
@@ -40,7 +41,11 @@ func export(ctx context.Context, files []string, stdin io.Reader) error {
 		return err
 	}
 	lost := &losses{SpanExporter: exporter}
-	provider := trace.NewTracerProvider(trace.WithBatcher(lost), trace.WithResource(resource.Environment()))
+	named, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithAttributes(semconv.ServiceName("georedkit")), resource.WithFromEnv())
+	if err != nil {
+		return err
+	}
+	provider := trace.NewTracerProvider(trace.WithBatcher(lost, trace.WithBlocking()), trace.WithResource(named)) // a file is read faster than it is sent
 	if len(files) == 0 {
 		err = replay(ctx, provider, stdin)
 	}

@@ -36,22 +36,47 @@ type runs struct {
 func replay(ctx context.Context, provider oteltrace.TracerProvider, in io.Reader) error {
 	r := runs{ctx, provider, map[string]*otel.Tracer{}, map[string]time.Time{}}
 	defer r.end()
-	lines := bufio.NewReader(in)
-	for number := 1; ctx.Err() == nil; number++ {
-		text, err := lines.ReadBytes('\n')
-		if len(text) > 0 {
+	lines, read := linesOf(ctx, in)
+	for number := 1; ; number++ {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case text, more := <-lines:
+			if !more {
+				return <-read
+			}
 			if err := r.take(text); err != nil {
 				return fmt.Errorf("line %d: %w", number, err)
 			}
 		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
 	}
-	return ctx.Err()
+}
+
+// linesOf reads on while what was read is taken: from a pipe nothing may come for long.
+func linesOf(ctx context.Context, in io.Reader) (<-chan []byte, <-chan error) {
+	lines, read := make(chan []byte), make(chan error, 1)
+	go func() {
+		defer close(lines)
+		reader := bufio.NewReader(in)
+		for {
+			text, err := reader.ReadBytes('\n')
+			if len(text) > 0 {
+				select {
+				case lines <- text:
+				case <-ctx.Done():
+					return
+				}
+			}
+			if err != nil {
+				if err == io.EOF {
+					err = nil
+				}
+				read <- err
+				return
+			}
+		}
+	}()
+	return lines, read
 }
 
 func (r *runs) take(text []byte) error {

@@ -125,3 +125,44 @@ func TestWhatCannotBeExportedIsTold(t *testing.T) {
 		t.Error("a file that is not there")
 	}
 }
+
+// More than fits the exporter's queue is sent all the same, to a receiver that takes its time.
+func TestNothingIsDropped(t *testing.T) {
+	spans, seen := 0, sync.Mutex{}
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		var request collector.ExportTraceServiceRequest
+		if err := proto.Unmarshal(text, &request); err != nil {
+			t.Error(err)
+		}
+		seen.Lock()
+		defer seen.Unlock()
+		for _, of := range request.ResourceSpans {
+			if !strings.Contains(of.Resource.String(), `"georedkit"`) {
+				t.Errorf("resource %s", of.Resource)
+			}
+			for _, scope := range of.ScopeSpans {
+				spans += len(scope.Spans)
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
+	change := `{"time":"2026-11-22T10:00:00Z","kind":"changed","round":2,"check":"mesh/handshakes","verdict":"fail"}` + "\n"
+	if err := export(t.Context(), nil, strings.NewReader(strings.Repeat(change, 10_000))); err != nil || spans != 10_000 {
+		t.Errorf("%d spans, %v", spans, err)
+	}
+}
+
+// A pipe on which nothing comes does not keep it from ending.
+func TestItEndsWhileItWaits(t *testing.T) {
+	collect(t, http.StatusOK)
+	waiting, writer := io.Pipe()
+	defer writer.Close()
+	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer stop()
+	if err := export(ctx, nil, waiting); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}

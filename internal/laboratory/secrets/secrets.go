@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"html"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -40,7 +41,7 @@ func Of(t testing.TB, clusters ...*kube.Cluster) (found Secrets) {
 }
 
 // public are keys of values that are no secrets.
-var public = []string{"ca.crt", "namespace", "user", "server"}
+var public = []string{"ca.crt", "tls.crt", "namespace", "user", "server"}
 
 func valuesOf(secret corev1.Secret) (values []string) {
 	if secret.Type == "helm.sh/release.v1" {
@@ -54,14 +55,36 @@ func valuesOf(secret corev1.Secret) (values []string) {
 	return values
 }
 
-// NotIn wants a text to hold none of them, in base64 neither.
+// NotIn wants a text to hold none of them: as they are, in base64, as a string of JSON or HTML, and no line of a private key.
 func (s Secrets) NotIn(t testing.TB, where string, text []byte) {
 	t.Helper()
 	for i, secret := range s {
-		if bytes.Contains(text, []byte(secret)) || bytes.Contains(text, []byte(base64.StdEncoding.EncodeToString([]byte(secret)))) {
+		if slices.ContainsFunc(formsOf(secret), func(form string) bool { return bytes.Contains(text, []byte(form)) }) {
 			t.Errorf("%s holds secret %d", where, i)
 		}
 	}
+}
+
+func formsOf(secret string) []string {
+	forms := []string{secret, base64.StdEncoding.EncodeToString([]byte(secret)), html.EscapeString(secret), quoted(secret, true), quoted(secret, false)}
+	if !strings.Contains(secret, "PRIVATE KEY-----") {
+		return forms
+	}
+	for line := range strings.Lines(secret) {
+		if line = strings.TrimSpace(line); len(line) >= 24 && !strings.HasPrefix(line, "-----") {
+			forms = append(forms, line)
+		}
+	}
+	return forms
+}
+
+// quoted is the inside of a string of JSON.
+func quoted(text string, forHTML bool) string {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(forHTML)
+	_ = encoder.Encode(text) // of a string it cannot fail
+	return strings.Trim(strings.TrimSpace(out.String()), `"`)
 }
 
 // NotBelow wants no file below some folders to hold any, but one, where they belong. It says how many it searched.
