@@ -333,12 +333,28 @@ func TestWhatWasNotMeasuredIsAskedAgain(t *testing.T) {
 	}
 	x := &Recovery{Apart: func(context.Context) []geored.Silence { return nil },
 		Stores: []Store{{Name: "a", Measure: measure("a", 0)}, {Name: "b"}, {Name: "c", Measure: measure("c", 1)}, {Name: "d", Measure: measure("d", 9)}}}
-	found := x.missing(t.Context())
+	known := map[string][]Missing{}
+	found := x.missing(t.Context(), known)
 	if len(found) != 3 || found[0].Store != "a" || found[1].Store != "c" || found[1].unmeasured() || !found[2].unmeasured() {
 		t.Errorf("%+v", found)
 	}
 	if looks.Load() == 0 || again.Load() != 1 {
 		t.Errorf("side by side %d times, again alone %d", looks.Load(), again.Load())
+	}
+	if len(known) != 2 || known["a"] == nil || known["c"] == nil {
+		t.Errorf("known: %v", known)
+	}
+	// What was measured is left as it was found, and what was not can be until a while after the sites came together.
+	x.Clock, x.AskAgain = geored.SystemClock(), time.Minute
+	known["a"] = []Missing{{Store: "a", Count: 7}}
+	if found = x.missing(t.Context(), known); found[0].Count != 7 {
+		t.Errorf("%+v", found)
+	}
+	for joined, want := range map[time.Time]bool{{}: true, time.Now(): true, time.Now().Add(-time.Hour): false} {
+		x.note.Joined = joined
+		if err := x.measuredLater(found); (err != nil) != want {
+			t.Errorf("joined at %s: %v", joined, err)
+		}
 	}
 }
 

@@ -52,7 +52,7 @@ func (d *Deployment) Recovery(ctx context.Context, o RecoveryOptions) (*Recovery
 // RecoverStores is [Deployment.Recovery] for sites that something else than Kilo and ICE's DNS has joined: without gates,
 // and going apart means that an API server does not answer. An index that no site has is left out.
 func (d *Deployment) RecoverStores(ctx context.Context, o RecoveryOptions) (*Recovery, error) {
-	r := &Recovery{Notes: SiteNotes(d.inOrder()), Said: o.Said, ProveOnly: o.ProveOnly, AskAgain: time.Minute, Lock: d.held, Sites: d.Topology.Names(), Apart: func(ctx context.Context) []geored.Silence { return d.silent(ctx).Unanswered() }}
+	r := &Recovery{Notes: SiteNotes(d.inOrder()), Said: o.Said, ProveOnly: o.ProveOnly, AskAgain: 3 * time.Minute, Lock: d.held, Sites: d.Topology.Names(), Apart: func(ctx context.Context) []geored.Silence { return d.silent(ctx).Unanswered() }}
 	if len(r.Sites) != 2 {
 		return nil, geored.Faults{{Field: "sites", Value: fmt.Sprint(len(r.Sites)), Problem: "ICE mirrors between two sites", Remedy: "list these two"}}
 	}

@@ -203,13 +203,16 @@ const proofBudget = 2 * time.Minute
 // RecoveryBudget is for one check of the proof, which reads all data of a store.
 const RecoveryBudget = 2 * time.Hour
 
-// missing asks all stores side by side what each site lacks: what catches up by itself meanwhile is not seen any more. One
-// that was not measured is asked again alone: all at once may have been too much, and there is no later.
-func (r *Recovery) missing(ctx context.Context) []Missing {
+// missing asks all stores side by side what each site lacks, but those that are known already: what catches up by itself
+// meanwhile is not seen any more. One that was not measured is asked again alone: all at once may have been too much.
+func (r *Recovery) missing(ctx context.Context, known map[string][]Missing) []Missing {
 	stores := slices.DeleteFunc(slices.Clone(r.Stores), func(s Store) bool { return s.Measure == nil })
 	found := make([][]Missing, len(stores))
 	var measured sync.WaitGroup
 	for i, store := range stores {
+		if found[i] = known[store.Name]; found[i] != nil {
+			continue
+		}
 		measured.Add(1)
 		go func() {
 			defer measured.Done()
@@ -221,12 +224,27 @@ func (r *Recovery) missing(ctx context.Context) []Missing {
 		if slices.ContainsFunc(found[i], Missing.unmeasured) && len(r.Apart(ctx)) == 0 {
 			found[i] = store.Measure(ctx)
 		}
+		if !slices.ContainsFunc(found[i], Missing.unmeasured) {
+			known[store.Name] = found[i]
+		}
 	}
 	return slices.Concat(found...)
 }
 
+// measuredLater says why stores that were not measured can be yet; nil: it would be in vain. After a power cut they start
+// for minutes, some of them behind the proof that the sites are together.
+func (r *Recovery) measuredLater(missing []Missing) error {
+	i := slices.IndexFunc(missing, Missing.unmeasured)
+	joined := r.Note().Joined
+	if i < 0 || !joined.IsZero() && r.clock().Now().Sub(joined) >= r.AskAgain {
+		return nil
+	}
+	return fmt.Errorf("%s cannot be measured yet: %s", missing[i].Store, missing[i].Err)
+}
+
 // measure looks at what each site lacks, before anything is cured.
 func (r *Recovery) measure() geored.Task {
+	known := map[string][]Missing{}
 	return geored.Task{Timeout: dataTimeout,
 		Step: geored.Step{ID: "measure/missing", Target: "every store", Action: geored.Execute,
 			Reason: "what is missing where is measured before anything is cured: afterwards nobody can tell how much would have been lost"},
@@ -238,10 +256,14 @@ func (r *Recovery) measure() geored.Task {
 			return geored.State{Done: true, Detail: missingText(missing)}, nil
 		},
 		Apply: r.unlessApart(func(ctx context.Context) error {
-			missing := r.missing(ctx)
+			missing := r.missing(ctx, known)
 			if slices.ContainsFunc(missing, Missing.unmeasured) {
 				if silent := r.Apart(ctx); len(silent) > 0 { // it cannot be measured now, and can be later
+					clear(known) // they go on writing
 					return geored.Retriable(fmt.Errorf("the sites are apart: %w", &silent[0]))
+				}
+				if err := r.measuredLater(missing); err != nil {
+					return geored.Retriable(err)
 				}
 			}
 			if len(missing) == 0 {

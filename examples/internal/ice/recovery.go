@@ -63,8 +63,8 @@ type Recovery struct {
 	Look func(ctx context.Context) []Evidence
 	// Apart asks every site, and from every site every other, and says who does not answer. Required.
 	Apart func(ctx context.Context) []geored.Silence
-	// AskAgain is how long a store that gives no answer about its limits is asked again before it is decided without them: one
-	// that was just started comes up still. Zero: it is not asked again.
+	// AskAgain is how long a store that gives no answer about its limits is asked again before it is decided without them, and
+	// how long behind the sites' coming together one is measured still: what was just started comes up. Zero: it is not.
 	AskAgain time.Duration
 	// Lock gives what the run holds, nil when it holds nothing; it is asked before each change inside a step too. Zero: none.
 	Lock  func() geored.Lock
