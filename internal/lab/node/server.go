@@ -100,11 +100,12 @@ func (s *server) signal(signal syscall.Signal) (pid int, evidence string, err er
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		state := processState(pid)
 		stopped := strings.HasPrefix(state, "T")
+		ended := state == "" || strings.HasPrefix(state, "Z") // nobody has waited for it yet
 		switch {
 		case signal == syscall.SIGSTOP && stopped,
-			signal == syscall.SIGCONT && state != "" && !stopped,
-			signal == syscall.SIGKILL && s.currentPID() != pid:
-			if state == "" {
+			signal == syscall.SIGCONT && !ended && !stopped,
+			signal == syscall.SIGKILL && ended && s.currentPID() != pid:
+			if ended {
 				state = "gone"
 			}
 			return pid, fmt.Sprintf("process %d: %s", pid, state), nil
