@@ -5,30 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // lookAgain reads the ranges whose digests differ row by row, one range after another, and what differed once more
 // after a pause.
 func (x *comparing) lookAgain(ctx context.Context) {
-	type looked struct {
-		found   []Difference
-		omitted int
-	}
 	differ := map[int]looked{}
 	for i, r := range x.result.Ranges {
 		if !r.disagree() {
 			continue
 		}
-		found, omitted, err := x.differences(ctx, i, x.result.Ranges[i].Range, x.MaxDifferences-x.held)
-		x.result.Omitted += omitted
-		x.held += len(found)
+		d, err := x.differences(ctx, i, x.result.Ranges[i].Range, x.MaxDifferences-x.held)
+		x.result.Omitted += d.omitted
+		x.result.OmittedOldest = earlier(x.result.OmittedOldest, d.oldest)
+		x.held += len(d.found)
 		if err != nil {
 			x.result.Ranges[i].Reason += fmt.Sprintf("; its rows could not be read again: %v", err)
-		} else if len(found)+omitted == 0 {
+		} else if len(d.found)+d.omitted == 0 {
 			x.settled(ctx, i)
 		}
-		if len(found)+omitted > 0 {
-			differ[i] = looked{found, omitted}
+		if len(d.found)+d.omitted > 0 {
+			differ[i] = d
 		}
 	}
 	if len(differ) == 0 {
@@ -40,6 +38,21 @@ func (x *comparing) lookAgain(ctx context.Context) {
 			x.confirm(ctx, i, d.found, d.omitted, pauseErr)
 		}
 	}
+}
+
+// looked is what differs in a range at one look.
+type looked struct {
+	found   []Difference
+	omitted int       // more of them than there was room for
+	oldest  time.Time // write among these that a site lacks
+}
+
+// earlier is the earlier of two times of which either may be zero: not known.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // settled notes that a range which differed is the same everywhere at the second look. With several replicas in a site
@@ -70,32 +83,29 @@ func (x *comparing) settled(ctx context.Context, i int) {
 }
 
 // differences matches a range over those sources that came through.
-func (x *comparing) differences(ctx context.Context, i int, r Range, room int) (found []Difference, omitted int, err error) {
+func (x *comparing) differences(ctx context.Context, i int, r Range, room int) (looked, error) {
 	var nodes []Node
 	for j, read := range x.result.Ranges[i].Reads {
 		if read.Err == "" {
 			nodes = append(nodes, x.sources[i][j])
 		}
 	}
-	type part struct {
-		found   []Difference
-		omitted int
-	}
-	all, err := patiently(ctx, r, func(ctx context.Context, r Range) (part, error) {
-		var p part
+	return patiently(ctx, r, func(ctx context.Context, r Range) (looked, error) {
+		var p looked
 		err := x.match(ctx, x.plan, nodes, r, func(d Difference) {
 			if len(p.found) < room {
 				p.found = append(p.found, d)
 			} else {
-				p.omitted++
+				p.omitted, p.oldest = p.omitted+1, earlier(p.oldest, d.oldestLacked())
 			}
 		})
 		if errors.Is(err, ErrTimeout) {
-			p = part{} // the halves will find them again
+			p = looked{} // the halves will find them again
 		}
 		return p, err
-	}, func(a, b part) part { return part{append(a.found, b.found...), a.omitted + b.omitted} })
-	return all.found, all.omitted, err
+	}, func(a, b looked) looked {
+		return looked{append(a.found, b.found...), a.omitted + b.omitted, earlier(a.oldest, b.oldest)}
+	})
 }
 
 // confirm reads the partitions that differed again: what differs in the same way twice is a difference, what changed
@@ -107,9 +117,9 @@ func (x *comparing) confirm(ctx context.Context, i int, first []Difference, omit
 		if err != nil {
 			break
 		}
-		var found []Difference
-		found, _, err = x.differences(ctx, i, part, x.MaxDifferences)
-		for _, d := range found {
+		var again looked
+		again, err = x.differences(ctx, i, part, x.MaxDifferences)
+		for _, d := range again.found {
 			now[d.raw] = d
 		}
 	}

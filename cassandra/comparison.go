@@ -40,8 +40,10 @@ type Comparison struct {
 	Ranges      []RangeResult `json:"ranges"`            // every planned range, by token
 	Differences []Difference  `json:"differences,omitempty"`
 	Omitted     int           `json:"omitted,omitempty"` // differences beyond MaxDifferences, which were not looked at twice
-	Began       time.Time     `json:"began"`
-	Took        time.Duration `json:"tookNs"`
+	// OmittedOldest is the oldest write among them that a site lacks. Zero: none is omitted, or none bears a time.
+	OmittedOldest time.Time     `json:"omittedOldest,omitzero"`
+	Began         time.Time     `json:"began"`
+	Took          time.Duration `json:"tookNs"`
 }
 
 // RangeResult is what came of one range.

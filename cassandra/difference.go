@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,17 @@ type Seen struct {
 	Source
 	Present bool      `json:"present"`
 	Written time.Time `json:"written"` // the latest of its write times; zero: absent, or no column has one
+}
+
+// oldestLacked is the oldest version of the row that a site has neither in it nor in a later one. Zero: it bears no time.
+func (d Difference) oldestLacked() (oldest time.Time) {
+	for _, here := range d.Seen {
+		lacks := func(there Seen) bool { return !there.Present || here.Written.After(there.Written) }
+		if here.Present && !here.Written.IsZero() && slices.ContainsFunc(d.Seen, lacks) {
+			oldest = earlier(oldest, here.Written)
+		}
+	}
+	return oldest
 }
 
 // Missing are the sites that lack the row on at least one replica.
