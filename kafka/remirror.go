@@ -77,7 +77,8 @@ func (r *Replication) Remirror(ctx context.Context, plan Remirroring, confirm in
 	if err := errors.Join(err, control.Resume(resuming, connector)); err != nil {
 		return at(plan.Mirror.To, err)
 	}
-	return r.until(ctx, "copied again", func() error { return r.isCopied(ctx, plan) })
+	ends := map[Partition]int64{}
+	return r.until(ctx, "copied again", func() error { return r.isCopied(ctx, plan, ends) })
 }
 
 // forget waits until the connector has stopped, and forgets.
@@ -91,8 +92,9 @@ func (r *Replication) forget(ctx context.Context, plan Remirroring, connector st
 	})
 }
 
-// isCopied asks whether nothing waits in the plan's partitions, and the mirror has begun with them.
-func (r *Replication) isCopied(ctx context.Context, plan Remirroring) error {
+// isCopied asks whether nothing waits in the plan's partitions that was there at the first look, which fills ends, and the
+// mirror has begun with them.
+func (r *Replication) isCopied(ctx context.Context, plan Remirroring, ends map[Partition]int64) error {
 	s, err := r.Sample(ctx, plan.Mirror)
 	if err != nil {
 		return err
@@ -100,6 +102,13 @@ func (r *Replication) isCopied(ctx context.Context, plan Remirroring) error {
 	for _, p := range s.Positions {
 		if !slices.Contains(plan.Partitions, p.Partition) {
 			continue
+		}
+		end, seen := ends[p.Partition]
+		if !seen && p.Problem == "" {
+			end, ends[p.Partition] = p.Source.End, p.Source.End
+		}
+		if p.Problem == "" && p.Next >= end {
+			continue // what was written since is copied as ever
 		}
 		if standing := p.Stand(s.ReadCommitted, s.Time, s.Time, r.limits); standing.Waiting > 0 || standing.Verdict != geored.Pass {
 			return errors.New(standing.String())
