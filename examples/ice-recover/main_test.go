@@ -2,12 +2,12 @@ package main
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/georedkit/georedkit/examples/internal/ice"
+	"github.com/georedkit/georedkit/examples/internal/ice/command/commandtest"
 	"github.com/georedkit/georedkit/internal/cli"
 )
 
@@ -30,17 +30,9 @@ func TestFlags(t *testing.T) {
 
 // It installs nothing: a chart repository that is away, or a file for it that is not there, keeps nobody from recovering.
 func TestItNeedsNoCharts(t *testing.T) {
-	dir := t.TempDir()
-	file := "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\ncontexts: [{name: c, context: {cluster: c}}]\n"
-	for _, name := range []string{"dc1.kubeconfig", "dc2.kubeconfig"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(file), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	d, err := open([]byte(`sites:
-  - {name: dc1, kubeconfig: dc1.kubeconfig, wireguardCIDR: 10.13.0.0/16, podCIDR: 10.14.0.0/16, serviceCIDR: 10.15.0.0/16}
-  - {name: dc2, kubeconfig: dc2.kubeconfig, wireguardCIDR: 10.16.0.0/16, podCIDR: 10.17.0.0/16, serviceCIDR: 10.18.0.0/16}
-`), cli.Options{Topology: filepath.Join(dir, "sites.yaml"), Charts: cli.ChartOptions{Repo: "https://127.0.0.1:1", CAFile: filepath.Join(dir, "none")}}, ice.RecoveryOptions{})
+	file := commandtest.File(t)
+	charts := cli.ChartOptions{Repo: "https://127.0.0.1:1", CAFile: filepath.Join(filepath.Dir(file), "none")}
+	d, err := open([]byte(commandtest.Sites), cli.Options{Topology: file, Charts: charts}, ice.RecoveryOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,10 +23,17 @@ import (
 	"github.com/georedkit/georedkit/geored/watch"
 )
 
-// collect is an OTLP receiver; it takes what it is given as the status says.
-func collect(t *testing.T, status int) func() map[string]*traces.Span {
+// received is what an OTLP receiver was sent.
+type received struct {
+	spans   map[string]*traces.Span // the last of each name
+	count   int
+	strange []string // resources that are not this program
+}
+
+// collect is an OTLP receiver; it takes its time, and what it is given as the status says.
+func collect(t *testing.T, status int, pause time.Duration) func() received {
 	var mu sync.Mutex
-	spans := map[string]*traces.Span{}
+	got := received{spans: map[string]*traces.Span{}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 		text, _ := io.ReadAll(r.Body)
@@ -37,16 +44,21 @@ func collect(t *testing.T, status int) func() map[string]*traces.Span {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, of := range request.ResourceSpans {
+			if name := of.Resource.String(); !strings.Contains(name, `"georedkit"`) {
+				got.strange = append(got.strange, name)
+			}
 			for _, scope := range of.ScopeSpans {
+				got.count += len(scope.Spans)
 				for _, s := range scope.Spans {
-					spans[s.Name] = s
+					got.spans[s.Name] = s
 				}
 			}
 		}
+		time.Sleep(pause)
 	}))
 	t.Cleanup(server.Close)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
-	return func() map[string]*traces.Span { mu.Lock(); defer mu.Unlock(); return spans }
+	return func() received { mu.Lock(); defer mu.Unlock(); return got }
 }
 
 // told are the events of a run of two steps, as a program writes them; the second step fails.
@@ -68,7 +80,7 @@ func told(t *testing.T) []byte {
 }
 
 func TestARunIsExported(t *testing.T) {
-	spans := collect(t, http.StatusOK)
+	seen := collect(t, http.StatusOK, 0)
 	text := append(told(t), `{"check":"mesh/pods","verdict":"pass"}`+"\n"...) // a finding is no span
 	change, err := json.Marshal(watch.Event{Time: time.Now(), Kind: watch.Changed, Round: 2, Told: watch.Told{Place: watch.Place{Check: "mesh/handshakes"}, Verdict: geored.Fail, Message: "none"}})
 	if err != nil {
@@ -77,7 +89,7 @@ func TestARunIsExported(t *testing.T) {
 	if err := export(t.Context(), nil, bytes.NewReader(append(text, change...))); err != nil {
 		t.Fatal(err)
 	}
-	got := spans()
+	got := seen().spans
 	if len(got) != 5 {
 		t.Errorf("spans: %v", got)
 	}
@@ -98,7 +110,7 @@ func TestARunIsExported(t *testing.T) {
 
 // What was killed wrote no end; its spans are exported all the same, and say so.
 func TestAnInterruptedRunIsExported(t *testing.T) {
-	spans := collect(t, http.StatusOK)
+	seen := collect(t, http.StatusOK, 0)
 	lines := bytes.SplitAfter(told(t), []byte("\n"))
 	path := filepath.Join(t.TempDir(), "events")
 	if err := os.WriteFile(path, bytes.Join(lines[:4], nil), 0o600); err != nil {
@@ -107,17 +119,17 @@ func TestAnInterruptedRunIsExported(t *testing.T) {
 	if err := export(t.Context(), []string{path}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if run := spans()["run install"]; run == nil || run.GetStatus().GetMessage() != "its events end here" || run.EndTimeUnixNano < run.StartTimeUnixNano {
-		t.Errorf("%v", spans())
+	if run := seen().spans["run install"]; run == nil || run.GetStatus().GetMessage() != "its events end here" || run.EndTimeUnixNano < run.StartTimeUnixNano {
+		t.Errorf("%v", seen().spans)
 	}
 }
 
 func TestWhatCannotBeExportedIsTold(t *testing.T) {
-	collect(t, http.StatusBadRequest)
+	collect(t, http.StatusBadRequest, 0)
 	if err := export(t.Context(), nil, bytes.NewReader(told(t))); err == nil || !strings.Contains(err.Error(), "4 spans were not exported") {
 		t.Error(err)
 	}
-	collect(t, http.StatusOK)
+	collect(t, http.StatusOK, 0)
 	if err := export(t.Context(), nil, strings.NewReader("{}\nno JSON\n")); err == nil || !strings.Contains(err.Error(), "line 2") {
 		t.Error(err)
 	}
@@ -128,36 +140,17 @@ func TestWhatCannotBeExportedIsTold(t *testing.T) {
 
 // More than fits the exporter's queue is sent all the same, to a receiver that takes its time.
 func TestNothingIsDropped(t *testing.T) {
-	spans, seen := 0, sync.Mutex{}
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		text, _ := io.ReadAll(r.Body)
-		var request collector.ExportTraceServiceRequest
-		if err := proto.Unmarshal(text, &request); err != nil {
-			t.Error(err)
-		}
-		seen.Lock()
-		defer seen.Unlock()
-		for _, of := range request.ResourceSpans {
-			if !strings.Contains(of.Resource.String(), `"georedkit"`) {
-				t.Errorf("resource %s", of.Resource)
-			}
-			for _, scope := range of.ScopeSpans {
-				spans += len(scope.Spans)
-			}
-		}
-		time.Sleep(20 * time.Millisecond)
-	}))
-	t.Cleanup(server.Close)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
+	seen := collect(t, http.StatusOK, 20*time.Millisecond)
 	change := `{"time":"2026-11-22T10:00:00Z","kind":"changed","round":2,"check":"mesh/handshakes","verdict":"fail"}` + "\n"
-	if err := export(t.Context(), nil, strings.NewReader(strings.Repeat(change, 10_000))); err != nil || spans != 10_000 {
-		t.Errorf("%d spans, %v", spans, err)
+	err := export(t.Context(), nil, strings.NewReader(strings.Repeat(change, 10_000)))
+	if got := seen(); err != nil || got.count != 10_000 || len(got.strange) > 0 {
+		t.Errorf("%d spans, %v; not of this program: %v", got.count, err, got.strange)
 	}
 }
 
 // A pipe on which nothing comes does not keep it from ending.
 func TestItEndsWhileItWaits(t *testing.T) {
-	collect(t, http.StatusOK)
+	collect(t, http.StatusOK, 0)
 	waiting, writer := io.Pipe()
 	defer writer.Close()
 	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
