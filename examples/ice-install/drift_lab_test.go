@@ -97,6 +97,8 @@ func productDrifts() []drifted {
 			[]string{"deployment ice-minio/minio-mirror: pods is 0, recorded is 1", owner + "1"}},
 		{"dc2", "drift/connectors", patch("/apis/kafka.strimzi.io/v1/namespaces/ice-kafka/kafkamirrormaker2s/mm-dc1", `{"spec":{"target":{"groupId":"by-hand"}}}`),
 			[]string{"kafkamirrormaker2 ice-kafka/mm-dc1: spec.target.groupId is digest", owner + "2"}},
+		{"dc2", "ice/pods", patch("/apis/apps/v1/namespaces/ice-kafka/deployments/ksqldb", `{"spec":{"replicas":0}}`),
+			[]string{"deployment ice-kafka/ksqldb asks for 0 pods, and its chart for 1"}},
 	}
 }
 

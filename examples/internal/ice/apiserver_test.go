@@ -3,6 +3,7 @@ package ice
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -12,8 +13,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/georedkit/georedkit/geored"
 	meshkube "github.com/georedkit/georedkit/mesh/kube"
@@ -26,6 +29,7 @@ type apiServer struct {
 	objects map[string]table
 	seen    []string
 	silent  bool
+	date    time.Time // that it answers with; zero: now
 }
 
 var kinds = map[string]string{"nodes": "Node", "pods": "Pod", "services": "Service", "configmaps": "ConfigMap", "secrets": "Secret", "deployments": "Deployment",
@@ -37,6 +41,9 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.mu.Unlock()
 	a.seen = append(a.seen, strings.TrimSpace(r.Method+" "+r.URL.Path+" "+strings.Join(r.URL.Query()["command"], " ")))
 	w.Header().Set("Content-Type", "application/json")
+	if !a.date.IsZero() {
+		w.Header().Set("Date", a.date.UTC().Format(http.TimeFormat))
+	}
 	status, answer := http.StatusOK, any(nil)
 	switch {
 	case a.silent:
@@ -47,6 +54,17 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if _, there := a.objects[r.URL.Path]; there {
 			delete(a.objects, r.URL.Path)
 			answer = table{"kind": "Status", "apiVersion": "v1", "status": "Success"}
+		}
+	case r.Method == http.MethodPut:
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			break
+		}
+		if object, _, err := scheme.Codecs.UniversalDeserializer().Decode(text, nil, nil); err == nil { // typed clients speak protobuf
+			var plain table
+			if text, err = json.Marshal(object); err == nil && json.Unmarshal(text, &plain) == nil {
+				a.objects[r.URL.Path], answer = plain, plain
+			}
 		}
 	case r.Method == http.MethodPatch:
 		var object table
@@ -68,6 +86,8 @@ func (a *apiServer) get(path, selector string) any {
 	switch path {
 	case "/api":
 		return table{"kind": "APIVersions", "versions": []string{"v1"}}
+	case "/version":
+		return table{"major": "1", "minor": "36"}
 	case "/apis":
 		return table{"kind": "APIGroupList", "apiVersion": "v1", "groups": []any{}}
 	case "/api/v1":

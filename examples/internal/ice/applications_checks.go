@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/georedkit/georedkit/cassandra"
 	"github.com/georedkit/georedkit/creds"
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/geored/kube/helm"
 	"github.com/georedkit/georedkit/kafka"
 )
@@ -161,28 +164,80 @@ var productNamespaces = []string{arcusNamespace, cassandraNamespace, kafkaNamesp
 
 // allPods judges readiness, which the guide's "Running" does not.
 func (d *Deployment) allPods(ctx context.Context) []geored.Finding {
-	answers := geored.Ask(ctx, d.every("pods"), func(ctx context.Context, t geored.Target) (map[string][]corev1.Pod, error) {
-		all := map[string][]corev1.Pod{}
+	answers := geored.Ask(ctx, d.every("pods"), func(ctx context.Context, t geored.Target) (running, error) {
+		all := running{pods: map[string][]corev1.Pod{}}
 		for _, namespace := range productNamespaces {
 			list, err := d.Clusters[t.Site].Client().CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
 			if err != nil {
-				return nil, err
+				return all, err
 			}
-			all[namespace] = list.Items
+			all.pods[namespace] = list.Items
 		}
-		return all, nil
+		var err error
+		all.workloads, err = d.workloads(ctx, t.Site)
+		return all, err
 	})
-	return answers.Each(func(_ geored.Target, all map[string][]corev1.Pod) geored.Finding { return judgeAllPods(all) })
+	return answers.Each(func(_ geored.Target, all running) geored.Finding { return judgeRunning(all) })
 }
 
-func judgeAllPods(all map[string][]corev1.Pod) geored.Finding {
+// running is what runs of the product at a site.
+type running struct {
+	pods      map[string][]corev1.Pod // by namespace
+	workloads geored.State            // done: each has all its pods, and of the newest template
+}
+
+// workloads says whether each workload of the release has as many pods as the chart asks for, all of the newest template:
+// pods that are not there are not seen among pods. MultiCassKop says how many nodes Cassandra has.
+func (d *Deployment) workloads(ctx context.Context, site geored.SiteName) (geored.State, error) {
+	have, found, err := d.releases(site).Installed(ctx, productRelease, productNamespace)
+	if err != nil || !found {
+		return geored.State{Detail: "release " + productRelease + " is not installed"}, err
+	}
+	objects, err := have.Objects()
+	if err != nil {
+		return geored.State{}, err
+	}
+	objects = slices.DeleteFunc(objects, func(o *kube.Object) bool { return o.GetKind() != "Deployment" && o.GetKind() != "StatefulSet" })
+	placed, err := d.Clusters[site].Place(ctx, productNamespace, objects...)
+	if err != nil {
+		return geored.State{}, err
+	}
+	for _, o := range placed {
+		live, there, err := d.Clusters[site].Live(ctx, o)
+		if err != nil {
+			return geored.State{}, err
+		}
+		if there && o.GetNamespace() != cassandraNamespace && replicas(live) < replicas(o) {
+			return geored.State{Detail: fmt.Sprintf("%s %s/%s asks for %d pods, and its chart for %d", strings.ToLower(o.GetKind()), o.GetNamespace(), o.GetName(), replicas(live), replicas(o))}, nil
+		}
+	}
+	state, err := d.Clusters[site].Ready(ctx, placed...)
+	if state.Done {
+		state.Detail = fmt.Sprintf("%d workloads have all their pods", len(placed))
+	}
+	return state, err
+}
+
+// replicas is how many pods a workload asks for: one when it does not say.
+func replicas(o *kube.Object) int64 {
+	if n, found, err := unstructured.NestedInt64(o.Object, "spec", "replicas"); found && err == nil {
+		return n
+	}
+	return 1
+}
+
+func judgeRunning(all running) geored.Finding {
 	f := geored.Finding{Verdict: geored.Pass, Message: "every pod of the product runs and is ready"}
 	for _, namespace := range productNamespaces {
-		state := judgePods(namespace, all[namespace])
+		state := judgePods(namespace, all.pods[namespace])
 		f.Evidence = append(f.Evidence, state.Detail)
 		if !state.Done && f.Verdict == geored.Pass {
 			f.Verdict, f.Message, f.Remedy = geored.Fail, state.Detail, "look at its events and its log"
 		}
+	}
+	f.Evidence = append(f.Evidence, all.workloads.Detail)
+	if !all.workloads.Done && f.Verdict == geored.Pass {
+		f.Verdict, f.Message, f.Remedy = geored.Fail, all.workloads.Detail, "look at its events, and who scaled it"
 	}
 	return f
 }

@@ -156,7 +156,7 @@ func (d *Deployment) seed() geored.Stage {
 }
 
 // unlessComplete leaves a site alone that is further than seeded: a run that goes on after an interruption must not take
-// its applications away.
+// its applications away. A revision that failed, or was killed, is past it too: the stage complete repairs it.
 func (d *Deployment) unlessComplete(task geored.Task) geored.Task {
 	observe, site := task.Observe, task.Site
 	task.Observe = func(ctx context.Context) (geored.State, error) {
@@ -164,7 +164,7 @@ func (d *Deployment) unlessComplete(task geored.Task) geored.Task {
 		if err != nil {
 			return geored.State{}, err
 		}
-		if enabled, given := lookup(have.Values, "charts", "instantConnectEnterprise", "enabled").(bool); found && have.Deployed && given && enabled {
+		if enabled, given := lookup(have.Values, "charts", "instantConnectEnterprise", "enabled").(bool); found && given && enabled {
 			return geored.State{Done: true, Detail: "release " + productRelease + " is past its seed already"}, nil
 		}
 		return observe(ctx)

@@ -2,6 +2,7 @@ package ice
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -35,7 +36,7 @@ func (d *Deployment) password() geored.Stage {
 		step := d.passwordStep("password", site, "the applications of all sites need one password, and take the one that is there when they are installed (guide 000, 4.4.6)")
 		tasks = append(tasks, geored.Task{Step: step,
 			Observe: func(ctx context.Context) (geored.State, error) { return d.samePassword(ctx, site) },
-			Apply:   func(ctx context.Context) error { return d.copyPassword(ctx, site) }})
+			Apply:   func(ctx context.Context) error { return d.copyPassword(ctx, site, "") }})
 	}
 	return geored.StageOf("password", tasks...)
 }
@@ -51,15 +52,20 @@ func (d *Deployment) passwordKept() geored.Stage {
 				if state, err := d.samePassword(ctx, site); err != nil || !state.Done {
 					return state, err
 				}
+				if owed, err := d.restartOwed(ctx, site); err != nil || owed != "" {
+					return geored.State{Detail: "the password is the same, and who reads it was not restarted"}, err
+				}
 				return d.podsRun(ctx, site, arcusNamespace)
 			},
 			Apply: func(ctx context.Context) error {
 				state, err := d.samePassword(ctx, site)
-				if err != nil || state.Done {
+				if err != nil {
 					return geored.Retriable(err)
 				}
-				if err := d.copyPassword(ctx, site); err != nil {
-					return err
+				if !state.Done {
+					if err := d.copyPassword(ctx, site, rand.Text()); err != nil {
+						return err
+					}
 				}
 				return d.restartArcus(ctx, site)
 			}})
@@ -101,8 +107,9 @@ func judgePassword(first geored.SiteName, ours, theirs creds.Document, there boo
 }
 
 // copyPassword writes the password as it is, and nothing when the first site has none. The Secret carries Helm's marks, so
-// that the product's release takes it over instead of stumbling over it.
-func (d *Deployment) copyPassword(ctx context.Context, site geored.SiteName) error {
+// that the product's release takes it over instead of stumbling over it. With it goes the mark of a restart that is owed to
+// those who read the old one; zero: nobody did.
+func (d *Deployment) copyPassword(ctx context.Context, site geored.SiteName, owed string) error {
 	ours, _, err := d.readPassword(ctx, d.first())
 	if err != nil {
 		return geored.Retriable(err)
@@ -116,10 +123,14 @@ func (d *Deployment) copyPassword(ctx context.Context, site geored.SiteName) err
 	}
 	secrets, data := d.Clusters[site].Client().CoreV1().Secrets(arcusNamespace), map[string][]byte{passwordKey: []byte(ours.Reveal())}
 	if secret == nil {
-		_, err = secrets.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: passwordSecret,
+		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: passwordSecret,
 			Labels:      map[string]string{"app.kubernetes.io/managed-by": "Helm"},
 			Annotations: map[string]string{"meta.helm.sh/release-name": productRelease, "meta.helm.sh/release-namespace": productNamespace}},
-			Type: corev1.SecretTypeOpaque, Data: data}, metav1.CreateOptions{FieldManager: kube.FieldManager})
+			Type: corev1.SecretTypeOpaque, Data: data}
+		if owed != "" {
+			secret.Annotations[restartOwed] = owed
+		}
+		_, err = secrets.Create(ctx, secret, metav1.CreateOptions{FieldManager: kube.FieldManager})
 		return geored.Retriable(err) // its namespace may be on its way
 	}
 	secret = secret.DeepCopy() // with its resourceVersion: nobody's change is lost
@@ -127,18 +138,37 @@ func (d *Deployment) copyPassword(ctx context.Context, site geored.SiteName) err
 		secret.Data = map[string][]byte{}
 	}
 	secret.Data[passwordKey] = data[passwordKey]
+	if owed != "" {
+		metav1.SetMetaDataAnnotation(&secret.ObjectMeta, restartOwed, owed)
+	}
 	_, err = secrets.Update(ctx, secret, metav1.UpdateOptions{FieldManager: kube.FieldManager})
 	return geored.Retriable(err)
 }
 
-// restartedFor marks the templates of pods with what they were restarted for.
-const restartedFor = "georedkit/restarted-for"
+// Marks: on the Secret the restart that is owed since it was copied, on the templates of pods what they were restarted for.
+const (
+	restartOwed  = "georedkit/restart-owed"
+	restartedFor = "georedkit/restarted-for"
+)
 
-// restartArcus starts the applications of a site anew. The mark is the Secret's version: the same copy restarts them once.
+func (d *Deployment) restartOwed(ctx context.Context, site geored.SiteName) (string, error) {
+	_, secret, err := d.readPassword(ctx, site)
+	if err != nil || secret == nil {
+		return "", errors.Join(err, errors.New(passwordSecret+" is not there"))
+	}
+	return secret.Annotations[restartOwed], nil
+}
+
+// restartArcus starts the applications of a site anew when that is owed, and crosses it off. The same mark restarts each
+// once, however often this is interrupted.
 func (d *Deployment) restartArcus(ctx context.Context, site geored.SiteName) error {
 	_, secret, err := d.readPassword(ctx, site)
 	if err != nil || secret == nil {
 		return geored.Retriable(errors.Join(err, errors.New(passwordSecret+" is not there")))
+	}
+	owed := secret.Annotations[restartOwed]
+	if owed == "" {
+		return nil
 	}
 	deployments := d.Clusters[site].Client().AppsV1().Deployments(arcusNamespace)
 	list, err := deployments.List(ctx, metav1.ListOptions{})
@@ -146,11 +176,14 @@ func (d *Deployment) restartArcus(ctx context.Context, site geored.SiteName) err
 		return geored.Retriable(err)
 	}
 	for _, deployment := range list.Items {
-		if _, err := deployments.Patch(ctx, deployment.Name, types.StrategicMergePatchType, restartPatch(secret.ResourceVersion), metav1.PatchOptions{FieldManager: kube.FieldManager}); err != nil {
+		if _, err := deployments.Patch(ctx, deployment.Name, types.StrategicMergePatchType, restartPatch(owed), metav1.PatchOptions{FieldManager: kube.FieldManager}); err != nil {
 			return geored.Retriable(err)
 		}
 	}
-	return nil
+	secret = secret.DeepCopy()
+	delete(secret.Annotations, restartOwed)
+	_, err = d.Clusters[site].Client().CoreV1().Secrets(arcusNamespace).Update(ctx, secret, metav1.UpdateOptions{FieldManager: kube.FieldManager})
+	return geored.Retriable(err)
 }
 
 // restartPatch marks a template, which has its pods replaced.

@@ -187,10 +187,15 @@ func (d *Deployment) tablesEqual(ctx context.Context) (geored.State, error) {
 	})
 }
 
-// comparing proves every replica by Merkle trees when a site has several nodes, which rows alone would leave unproven.
+// comparing proves every replica when a site has several, which one of them would leave unproven: by Merkle trees, or row by
+// row where nothing may be begun in the nodes.
 func (d *Deployment) comparing() cassandra.Comparing {
 	how := cassandra.Comparing{Settle: 2 * time.Second}
-	if d.Topology.Applications.ReplicationFactor > 1 {
+	switch {
+	case d.Topology.Applications.ReplicationFactor <= 1:
+	case d.options.ReadOnly:
+		how.EveryReplica = true
+	default:
 		how.Trees = d.cassandraPods()
 	}
 	return how

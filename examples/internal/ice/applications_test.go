@@ -375,6 +375,72 @@ func TestJudgePassword(t *testing.T) {
 	}
 }
 
+// A restart that is owed since the password was copied is made up for by the next run, however the first one ended, and
+// crossed off.
+func TestTheRestartThatIsOwed(t *testing.T) {
+	d, servers := onServers(t, withApplications(2), Options{})
+	const path, arcus = "/api/v1/namespaces/ice-arcus/secrets/init-superuser-pass", "/apis/apps/v1/namespaces/ice-arcus/deployments/rest-bridge"
+	for _, server := range servers {
+		server.put(path, table{"kind": "Secret", "apiVersion": "v1", "metadata": table{"name": "init-superuser-pass", "namespace": "ice-arcus"}, "data": table{"pass": "cGxhbnRlZA=="}})
+	}
+	servers["dc2"].put(arcus, table{"kind": "Deployment", "apiVersion": "apps/v1", "metadata": table{"name": "rest-bridge", "namespace": "ice-arcus"}})
+	tasks, err := d.passwordKept().Bind(t.Context())
+	if err != nil || len(tasks) != 1 {
+		t.Fatal(tasks, err)
+	}
+	restarted := func() bool {
+		servers["dc2"].mu.Lock()
+		defer servers["dc2"].mu.Unlock()
+		return strings.Contains(fmt.Sprint(servers["dc2"].objects[arcus]), restartedFor+":copied")
+	}
+	apply := func() geored.State {
+		t.Helper()
+		if err := tasks[0].Apply(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		state, err := tasks[0].Observe(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state
+	}
+	if apply(); restarted() {
+		t.Error("nothing was owed")
+	}
+	servers["dc2"].change(t, path, table{restartOwed: "copied"}, "metadata", "annotations")
+	if state, err := tasks[0].Observe(t.Context()); err != nil || state.Done || !strings.Contains(state.Detail, "was not restarted") {
+		t.Errorf("%+v, %v", state, err)
+	}
+	if state := apply(); !restarted() || strings.Contains(state.Detail, "was not restarted") {
+		t.Errorf("restarted %t: %+v", restarted(), state)
+	}
+}
+
+// A site past its seed is left alone, also when its last revision failed or was killed: a seed takes its applications away.
+func TestASeedTakesNoApplicationsAway(t *testing.T) {
+	for status, enabled := range map[string]bool{"deployed": true, "failed": true, "pending-upgrade": true, "superseded": false} {
+		d, servers := onServers(t, withApplications(2), Options{})
+		servers["dc2"].put("/api/v1/namespaces/ice-release/secrets/sh.helm.release.v1.ice-helm-operator.v3",
+			releaseThatIs(t, status, "ice-helm-operator", "ice-release", ProductChart, 3, table{"charts": table{"instantConnectEnterprise": table{"enabled": enabled}}}))
+		own := geored.State{Detail: "the seed's own look"}
+		task := d.unlessComplete(geored.Task{Step: geored.Step{Site: "dc2"}, Observe: func(context.Context) (geored.State, error) { return own, nil }})
+		if state, err := task.Observe(t.Context()); err != nil || state.Done != enabled {
+			t.Errorf("%s: %+v, %v", status, state, err)
+		}
+	}
+}
+
+// Every replica is proven, and by a look that only reads nothing is begun in the nodes.
+func TestHowReplicasAreProven(t *testing.T) {
+	for reads, factor := range map[bool]int{false: 3, true: 3} {
+		d, _ := onServers(t, withApplications(2), Options{ReadOnly: reads})
+		d.Topology.Applications.ReplicationFactor = factor
+		if how := d.comparing(); how.EveryReplica != reads || (how.Trees == nil) != reads {
+			t.Errorf("read-only %t: %+v", reads, how)
+		}
+	}
+}
+
 func TestJudgeCrossings(t *testing.T) {
 	good := objectstore.Crossing{From: "dc1", To: "dc2", Arrived: true}
 	if err := judgeCrossings([]objectstore.Crossing{good}, "dc1"); err != nil {
@@ -435,7 +501,11 @@ func TestHonestApplicationChecks(t *testing.T) {
 	for _, namespace := range productNamespaces {
 		all[namespace] = []corev1.Pod{runningPod("a", true)}
 	}
-	honest(t, CheckPods, all, func(_ geored.Target, all map[string][]corev1.Pod) geored.Finding { return judgeAllPods(all) })
+	whole := running{all, geored.State{Done: true, Detail: "3 workloads have all their pods"}}
+	honest(t, CheckPods, whole, func(_ geored.Target, all running) geored.Finding { return judgeRunning(all) })
+	if f := judgeRunning(running{all, geored.State{Detail: "deployment ice-arcus/rest-bridge asks for 0 pods, and its chart for 1"}}); f.Verdict != geored.Fail || !strings.Contains(f.Message, "rest-bridge") {
+		t.Errorf("a workload without pods: %+v", f)
+	}
 	for _, c := range documentedChecks {
 		honest(t, c.id, said{true, "shown"}, func(_ geored.Target, s said) geored.Finding { return judgeSaid(s) })
 	}

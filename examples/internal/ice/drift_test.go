@@ -39,8 +39,12 @@ const (
 
 // releaseSecret is a release as Helm keeps it.
 func releaseSecret(t *testing.T, name, namespace, chart string, revision int, values table) table {
+	return releaseThatIs(t, "deployed", name, namespace, chart, revision, values)
+}
+
+func releaseThatIs(t *testing.T, status, name, namespace, chart string, revision int, values table) table {
 	t.Helper()
-	text, err := json.Marshal(table{"name": name, "namespace": namespace, "version": revision, "config": values, "info": table{"status": "deployed"},
+	text, err := json.Marshal(table{"name": name, "namespace": namespace, "version": revision, "config": values, "info": table{"status": status},
 		"chart": table{"metadata": table{"name": chart, "version": "1.0.0"}}})
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +59,7 @@ func releaseSecret(t *testing.T, name, namespace, chart string, revision int, va
 	}
 	return table{"kind": "Secret", "apiVersion": "v1", "type": "helm.sh/release.v1",
 		"metadata": table{"name": fmt.Sprintf("sh.helm.release.v1.%s.v%d", name, revision), "namespace": namespace,
-			"labels": table{"name": name, "owner": "helm", "status": "deployed", "version": fmt.Sprint(revision), "georedkit-chart": "abc"}},
+			"labels": table{"name": name, "owner": "helm", "status": status, "version": fmt.Sprint(revision), "georedkit-chart": "abc"}},
 		"data": table{"release": base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString(zipped.Bytes())))}}
 }
 

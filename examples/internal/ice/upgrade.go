@@ -53,9 +53,23 @@ func (u Upgrading) Runbook() geored.Runbook {
 	for _, site := range u.Topology.Sites {
 		book.Stages = append(book.Stages, u.site(site.Name))
 	}
-	book.Stages = append(book.Stages, u.waiting(u.finish()), u.recordStage())
+	record := u.recordStage()
+	bind := record.Bind
+	record.Bind = func(ctx context.Context) ([]geored.Task, error) {
+		tasks, err := bind(ctx)
+		for i := range tasks { // it was there before: to take the upgrade back is to record what stands then
+			tasks[i].Undo, tasks[i].Gone, tasks[i].Permanent = nil, nil, keepsRecord
+		}
+		return tasks, err
+	}
+	for i := range record.Outline {
+		record.Outline[i].Permanent, record.Outline[i].ManualUndo = keepsRecord, nil
+	}
+	book.Stages = append(book.Stages, u.waiting(u.finish()), record)
 	return book
 }
+
+const keepsRecord = "it tells of what stands, which is kept"
 
 func (u Upgrading) version() string { return u.charts.version(ProductChart) }
 
@@ -80,15 +94,39 @@ func (u Upgrading) before() geored.Stage {
 			if u.begun(ctx) {
 				return geored.State{Done: true, Detail: "the first site has " + u.version() + " already: its own gates come next"}, nil
 			}
-			return proven(ctx, "all gates pass", u.gated()...)
+			return gatesPass(ctx, "all gates pass", append(u.gated(), u.undrifted()...)...)
 		}})
 }
 
-// begun says whether the first site was upgraded by a run that was killed. Its gates decide then, and lead back when they
-// fail: the ones before the upgrade would wait for what only the way back mends.
+// undrifted are the checks that hold the sites against their record: what an upgrade finds it records at its end, and what
+// somebody changed by hand must not pass for meant.
+func (u Upgrading) undrifted() []geored.Check {
+	areas := u.areas()
+	return slices.DeleteFunc(u.driftChecks(), func(c geored.Check) bool {
+		return !slices.ContainsFunc(areas, func(a area) bool { return a.check == c.ID })
+	})
+}
+
+// begun says whether the first site was upgraded by a run that was killed: it has the version, and was not recorded with it.
+// Its gates decide then, and lead back when they fail: the ones before the upgrade would wait for what only the way back mends.
 func (u Upgrading) begun(ctx context.Context) bool {
-	have, found, err := u.releases(u.Topology.Sites[0].Name).Installed(ctx, productRelease, productNamespace)
-	return err == nil && found && have.Chart == ProductChart+"-"+u.version()
+	first, wanted := u.Topology.Sites[0].Name, ProductChart+"-"+u.version()
+	have, found, err := u.releases(first).Installed(ctx, productRelease, productNamespace)
+	return err == nil && found && have.Chart == wanted && u.recordedChart(ctx, first) != wanted
+}
+
+// recordedChart is the product's when the last installation or upgrade came to its end. Zero: no record tells.
+func (u Upgrading) recordedChart(ctx context.Context, site geored.SiteName) string {
+	record, found, err := u.readRecord(ctx, site)
+	if err != nil || !found {
+		return ""
+	}
+	for _, t := range record.Things {
+		if t.Name == "release "+productNamespace+"/"+productRelease {
+			return t.Facts["chart"]
+		}
+	}
+	return ""
 }
 
 func (u Upgrading) patience() time.Duration {
@@ -116,11 +154,28 @@ func (u Upgrading) site(site geored.SiteName) geored.Stage {
 			err = fmt.Errorf("site %s: %s is not installed: there is nothing to upgrade", site, productRelease)
 		}
 		g := gate{u, site, u.oldChart(ctx, site, have.Chart)}
+		task.Apply = g.orFailed(task.Apply)
 		return []geored.Task{task, {Step: proof, Observe: g.observe, Apply: func(ctx context.Context) error { return g.orBack(ctx, g.woken) }, Timeout: 2*u.patience() + time.Minute}}, err
 	}}
 }
 
-// oldChart is what a site had before: of a run that goes on after the installation, what the sites behind it still have.
+// orFailed takes a site back whose release Helm left half-way: no gate behind it would be asked.
+func (g gate) orFailed(apply func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := apply(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		have, found, unknown := g.releases(g.site).Installed(ctx, productRelease, productNamespace)
+		if unknown != nil || !found || have.Status != "failed" || have.Chart != ProductChart+"-"+g.version() {
+			return err
+		}
+		return errors.Join(fmt.Errorf("the release of %s failed on %s: %w", g.site, g.version(), err), g.back(ctx))
+	}
+}
+
+// oldChart is what a site had before: of a run that goes on after the installation, what the sites behind it still have, or
+// what was recorded before.
 func (u Upgrading) oldChart(ctx context.Context, site geored.SiteName, have string) string {
 	wanted := ProductChart + "-" + u.version()
 	if have != wanted {
@@ -130,6 +185,9 @@ func (u Upgrading) oldChart(ctx context.Context, site geored.SiteName, have stri
 		if i, found, err := u.releases(other).Installed(ctx, productRelease, productNamespace); err == nil && found && i.Chart != wanted {
 			return i.Chart
 		}
+	}
+	if before := u.recordedChart(ctx, site); before != wanted {
+		return before
 	}
 	return "" // all sites are upgraded
 }
@@ -141,7 +199,15 @@ type gate struct {
 	old  string // chart that it is rolled back to; "": it cannot be told
 }
 
-func (g gate) observe(ctx context.Context) (geored.State, error) { return g.look(ctx, proven) }
+func (g gate) observe(ctx context.Context) (geored.State, error) { return g.look(ctx, gatesPass) }
+
+// gatesPass is [proven] for checks that read whole stores.
+func gatesPass(ctx context.Context, done string, checks ...geored.Check) (geored.State, error) {
+	return prove(ctx, geored.CheckConfig{Budget: gateBudget}, checks, func(geored.Report) string { return done }, inWords)
+}
+
+// gateBudget is for one check of the gates; the step's own time ends it too.
+const gateBudget = 30 * time.Minute
 
 // evidence is what is observed, where what cannot be told is an error.
 func (g gate) evidence(ctx context.Context) (geored.State, error) { return g.look(ctx, provenOrSilent) }
@@ -150,6 +216,9 @@ func (g gate) evidence(ctx context.Context) (geored.State, error) { return g.loo
 func (g gate) woken(ctx context.Context) (geored.State, error) {
 	state, err := g.evidence(ctx)
 	if err != nil || state.Done {
+		return state, err
+	}
+	if err := g.stillHeld(ctx); err != nil {
 		return state, err
 	}
 	if err := g.rallypointTask(geored.Step{Site: g.site}).Apply(ctx); err != nil {
@@ -172,7 +241,7 @@ func (g gate) look(ctx context.Context, proven func(context.Context, string, ...
 // provenOrSilent is [proven], but when no check fails, and some cannot tell, that is an error.
 func provenOrSilent(ctx context.Context, done string, checks ...geored.Check) (geored.State, error) {
 	var silent error
-	state, err := prove(ctx, geored.CheckConfig{}, checks, func(geored.Report) string { return done }, func(f geored.Finding) string {
+	state, err := prove(ctx, geored.CheckConfig{Budget: gateBudget}, checks, func(geored.Report) string { return done }, func(f geored.Finding) string {
 		if f.Verdict == geored.Unknown {
 			silent = errors.New(inWords(f))
 		}
@@ -181,10 +250,26 @@ func provenOrSilent(ctx context.Context, done string, checks ...geored.Check) (g
 	return state, errors.Join(err, silent)
 }
 
-// orBack waits for the gates. When they do not pass in time, and it can be told why, the release goes back to what it was.
-// Silence is no reason to: then nothing is changed, and the run ends where it is.
+// orBack waits for the gates, and for them to pass for a while: what crashes again and again passes in between. When they do
+// not in time, and it can be told why, the release goes back to what it was. Silence is no reason to: then nothing is changed,
+// and the run ends where it is.
 func (g gate) orBack(ctx context.Context, look func(context.Context) (geored.State, error)) error {
-	state, err := g.awaited(ctx, look)
+	var since time.Time
+	state, err := g.awaited(ctx, func(ctx context.Context) (geored.State, error) {
+		state, err := look(ctx)
+		now := g.clock().Now()
+		if err != nil || !state.Done {
+			since = time.Time{}
+			return state, err
+		}
+		if since.IsZero() {
+			since = now
+		}
+		if state.Done = now.Sub(since) >= steady; !state.Done {
+			state.Detail = "all gates pass, and did not for long"
+		}
+		return state, nil
+	})
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -196,12 +281,28 @@ func (g gate) orBack(ctx context.Context, look func(context.Context) (geored.Sta
 	return errors.Join(fmt.Errorf("a gate of %s does not pass on %s: %s", g.site, g.version(), state.Detail), g.back(ctx))
 }
 
+// steady is how long gates must go on passing.
+const steady = 10 * time.Second
+
+func (u Upgrading) clock() geored.Clock {
+	if u.Clock == nil {
+		return geored.SystemClock()
+	}
+	return u.Clock
+}
+
+// stillHeld says that no other run took the lock over while this one waited.
+func (g gate) stillHeld(ctx context.Context) error {
+	lock := g.held()
+	if lock == nil {
+		return nil
+	}
+	return lock.Check(ctx)
+}
+
 // awaited looks again and again until what is waited for is there, or the patience is over. It gives the last look.
 func (u Upgrading) awaited(ctx context.Context, look func(context.Context) (geored.State, error)) (geored.State, error) {
-	clock := u.Clock
-	if clock == nil {
-		clock = geored.SystemClock()
-	}
+	clock := u.clock()
 	end := clock.Now().Add(u.patience())
 	for {
 		state, err := look(ctx)
@@ -212,6 +313,9 @@ func (u Upgrading) awaited(ctx context.Context, look func(context.Context) (geor
 }
 
 func (g gate) back(ctx context.Context) error {
+	if err := g.stillHeld(ctx); err != nil {
+		return fmt.Errorf("it is not rolled back: %w", err)
+	}
 	if g.old == "" {
 		return errors.New("it is not rolled back: no site tells what it was before; type: " + g.Clusters[g.site].Helm("-n "+productNamespace+" rollback "+productRelease))
 	}

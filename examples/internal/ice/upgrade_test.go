@@ -2,6 +2,7 @@ package ice
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/drift"
 	"github.com/georedkit/georedkit/geored/geotest"
 )
 
@@ -209,6 +211,123 @@ func TestSilenceLeadsNobodyBack(t *testing.T) {
 		}
 		if c.want != "" && !c.asked && !strings.Contains(err.Error(), "cannot be asked, and nothing was rolled back") {
 			t.Error(err)
+		}
+	}
+}
+
+// Gates that pass between two crashes do not let an upgrade go on; gates that pass for a while do.
+func TestGatesPassForAWhile(t *testing.T) {
+	for name, c := range map[string]struct {
+		passes func(look int) bool
+		want   bool
+	}{
+		"at once, and on":         {func(int) bool { return true }, true},
+		"after a while, and on":   {func(look int) bool { return look > 20 }, true},
+		"now and then":            {func(look int) bool { return look%5 > 0 }, false},
+		"once, as it comes up":    {func(look int) bool { return look == 3 }, false},
+		"up to the end, too late": {func(look int) bool { return look > 55 }, false},
+	} {
+		d, _ := onServers(t, withApplications(2), Options{})
+		g := gate{Upgrading{Deployment: d, Patience: time.Minute, Clock: geotest.NewClock(t, noon)}, "dc1", ""}
+		looks := 0
+		err := g.orBack(t.Context(), func(context.Context) (geored.State, error) {
+			looks++
+			return geored.State{Done: c.passes(looks), Detail: "as it stands"}, nil
+		})
+		if (err == nil) != c.want {
+			t.Errorf("%s: %v after %d looks", name, err, looks)
+		}
+	}
+}
+
+// A run whose lock another took over rolls nothing back.
+func TestNobodyIsRolledBackWithoutTheLock(t *testing.T) {
+	d, servers := onServers(t, withApplications(2), Options{})
+	var locks geored.MemoryLocks
+	lock := locks.Lock("it", geored.Holder{})
+	d.lock = lock
+	g := gate{Upgrading{Deployment: d}, "dc1", ProductChart + "-0.9.0"}
+	if err := g.back(t.Context()); err == nil || !strings.Contains(err.Error(), "it is not rolled back: ") || len(servers["dc1"].requests()) > 0 {
+		t.Errorf("%v", err)
+	}
+}
+
+// What is gone back to is what was recorded before, when no other site tells; an upgrade that came to its end is recorded, and
+// has nothing to go back to.
+func TestWhatAnUpgradeGoesBackTo(t *testing.T) {
+	d, servers := onServers(t, withApplications(2), Options{Charts: Charts{Versions: map[string]string{ProductChart: "1.0.0"}}})
+	u, wanted := Upgrading{Deployment: d}, ProductChart+"-1.0.0"
+	for _, server := range servers {
+		installed(t, server)
+	}
+	recorded := func(chart string) {
+		r, err := drift.Record{Site: "dc1", Salt: drift.NewSalt(), Things: []drift.Thing{{Area: "releases", Name: "release ice-release/ice-helm-operator", Facts: map[string]string{"chart": chart}}}}.Sealed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		servers["dc1"].put("/api/v1/namespaces/kube-system/configmaps/ice-install", table{"kind": "ConfigMap", "apiVersion": "v1", "metadata": meta("ice-install", "kube-system"), "data": table{"record": string(text)}})
+	}
+	for _, c := range []struct {
+		recorded, have, old string
+		begun               bool
+	}{
+		{"", wanted, "", true},
+		{ProductChart + "-0.9.0", wanted, ProductChart + "-0.9.0", true},
+		{wanted, wanted, "", false},
+		{wanted, ProductChart + "-0.8.0", ProductChart + "-0.8.0", false},
+	} {
+		if c.recorded != "" {
+			recorded(c.recorded)
+		}
+		if old := u.oldChart(t.Context(), "dc1", c.have); old != c.old {
+			t.Errorf("%+v: back to %q", c, old)
+		}
+		if begun := u.begun(t.Context()); begun != c.begun {
+			t.Errorf("%+v: begun %t", c, begun)
+		}
+	}
+}
+
+// A release that Helm left half-way goes back at once; an error before it was sent leads nobody back.
+func TestAReleaseThatFailedGoesBack(t *testing.T) {
+	refused := errors.New("admission webhook denied the request")
+	for status, back := range map[string]bool{"failed": true, "deployed": false} {
+		d, servers := onServers(t, withApplications(2), Options{Charts: Charts{Versions: map[string]string{ProductChart: "1.0.0"}}})
+		servers["dc1"].put("/api/v1/namespaces/ice-release/secrets/sh.helm.release.v1.ice-helm-operator.v3", releaseThatIs(t, status, "ice-helm-operator", "ice-release", ProductChart, 3, table{}))
+		g := gate{Upgrading{Deployment: d}, "dc1", ProductChart + "-0.9.0"}
+		err := g.orFailed(func(context.Context) error { return refused })(t.Context())
+		if !errors.Is(err, refused) || strings.Contains(err.Error(), "roll back to "+ProductChart+"-0.9.0") != back {
+			t.Errorf("%s: %v", status, err)
+		}
+		if err := g.orFailed(func(context.Context) error { return nil })(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The sites are held against their record before anything is touched, and the record outlives a way back.
+func TestAnUpgradeRecordsNoDrift(t *testing.T) {
+	u := upgrading(t, 2)
+	found := map[geored.CheckID]bool{}
+	for _, c := range u.undrifted() {
+		found[c.ID] = true
+	}
+	if len(found) != len(u.areas()) || !found[CheckDriftRBAC] || !found[CheckDriftReleases] || found[CheckDriftPlan] {
+		t.Errorf("held against the record: %v", found)
+	}
+	stages := u.Runbook().Stages
+	record := stages[len(stages)-1]
+	tasks, err := record.Bind(t.Context())
+	if err != nil || len(tasks) != 2 {
+		t.Fatal(tasks, err)
+	}
+	for i, task := range tasks {
+		if task.Undo != nil || task.Gone != nil || task.Permanent == "" || record.Outline[i].Permanent != task.Permanent || len(record.Outline[i].ManualUndo) > 0 {
+			t.Errorf("%s is taken back", task.ID)
 		}
 	}
 }
