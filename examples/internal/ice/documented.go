@@ -39,7 +39,7 @@ type said struct {
 }
 
 var documentedChecks = []documentedCheck{
-	{id: "guide/4.2.5-wg", title: "wg shows a latest handshake for every peer", ours: []geored.CheckID{meshkube.CheckHandshake}, ask: guideHandshakes},
+	{id: "guide/4.2.5-wg", title: "wg shows a latest handshake for every peer", ours: []geored.CheckID{meshkube.CheckHandshake, meshkube.CheckPathMTU}, ask: guideHandshakes},
 	{id: "guide/4.4.5-arcus", title: "modelmanager is Completed and all other pods are Running", ours: []geored.CheckID{CheckPods, CheckModelManager}, product: true, ask: guideArcus},
 	{id: "guide/4.4.5-rallypoint", title: "all pods in ice-rallypoint are Running", ours: []geored.CheckID{CheckPods}, product: true,
 		ask: func(ctx context.Context, d *Deployment, site geored.SiteName) (said, error) {

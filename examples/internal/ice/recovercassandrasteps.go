@@ -16,6 +16,10 @@ import (
 func (c *cassandraRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 	tasks := []geored.Task{c.ringTask(), c.schemaTask()}
 	for _, d := range decisions {
+		if d.GivesUp != "" && c.Away != "" && c.Away != d.GivesUp {
+			return nil, geored.Faults{{Site: c.Away, Field: "-away", Value: string(c.Away), Problem: fmt.Sprintf("this recovery gives up the rows of %s, which is what was confirmed", d.GivesUp),
+				Remedy: fmt.Sprintf("say -away %s, or nothing, to go on with it", d.GivesUp)}}
+		}
 		step := geored.Step{ID: geored.StepID("cassandra/" + strings.ReplaceAll(d.Part, " ", "/") + "/" + string(d.Cure)), Target: d.Part, Action: geored.Execute, Reason: d.Reason(),
 			Permanent: "rows that were brought together stay so"}
 		keyspace := keyspaceOf(d)
@@ -31,7 +35,7 @@ func (c *cassandraRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 		case RebuildCure:
 			step.Action, step.Confirm = geored.Delete, d.Confirm
 			step.Permanent = "the rows that the site alone had are given up"
-			tasks = append(tasks, c.once(step, dataTimeout, func(ctx context.Context) error { return c.rebuild(ctx, keyspace) }), c.proof(proof, keyspace))
+			tasks = append(tasks, c.once(step, dataTimeout, func(ctx context.Context) error { return c.rebuild(ctx, keyspace, d.GivesUp) }), c.proof(proof, keyspace))
 		default:
 			step.Action = geored.Await
 			tasks = append(tasks, c.proof(step, keyspace))
@@ -184,8 +188,8 @@ func (c *cassandraRecovery) hasOneSchema(ctx context.Context) (state geored.Stat
 	return state, err
 }
 
-// awaitOrRepair gives hints their time. Rows that differ after it were dropped all the same, and are repaired: deletions
-// are not forgotten yet.
+// awaitOrRepair gives hints their time. Rows that differ after it were dropped all the same, and are repaired. Where nobody
+// said how long the outage was they contradict what was found of it: an older one may lie behind it.
 func (c *cassandraRecovery) awaitOrRepair(ctx context.Context, keyspace string) error {
 	for end := c.clock().Now().Add(2 * c.Settle); c.clock().Now().Before(end); {
 		state, err := c.equal(ctx, keyspace)
@@ -196,12 +200,18 @@ func (c *cassandraRecovery) awaitOrRepair(ctx context.Context, keyspace string) 
 			return err
 		}
 	}
+	if o := c.Note().Outage; o.Found {
+		return fmt.Errorf("keyspace %s: rows differ that hints would have brought, so that the outage %s is not all there was: delete configmap %s/%s in every site and start again with -since and the time at which the sites last held the same", keyspace, o, noteNamespace, noteName)
+	}
 	return c.repair(ctx, keyspace)
 }
 
 // repair repairs a keyspace in full. The plan is kept, so that a recovery that goes on repairs no node twice.
 func (c *cassandraRecovery) repair(ctx context.Context, keyspace string) error {
 	return c.with(ctx, func(ring *cassandra.Cluster) error {
+		if err := c.remembersDeletions(ctx, ring, keyspace); err != nil {
+			return err
+		}
 		var plan cassandra.RepairPlan
 		name := "repair/" + keyspace
 		if !c.kept(name, &plan) || c.moved(ctx, ring, plan.Nodes) {
@@ -215,6 +225,27 @@ func (c *cassandraRecovery) repair(ctx context.Context, keyspace string) error {
 		}
 		return c.nest(ctx, ring.RepairStage(plan, c.Tool, dataTimeout))
 	})
+}
+
+// remembersDeletions refuses a repair that would bring deleted rows back: deletions go on to be forgotten while the sites are
+// together and nothing is repaired yet, however long a recovery was interrupted.
+func (c *cassandraRecovery) remembersDeletions(ctx context.Context, ring *cassandra.Cluster, keyspace string) error {
+	if keyspace == authKeyspace {
+		return nil
+	}
+	limits, err := ring.Limits(ctx)
+	if err != nil {
+		return err
+	}
+	limits.Tables = slices.DeleteFunc(limits.Tables, func(t cassandra.TableLimits) bool { return t.Keyspace != keyspace })
+	began := c.Note().Outage.until(c.clock().Now()).Most
+	switch cure, reasons := limits.Cure(began); cure {
+	case cassandra.CureUnknown:
+		return geored.Retriable(fmt.Errorf("keyspace %s: whether its deletions are remembered is not known: %s", keyspace, strings.Join(reasons, "; ")))
+	case cassandra.Rebuild:
+		return fmt.Errorf("keyspace %s: the outage began %s ago at most, and %s: a repair would bring deleted rows back; delete configmap %s/%s in every site and start again with -since and -away: it plans a rebuild", keyspace, geored.RoundDuration(began), reasons[0], noteNamespace, noteName)
+	}
+	return nil
 }
 
 // moved says whether a node of a plan is no longer where it was: it was restarted, and forgot what it had repaired.
@@ -232,14 +263,14 @@ func (c *cassandraRecovery) moved(ctx context.Context, ring *cassandra.Cluster, 
 }
 
 // rebuild gives a site's rows up and takes them from another. It was confirmed before the run began.
-func (c *cassandraRecovery) rebuild(ctx context.Context, keyspace string) error {
+func (c *cassandraRecovery) rebuild(ctx context.Context, keyspace string, site geored.SiteName) error {
 	return c.with(ctx, func(ring *cassandra.Cluster) error {
-		from := c.Sites[slices.IndexFunc(c.Sites, func(s geored.SiteName) bool { return s != c.Away })]
+		from := c.Sites[slices.IndexFunc(c.Sites, func(s geored.SiteName) bool { return s != site })]
 		var plan cassandra.RebuildPlan
 		name := "rebuild/" + keyspace
 		if !c.kept(name, &plan) {
 			var err error
-			if plan, err = ring.PlanRebuild(ctx, cassandra.Rebuilding{Keyspace: keyspace, Site: c.Away, From: from}); err != nil {
+			if plan, err = ring.PlanRebuild(ctx, cassandra.Rebuilding{Keyspace: keyspace, Site: site, From: from}); err != nil {
 				return err
 			}
 			if err := c.keep(ctx, name, plan); err != nil {

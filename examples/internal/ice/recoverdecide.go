@@ -244,6 +244,10 @@ func DecideObjects(o Outage, f ObjectFacts) (Decision, error) {
 		return d, err
 	}
 	d.Because, d.Without = []string{"every mirror began after the outage did, and lists everything when it begins"}, "objects of equal size that differ stay so: a mirror compares sizes and times"
+	if n := len(f.Conflicts); n > 0 { // only a mirror that lists everything carries over what both have
+		r.Reset = true
+		survived = append(survived, fmt.Sprintf("%d objects were changed at both sites, such as %s: a restarted mirror keeps one version and does not say which", n, f.Conflicts[0]))
+	}
 	if r.Reset {
 		d.Cure, d.Because, d.Without = ResetCure, survived, "what was written during the outage is not copied until a mirror happens to be restarted"
 	}
@@ -256,9 +260,6 @@ func DecideObjects(o Outage, f ObjectFacts) (Decision, error) {
 	}
 	if f.Err != nil {
 		d.Silent = append(d.Silent, f.Err.Error())
-	}
-	if n := len(f.Conflicts); n > 0 {
-		d.Because = append(d.Because, fmt.Sprintf("%d objects were changed at both sites, such as %s: a restarted mirror keeps one version and does not say which", n, f.Conflicts[0]))
 	}
 	return d, nil
 }

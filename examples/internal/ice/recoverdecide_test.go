@@ -204,15 +204,20 @@ func TestDecideObjects(t *testing.T) {
 	sites := []geored.SiteName{"dc1", "dc2"}
 	for name, c := range map[string]struct {
 		started map[geored.SiteName]time.Time
-		want    Cure
+		want    Cure // where nothing was changed at both sites
 	}{
 		"both began before it":        {map[geored.SiteName]time.Time{"dc1": outage.Began.Add(-second), "dc2": outage.Began.Add(-second)}, ResetCure},
 		"one began as it did":         {map[geored.SiteName]time.Time{"dc1": outage.Began, "dc2": noon}, ResetCure},
 		"one is not known":            {map[geored.SiteName]time.Time{"dc2": noon}, ResetCure},
 		"both began a second into it": {map[geored.SiteName]time.Time{"dc1": outage.Began.Add(second), "dc2": outage.Began.Add(second)}, AwaitCure},
 	} {
-		d, err := DecideObjects(outage, ObjectFacts{Mechanism: objectstore.WatchMirror, Sites: sites, Started: c.started, Conflicts: []string{"files/a"}})
-		if err != nil || d.Cure != c.want || !strings.Contains(d.Reason(), "1 objects were changed at both sites, such as files/a") {
+		f := ObjectFacts{Mechanism: objectstore.WatchMirror, Sites: sites, Started: c.started}
+		if d, err := DecideObjects(outage, f); err != nil || d.Cure != c.want {
+			t.Errorf("%s: %+v, %v", name, d, err)
+		}
+		f.Conflicts = []string{"files/a"} // what both have no catch-up carries over
+		d, err := DecideObjects(outage, f)
+		if err != nil || d.Cure != ResetCure || !strings.Contains(d.Reason(), "1 objects were changed at both sites, such as files/a") {
 			t.Errorf("%s: %+v, %v", name, d, err)
 		}
 	}

@@ -44,7 +44,7 @@ func (d *Deployment) Recovery(ctx context.Context, o RecoveryOptions) (*Recovery
 		return nil, err
 	}
 	r.Gates = d.recoveryGates()
-	r.Apart, r.Look = d.apart, d.look
+	r.Apart, r.Look, r.Skewed = d.apart, d.look, d.skewed
 	r.Proofs = append(r.Proofs, geored.Check{ID: "site/clock", Title: "the sites' clocks agree", Run: d.clocks})
 	return r, nil
 }
@@ -102,6 +102,26 @@ func (d *Deployment) apart(ctx context.Context) []geored.Silence {
 	return append(sites.Unanswered(), ways.Unanswered()...)
 }
 
+// skewed refuses a machine whose clock is not the sites': the length of an outage is told by both. Sites that are silent tell
+// nothing of it.
+func (d *Deployment) skewed(ctx context.Context) error {
+	answers := geored.Ask(ctx, d.perSite(), func(ctx context.Context, t geored.Target) (time.Duration, error) {
+		now, err := d.Clusters[t.Site].ServerTime(ctx)
+		return time.Since(now), err
+	}, geored.AskBudget(apartBudget))
+	var faults geored.Faults
+	for t, ahead := range answers.All() {
+		if ahead.Abs() > mostSkew {
+			faults = append(faults, geored.Fault{Site: t.Site, Field: "clock", Value: clockText(time.Now()),
+				Problem: fmt.Sprintf("this machine's clock is %s off the API server's: the length of the outage cannot be told", geored.RoundDuration(ahead.Abs())), Remedy: "let NTP set both, and start again"})
+		}
+	}
+	return faults.Err()
+}
+
+// mostSkew is how far clocks may be apart by which an outage is measured.
+const mostSkew = skewFail
+
 // silent asks every site's API server.
 func (d *Deployment) silent(ctx context.Context) geored.Answers[string] {
 	return geored.Ask(ctx, d.perSite(), func(ctx context.Context, t geored.Target) (string, error) { return d.Clusters[t.Site].UID(ctx) }, geored.AskBudget(apartBudget))
@@ -110,23 +130,13 @@ func (d *Deployment) silent(ctx context.Context) geored.Answers[string] {
 const apartBudget = 5 * time.Second
 
 // handshakes are evidence while the link is still down: the last one was when it was up. A fresh one tells of no outage.
-func (d *Deployment) handshakes(ctx context.Context) []Evidence {
-	answers := geored.Ask(ctx, d.perNode(), func(ctx context.Context, t geored.Target) (Evidence, error) {
-		device, err := d.mesh.Ends[t.Site].Observers.Device(ctx, t.Name, "kilo0")
-		if err != nil {
-			return Evidence{}, err
-		}
-		now, err := d.mesh.Ends[t.Site].Observers.Now(ctx)
-		return handshakeEvidence(t, device, now), err
-	})
-	var all []Evidence
-	for _, e := range answers.All() {
-		all = append(all, e)
+func (d *Deployment) handshakes(ctx context.Context, t geored.Target) (Evidence, error) {
+	device, err := d.mesh.Ends[t.Site].Observers.Device(ctx, t.Name, "kilo0")
+	if err != nil {
+		return Evidence{}, err
 	}
-	for _, s := range answers.Unanswered() {
-		all = append(all, Evidence{Source: "handshakes of " + s.Target.String(), Says: "not known: " + s.Reason})
-	}
-	return all
+	now, err := d.mesh.Ends[t.Site].Observers.Now(ctx)
+	return handshakeEvidence(t, device, now), err
 }
 
 // handshakeEvidence takes the latest handshake of a node's peers when all of them are old.

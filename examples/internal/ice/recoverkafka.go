@@ -3,6 +3,7 @@ package ice
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -213,17 +214,64 @@ func (k *kafkaRecovery) checks() []geored.Check {
 			return k.replication.Compare(ctx, mirrors[i])
 		}, geored.AskBudget(RecoveryBudget), geored.AskClock(k.clock()))
 		return answers.Each(judgeRecords)
-	}}, {ID: CheckLosses, Title: "no mirror jumped over what it never copied", Run: k.losses}}
+	}}, {ID: CheckLosses, Title: "no mirror jumped over what it never copied", Run: k.losses},
+		{ID: kafka.CheckStatus, Title: "MirrorMaker's connectors and tasks run", Run: k.statuses},
+		{ID: kafka.CheckPosition, Title: "every partition is copied up to its end, or is being copied", Run: k.positions}}
+}
+
+// statuses and positions tell of a mirror that stands: what waits is no record without a copy yet.
+func (k *kafkaRecovery) statuses(ctx context.Context) []geored.Finding {
+	i := slices.IndexFunc(k.replication.Checks(nil), func(c geored.Check) bool { return c.ID == kafka.CheckStatus })
+	return k.replication.Checks(nil)[i].Run(ctx)
+}
+
+func (k *kafkaRecovery) positions(ctx context.Context) []geored.Finding {
+	past := historyOf(k.Note(), keptPast)
+	return k.sampled(ctx).Each(func(_ geored.Target, s kafka.Sample) geored.Finding {
+		return kafka.PositionFinding(told(s, past), past, kafka.Limits{Age: stands})
+	})
+}
+
+// told leaves out the gaps that the last recovery told of: a position stays before one until something is copied behind it.
+func told(s kafka.Sample, past kafka.History) kafka.Sample {
+	s.Positions = slices.Clone(s.Positions)
+	for i, p := range s.Positions {
+		for _, t := range past.Of(kafka.Mirror{From: s.From, To: s.To}).Tracks {
+			if t.Partition == p.Partition && p.Next >= 0 && p.Next < p.Source.Start && t.Next >= p.Source.Start {
+				s.Positions[i].Next = p.Source.Start
+			}
+		}
+	}
+	return s
+}
+
+// sampled looks at every mirror; a position that could not be read is no answer.
+func (k *kafkaRecovery) sampled(ctx context.Context) geored.Answers[kafka.Sample] {
+	var targets []geored.Target
+	mirrors := map[geored.Target]kafka.Mirror{}
+	for _, m := range k.replication.Mirrors() {
+		t := geored.Target{Site: m.From, To: m.To, Name: "positions"}
+		targets, mirrors[t] = append(targets, t), m
+	}
+	return geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (kafka.Sample, error) {
+		sample, err := k.replication.Sample(ctx, mirrors[t])
+		for _, p := range sample.Positions {
+			if p.Problem != "" {
+				err = errors.Join(err, fmt.Errorf("%s: %s", p, p.Problem))
+			}
+		}
+		return sample, err
+	}, geored.AskBudget(lookBudget), geored.AskClock(k.clock()))
 }
 
 // judgeRecords says how many records were matched, and which differ.
 func judgeRecords(_ geored.Target, spans []kafka.Comparison) geored.Finding {
 	var verdicts []geored.Verdict
-	var matched, missing int64
+	var matched, missing, waiting int64
 	f := geored.Finding{Evidence: []string{fmt.Sprintf("method: keys and values in their order, from the first record whose copy is known; coverage: %d partitions", len(spans))}}
 	for _, span := range spans {
 		verdicts = append(verdicts, span.Verdict())
-		matched, missing = matched+span.Matched, missing+span.Missing
+		matched, missing, waiting = matched+span.Matched, missing+span.Missing, waiting+span.Waiting
 		if span.Verdict() != geored.Pass && len(f.Evidence) < mostKeys {
 			f.Evidence = append(f.Evidence, span.String())
 			for _, e := range span.Examples {
@@ -232,7 +280,7 @@ func judgeRecords(_ geored.Target, spans []kafka.Comparison) geored.Finding {
 		}
 	}
 	f.Verdict = geored.Join(verdicts...)
-	f.Message = fmt.Sprintf("%d records have their copy, %d have none", matched, missing)
+	f.Message = fmt.Sprintf("%d records have their copy, %d have none, %d wait for the mirror", matched, missing, waiting)
 	if f.Verdict == geored.Fail {
 		f.Remedy = "mirror these topics again (package kafka, Remirror), or accept what is lost"
 	}

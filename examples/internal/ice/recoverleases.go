@@ -14,35 +14,38 @@ import (
 
 // look gathers what only the sites themselves show of an outage.
 func (d *Deployment) look(ctx context.Context) []Evidence {
-	return append(d.handshakes(ctx), d.leases(ctx)...)
+	return append(d.ofNodes(ctx, "handshakes", d.handshakes), d.ofNodes(ctx, "lease", d.lease)...)
 }
 
-// leases tell of nodes whose kubelet is not heard. They are words for the operator and no bound: a node whose kubelet stands
-// may serve, and one that came back has renewed its lease and tells nothing any more.
-func (d *Deployment) leases(ctx context.Context) []Evidence {
-	answers := geored.Ask(ctx, d.perNode(), func(ctx context.Context, t geored.Target) (Evidence, error) {
-		cluster := d.Clusters[t.Site]
-		now, err := cluster.ServerTime(ctx)
-		if err != nil {
-			return Evidence{}, err
-		}
-		lease, err := cluster.Client().CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(ctx, t.Name, metav1.GetOptions{})
-		if err != nil {
-			return Evidence{}, err
-		}
-		if lease.Spec.RenewTime == nil {
-			return Evidence{}, errors.New("nobody renewed it")
-		}
-		return leaseEvidence(t, lease.Spec.RenewTime.Time, now), nil
-	})
+// ofNodes is what every node shows, or why it is not known.
+func (d *Deployment) ofNodes(ctx context.Context, what string, shown func(context.Context, geored.Target) (Evidence, error)) []Evidence {
+	answers := geored.Ask(ctx, d.perNode(), shown)
 	var all []Evidence
 	for _, e := range answers.All() {
 		all = append(all, e)
 	}
 	for _, s := range answers.Unanswered() {
-		all = append(all, Evidence{Source: "lease of " + s.Target.String(), Says: "not known: " + s.Reason})
+		all = append(all, Evidence{Source: what + " of " + s.Target.String(), Says: "not known: " + s.Reason})
 	}
 	return all
+}
+
+// lease tells of a node whose kubelet is not heard. It is a word for the operator and no bound: a node whose kubelet stands
+// may serve, and one that came back has renewed its lease and tells nothing any more.
+func (d *Deployment) lease(ctx context.Context, t geored.Target) (Evidence, error) {
+	cluster := d.Clusters[t.Site]
+	now, err := cluster.ServerTime(ctx)
+	if err != nil {
+		return Evidence{}, err
+	}
+	lease, err := cluster.Client().CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(ctx, t.Name, metav1.GetOptions{})
+	if err != nil {
+		return Evidence{}, err
+	}
+	if lease.Spec.RenewTime == nil {
+		return Evidence{}, errors.New("nobody renewed it")
+	}
+	return leaseEvidence(t, lease.Spec.RenewTime.Time, now), nil
 }
 
 func leaseEvidence(t geored.Target, renewed, now time.Time) Evidence {

@@ -22,7 +22,7 @@ func TestLeasesAreEvidenceInWords(t *testing.T) {
 			"metadata": table{"name": node}, "spec": table{"renewTime": renewed.UTC().Format("2006-01-02T15:04:05.000000Z")}})
 	}
 	looks := func() (says [2]string) {
-		for i, e := range d.leases(t.Context()) {
+		for i, e := range d.ofNodes(t.Context(), "lease", d.lease) {
 			if !e.Apart.IsZero() || !e.Joined.IsZero() {
 				t.Errorf("a bound: %s", e)
 			}

@@ -3,7 +3,6 @@ package ice
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/georedkit/georedkit/geored"
@@ -127,27 +126,13 @@ func (k *kafkaRecovery) copyAgain(ctx context.Context, m kafka.Mirror, topics []
 const CheckLosses geored.CheckID = "recover/losses"
 
 func (k *kafkaRecovery) losses(ctx context.Context) []geored.Finding {
-	var targets []geored.Target
-	mirrors := map[geored.Target]kafka.Mirror{}
-	mayLose := map[geored.Target]bool{}
+	mayLose := map[geored.SiteName]bool{}
 	decided := k.decided(storeKafka)
-	for i, m := range k.replication.Mirrors() {
-		t := geored.Target{Site: m.From, To: m.To, Name: "positions"}
-		targets, mirrors[t] = append(targets, t), m
-		mayLose[t] = k.ProveOnly || i >= len(decided) || decided[i].MayLose
+	for i, m := range k.replication.Mirrors() { // two sites: the one that it copies from tells which
+		mayLose[m.From] = k.ProveOnly || i >= len(decided) || decided[i].MayLose
 	}
 	past := historyOf(k.Note(), keptPast)
-	return geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (kafka.Sample, error) {
-		sample, err := k.replication.Sample(ctx, mirrors[t])
-		for _, p := range sample.Positions {
-			if p.Problem != "" {
-				err = errors.Join(err, fmt.Errorf("%s: %s", p, p.Problem))
-			}
-		}
-		return sample, err
-	}, geored.AskBudget(lookBudget), geored.AskClock(k.clock())).Each(func(t geored.Target, s kafka.Sample) geored.Finding {
-		return judgeLosses(s, past, mayLose[t])
-	})
+	return k.sampled(ctx).Each(func(t geored.Target, s kafka.Sample) geored.Finding { return judgeLosses(s, past, mayLose[t.Site]) })
 }
 
 // judgeLosses: without a past nothing excludes a loss but the outage itself, when it was shorter than every retention and all

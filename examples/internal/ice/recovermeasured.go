@@ -91,11 +91,11 @@ func judgeLoss(f *geored.Finding, d Decision, note RecoveryNote) {
 		f.Verdict, f.Remedy = geored.Fail, "write again at the other site what was lost; raise retention.ms above the longest outage"
 	case RebuildCure:
 		for _, m := range note.Missing {
-			if m.Store != d.Store || m.From != d.GivesUp || m.Count == 0 && m.Err == "" {
+			if m.Store != d.Store || m.From != d.GivesUp || m.Count+m.More == 0 && m.Err == "" {
 				continue
 			}
 			f.Verdict, f.Remedy = geored.Fail, "write again what is still wanted of these rows; run ice-recover sooner than gc_grace after an outage"
-			f.Evidence = append(f.Evidence, fmt.Sprintf("given up: %d rows of all keyspaces that %s alone had, or had later versions of", m.Count, m.From))
+			f.Evidence = append(f.Evidence, fmt.Sprintf("given up: %s rows of all keyspaces that %s alone had, or had later versions of", m.counted(), m.From))
 			if m.Err != "" {
 				f.Evidence = append(f.Evidence, "not known of all: "+m.Err)
 			}
@@ -118,12 +118,12 @@ func judgeRPO(note RecoveryNote) []geored.Finding {
 			f.Unanswered = []geored.Silence{{Target: f.Asked[0], Reason: m.Err}}
 		case note.Joined.IsZero():
 			f.Verdict, f.Message = geored.Unknown, m.Store+": when the sites came together is not known"
-		case m.Count == 0:
+		case m.Count+m.More == 0:
 			f.Message = fmt.Sprintf("%s: nothing was missing %s", m.Store, beside(late))
 		case m.Oldest.IsZero():
-			f.Verdict, f.Message = geored.Unknown, fmt.Sprintf("%s: %d writes were missing, and none bears a time", m.Store, m.Count)
+			f.Verdict, f.Message = geored.Unknown, fmt.Sprintf("%s: %s writes were missing, and none bears a time", m.Store, m.counted())
 		default:
-			f.Message = fmt.Sprintf("%s: RPO %s: the oldest of %d missing writes is of %s", m.Store, geored.RoundDuration(note.Joined.Sub(m.Oldest)), m.Count, clockText(m.Oldest))
+			f.Message = fmt.Sprintf("%s: RPO %s: the oldest of %s missing writes is of %s", m.Store, geored.RoundDuration(note.Joined.Sub(m.Oldest)), m.counted(), clockText(m.Oldest))
 		}
 		f.Evidence = []string{joinedText(note), fmt.Sprintf("looked at within %s, until %s; %s", geored.RoundDuration(m.Took), beside(late), uncounted(late)),
 			"write times are those of the servers' and producers' clocks: the check site/clock says how far they are apart; what was deleted bears none, and is not counted"}
@@ -133,6 +133,14 @@ func judgeRPO(note RecoveryNote) []geored.Finding {
 		findings = []geored.Finding{{Verdict: geored.Unknown, Message: "nothing was measured"}}
 	}
 	return findings
+}
+
+// counted is how many there are; what was not looked at may be of any way.
+func (m Missing) counted() string {
+	if m.More > 0 {
+		return fmt.Sprintf("%d to %d", m.Count, m.Count+m.More)
+	}
+	return fmt.Sprint(m.Count)
 }
 
 // beside says when a look ended.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,8 +27,9 @@ type RecoveryNote struct {
 	Apart     time.Time                  `json:"apart,omitzero"`  // when it last saw that the sites were apart; zero: it never did
 	Joined    time.Time                  `json:"joined,omitzero"` // when it first saw that they were together; zero: not yet
 	Missing   []Missing                  `json:"missing,omitempty"`
-	Kept      map[string]json.RawMessage `json:"kept,omitempty"` // what steps keep, by name
-	Done      time.Time                  `json:"done,omitzero"`  // when all was proven; zero: it is under way
+	Kept      map[string]json.RawMessage `json:"kept,omitempty"`  // what steps keep, by name
+	Halted    time.Time                  `json:"halted,omitzero"` // when it was halted because the sites went apart again; zero: not since it decided
+	Done      time.Time                  `json:"done,omitzero"`   // when all was proven; zero: it is under way
 }
 
 // Missing is what one site lacked of another's writes in one store when it was looked at, before anything was changed.
@@ -36,6 +38,7 @@ type Missing struct {
 	From   geored.SiteName `json:"from"`
 	To     geored.SiteName `json:"to"`
 	Count  int64           `json:"count"`
+	More   int64           `json:"more,omitempty"`  // differ as well, and were not looked at: they may be of any way
 	Keys   []string        `json:"keys,omitempty"`  // some of them, where the store tells
 	Oldest time.Time       `json:"oldest,omitzero"` // write among them; zero: none is missing, or none bears a time
 	Seen   time.Time       `json:"seen"`            // when the look ended
@@ -94,11 +97,17 @@ func (s SiteNotes) Save(ctx context.Context, note RecoveryNote) error {
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for _, cluster := range s {
-		if err := cluster.Apply(ctx, objects...); err != nil {
-			errs = append(errs, fmt.Errorf("site %s: %w", cluster.Site(), err))
-		}
+	errs := make([]error, len(s))
+	var saved sync.WaitGroup // a site that is silent must not keep the others from having it in time
+	for i, cluster := range s {
+		saved.Add(1)
+		go func() {
+			defer saved.Done()
+			if err := cluster.Apply(ctx, objects...); err != nil {
+				errs[i] = fmt.Errorf("site %s: %w", cluster.Site(), err)
+			}
+		}()
 	}
+	saved.Wait()
 	return errors.Join(errs...)
 }

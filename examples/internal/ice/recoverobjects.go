@@ -141,11 +141,20 @@ func (o *objectRecovery) read(ctx context.Context) ([]Evidence, decider) {
 	f.Conflicts, f.Err = conflicts(found), err
 	return nil, func(outage Outage) ([]Decision, error) {
 		d, err := DecideObjects(outage, f)
-		if n := len(f.Conflicts); n > 0 {
-			d.Confirm = confirmation(fmt.Sprintf("one-version-of-%d-objects", n), f.Conflicts...)
-		}
+		d.Confirm = o.confirms(f.Conflicts)
 		return []Decision{d}, err
 	}
+}
+
+// confirms is what a person must accept before mirrors are restarted. Zero: nothing.
+func (o *objectRecovery) confirms(conflicts []string) string {
+	switch n := len(conflicts); {
+	case n > 0:
+		return confirmation(fmt.Sprintf("one-version-of-%d-objects", n), conflicts...)
+	case o.Removes:
+		return confirmation("mirrors-may-remove-objects")
+	}
+	return ""
 }
 
 func (o *objectRecovery) measure(ctx context.Context) []Missing {
@@ -180,6 +189,9 @@ func (o *objectRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 	var tasks []geored.Task
 	step := geored.Step{ID: "objects/conflicts", Target: d.Part, Action: geored.Execute, Confirm: d.Confirm, Permanent: "the version that is not kept is gone, unless the bucket keeps versions",
 		Reason: "objects that both sites changed are looked for once the sites are together: a mirror keeps one version of each and does not say which"}
+	if o.Removes {
+		step.Reason += "; these mirrors remove (--remove) what the other site has alone: what is written while one of them restarts may be lost"
+	}
 	tasks = append(tasks, o.once(step, dataTimeout, func(ctx context.Context) error { return o.onlyConfirmed(ctx, d) }))
 	for _, site := range o.Sites {
 		if slices.Contains(d.Empty, site) {
@@ -226,7 +238,7 @@ func (o *objectRecovery) onlyConfirmed(ctx context.Context, d Decision) error {
 	if err != nil {
 		return err
 	}
-	if now := conflicts(found); len(now) > 0 && confirmation(fmt.Sprintf("one-version-of-%d-objects", len(now)), now...) != d.Confirm {
+	if now := conflicts(found); len(now) > 0 && o.confirms(now) != d.Confirm {
 		return fmt.Errorf("%d objects are changed at both sites now, such as %s, and were not confirmed: delete configmap %s/%s in every site and start again: it asks for them", len(now), now[0], noteNamespace, noteName)
 	}
 	return nil

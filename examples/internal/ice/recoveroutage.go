@@ -18,6 +18,8 @@ type Outage struct {
 	Asked time.Time `json:"asked"` // when this was found out
 	// Longer is how long it went on after it had been found out, as far as is known. It is in Most.
 	Longer time.Duration `json:"longerNs,omitempty"`
+	// Found says that nobody said it: evidence alone tells how long it was.
+	Found bool `json:"found,omitempty"`
 }
 
 func (o Outage) String() string { return o.Known }
@@ -72,6 +74,8 @@ func FindOutage(said OutageSaid, evidence []Evidence, now time.Time) (Outage, er
 		return refuse("-outage", said.Length.String(), "is no length", "write something like 3h40m")
 	case said.Since.After(now):
 		return refuse("-since", clockText(said.Since), "has not come yet", "write when the sites were last together")
+	case joined.After(now.Add(mostSkew)) || apart.After(now.Add(mostSkew)):
+		return refuse("outage", clockText(now), "this machine's clock is behind the sites', so that no length can be told", "set it right (NTP), and start again")
 	case said.Length > 0:
 		o.Least, o.Most, o.Began, o.Known = said.Length, said.Length, now.Add(-said.Length), fmt.Sprintf("%s (-outage)", said.Length)
 	case !said.Since.IsZero():
@@ -83,7 +87,7 @@ func FindOutage(said OutageSaid, evidence []Evidence, now time.Time) (Outage, er
 	case !apart.IsZero() && apart.Before(joined):
 		return refuse("outage", "", "the evidence contradicts itself", "say with -outage or -since what is true")
 	default:
-		o.Most, o.Known = now.Sub(joined), fmt.Sprintf("since %s at the earliest (found)", clockText(joined))
+		o.Most, o.Found, o.Known = now.Sub(joined), true, fmt.Sprintf("since %s at the earliest (found)", clockText(joined))
 		if !apart.IsZero() {
 			o.Least, o.Began = now.Sub(apart), apart
 		}

@@ -276,8 +276,8 @@ func (r *Recovery) measure() geored.Task {
 func missingText(all []Missing) string {
 	var parts []string
 	for _, m := range all {
-		if m.Count > 0 {
-			parts = append(parts, fmt.Sprintf("%s: %s lacks %d of %s", m.Store, m.To, m.Count, m.From))
+		if m.Count+m.More > 0 {
+			parts = append(parts, fmt.Sprintf("%s: %s lacks %s of %s", m.Store, m.To, m.counted(), m.From))
 		}
 		if m.Err != "" {
 			parts = append(parts, fmt.Sprintf("%s: not known: %s", m.Store, m.Err))

@@ -2,7 +2,9 @@ package ice
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -32,7 +34,7 @@ func (e *ApartError) Error() string {
 	for _, s := range e.Silent {
 		text += fmt.Sprintf(" %s: %s;", s.Target, s.Reason)
 	}
-	return text + " what was done stays done, and nothing more was begun. When they answer, start the program again as before: it goes on with the step it was at"
+	return text + " what was done stays done, and nothing more was begun. When they answer, start the program again as before: it decides about the whole time, and does again what the sites missed since"
 }
 
 // Attend watches over a run: once the sites were seen together, it ends the run when they go apart again. stop ends the
@@ -60,8 +62,52 @@ func (r *Recovery) Attend(ctx context.Context, journal geored.Journal) (watched 
 	}
 }
 
+// halted writes down that the sites went apart again: what was decided and proven holds for the time before it alone. Sites
+// that are away do not get it, and one is enough: the note with the highest number counts.
+func (r *Recovery) halted(ctx context.Context, since time.Time) {
+	r.mu.Lock()
+	r.note.Joined, r.note.Apart, r.note.Halted = time.Time{}, r.clock().Now(), since
+	r.note.Number++ // in memory too: a step that is ending may write it once more
+	note := r.note
+	r.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, haltBudget)
+	defer cancel()
+	_ = r.Notes.Save(ctx, note) // the run ends for that anyway
+}
+
+// haltBudget is for the sites that are left to hear of it.
+const haltBudget = 5 * time.Second
+
+// afterCut drops what steps keep that the time since a recovery was halted has undone: mirrors are deaf again, an index is old
+// again, and what was repaired lacks what hints do not bring.
+func (r *Recovery) afterCut(note RecoveryNote, now time.Time) error {
+	cut := Outage{Most: now.Sub(note.Halted), Began: note.Halted, Asked: now, Known: "the sites were apart again since " + clockText(note.Halted)}
+	hinted := true
+	for _, decide := range r.decides {
+		decisions, err := decide(cut)
+		for _, d := range decisions {
+			hinted = hinted && (d.Store != storeCassandra || d.Cure == AwaitCure)
+		}
+		hinted = hinted && err == nil
+	}
+	kept := map[string]json.RawMessage{}
+	for name, value := range note.Kept {
+		switch done := strings.HasPrefix(name, "done/"); {
+		case !hinted && done && strings.HasSuffix(name, "/"+string(RebuildCure)):
+			return fmt.Errorf("%s, longer than hints are kept, after rows had been given up (%s): delete configmap %s/%s in every site and begin anew with -since %s",
+				cut, strings.TrimPrefix(name, "done/"), noteNamespace, noteName, clockText(note.Halted))
+		case done && !(hinted && strings.HasPrefix(name, "done/cassandra/")), !hinted && strings.HasPrefix(name, "repair/"):
+		default:
+			kept[name] = value
+		}
+	}
+	r.note.Kept = kept
+	return nil
+}
+
 func (r *Recovery) watch(ctx context.Context, halt context.CancelCauseFunc) {
 	config := r.Watch.withDefaults()
+	var since time.Time
 	for apart := 0; ; {
 		if r.clock().Sleep(ctx, config.Every) != nil {
 			return
@@ -73,10 +119,15 @@ func (r *Recovery) watch(ctx context.Context, halt context.CancelCauseFunc) {
 		if ctx.Err() != nil {
 			return
 		}
-		if apart++; len(silent) == 0 {
-			apart = 0
+		if len(silent) == 0 {
+			apart, since = 0, time.Time{}
+			continue
+		}
+		if apart++; since.IsZero() {
+			since = r.clock().Now()
 		}
 		if apart >= config.Looks {
+			r.halted(ctx, since.Add(-config.Every-apartBudget)) // they were together at the look before
 			halt(&ApartError{silent})
 			return
 		}

@@ -63,6 +63,8 @@ type Recovery struct {
 	Look func(ctx context.Context) []Evidence
 	// Apart asks every site, and from every site every other, and says who does not answer. Required.
 	Apart func(ctx context.Context) []geored.Silence
+	// Skewed refuses a machine by whose clock no outage can be measured. Zero: it is not asked.
+	Skewed func(ctx context.Context) error
 	// AskAgain is how long a store that gives no answer about its limits is asked again before it is decided without them, and
 	// how long behind the sites' coming together one is measured still: what was just started comes up. Zero: it is not.
 	AskAgain time.Duration
@@ -90,6 +92,11 @@ func (r *Recovery) clock() geored.Clock {
 // cures have changed the evidence since. One that waits still for the sites to be together has touched no store, and decides
 // anew: the outage went on. It changes nothing.
 func (r *Recovery) Assess(ctx context.Context) error {
+	if r.Skewed != nil && !r.ProveOnly {
+		if err := r.Skewed(ctx); err != nil {
+			return err
+		}
+	}
 	note, found, err := r.Notes.Load(ctx)
 	if err != nil {
 		return err
@@ -150,8 +157,12 @@ func (r *Recovery) isFirm(note RecoveryNote) bool {
 // was measured then, or never.
 func (r *Recovery) decideAnew(ctx context.Context, note RecoveryNote) error {
 	_, decides := r.read(ctx)
-	err := r.decideFor(note.Outage.until(r.clock().Now()), note.Number, note.Evidence, decides)
+	now := r.clock().Now()
+	err := r.decideFor(note.Outage.until(now), note.Number, note.Evidence, decides)
 	r.note.Missing, r.note.Apart = note.Missing, note.Apart
+	if !note.Halted.IsZero() && err == nil {
+		err = r.afterCut(note, now)
+	}
 	return err
 }
 
