@@ -128,6 +128,7 @@ func newRig(t *testing.T) *rig {
 	r.must(err)
 	r.d, err = ice.Open(topology.In(filepath.Dir(whole.topology)), ice.Options{Images: ice.Images{Probe: laboratory.ProbeRef}})
 	r.must(err)
+	t.Cleanup(r.d.Close)
 	r.must(r.d.Complete(t.Context()))
 	return r
 }

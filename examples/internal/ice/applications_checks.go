@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -176,7 +177,7 @@ func (d *Deployment) allPods(ctx context.Context) []geored.Finding {
 		var err error
 		all.workloads, err = d.workloads(ctx, t.Site)
 		return all, err
-	})
+	}, geored.AskBudget(time.Minute))
 	return answers.Each(func(_ geored.Target, all running) geored.Finding { return judgeRunning(all) })
 }
 
@@ -284,7 +285,7 @@ func (p *ringProof) open(ctx context.Context) checksOf {
 	p.once.Do(func() {
 		if p.opened, p.err = p.ring(ctx); p.err == nil {
 			p.all = p.opened.Checks()
-			p.closeLater(p.opened.Close)
+			p.closeInstead(p.opened.Close)
 		}
 	})
 	return p.checksOf

@@ -46,3 +46,21 @@ func TestClocks(t *testing.T) {
 		})
 	}
 }
+
+// Looks that are made again and again leave one ring open, and Close none.
+func TestOneRingIsLeftOpen(t *testing.T) {
+	d, _ := onServers(t, withApplications(2), Options{})
+	open := 0
+	for range 5 {
+		open++
+		d.closeInstead(func() { open-- })
+	}
+	if open != 1 {
+		t.Errorf("%d are open", open)
+	}
+	d.Close()
+	d.Close()
+	if open != 0 {
+		t.Errorf("%d are open behind Close", open)
+	}
+}

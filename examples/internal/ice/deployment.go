@@ -64,6 +64,7 @@ type Deployment struct {
 type leftOpen struct {
 	mu     sync.Mutex
 	closes []func()
+	ring   func() // closes the one that was opened last
 }
 
 // Close closes what checks left open. Those that are asked again must be made anew.
@@ -73,7 +74,22 @@ func (d *Deployment) Close() {
 	for _, closes := range d.left.closes {
 		closes()
 	}
-	d.left.closes = nil
+	if d.left.ring != nil {
+		d.left.ring()
+	}
+	d.left.closes, d.left.ring = nil, nil
+}
+
+// closeInstead is closeLater for the ring, and closes the one before it: gates look again and again, each time at a ring of their
+// own, and one whose nodes are elsewhere now goes on knocking where they were.
+func (d *Deployment) closeInstead(closes func()) {
+	d.left.mu.Lock()
+	last := d.left.ring
+	d.left.ring = closes
+	d.left.mu.Unlock()
+	if last != nil {
+		last()
+	}
 }
 
 func (d *Deployment) closeLater(closes func()) {

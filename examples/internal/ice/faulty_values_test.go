@@ -195,7 +195,7 @@ func faultyOperations() []faulty {
 				return kafka.StatusFinding(mirror, []connect.Connector{c})
 			})},
 		{number: "27", line: "1208, 1216", value: "kubectl without --kubeconfig: both may be asked of one cluster; \"in this event\" of no event", instead: "each mirror is asked at the site that runs it, and only what has failed is restarted"},
-		{number: "28", line: "1251 to 1259", value: "two jobs resync-DATE of one name, without --kubeconfig", instead: "search/SITE/refill makes one job in each site, named after the recovery and its step"},
+		{number: "28", line: "1251 to 1259", value: "two jobs resync-DATE of one name, without --kubeconfig", instead: "search/SITE makes one job in each site, named after the recovery and its step"},
 		{number: "29", line: "1292, 1306", value: "delete replicaset minio-mirror-....; nothing is verified", instead: "objects/mirror/SITE restarts the mirror's Deployment where it is deaf, and objectstore/equal compares what both sites hold"},
 		{number: "30", line: "1197", value: `"1-2 hours: takes place automatically", whatever the hint window is: here one of an hour`, by: "ice-recover", says: "repair: outage 1h30m0s > site dc1 keeps hints for 1h0m0s",
 			find: func(*testing.T) []caught {

@@ -20,6 +20,11 @@ func (c *cassandraRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 			return nil, geored.Faults{{Site: c.Away, Field: "-away", Value: string(c.Away), Problem: fmt.Sprintf("this recovery gives up the rows of %s, which is what was confirmed", d.GivesUp),
 				Remedy: fmt.Sprintf("say -away %s, or nothing, to go on with it", d.GivesUp)}}
 		}
+		var plan cassandra.RebuildPlan
+		if c.kept("rebuild/"+keyspaceOf(d), &plan) && d.GivesUp != "" && plan.Site != d.GivesUp {
+			return nil, geored.Faults{{Site: d.GivesUp, Field: "-away", Value: string(d.GivesUp), Problem: fmt.Sprintf("rows of %s are being given up already, and may be gone", plan.Site),
+				Remedy: fmt.Sprintf("say -away %s to go on with it", plan.Site)}}
+		}
 		step := geored.Step{ID: geored.StepID("cassandra/" + strings.ReplaceAll(d.Part, " ", "/") + "/" + string(d.Cure)), Target: d.Part, Action: geored.Execute, Reason: d.Reason(),
 			Permanent: "rows that were brought together stay so"}
 		keyspace := keyspaceOf(d)
@@ -196,6 +201,9 @@ func (c *cassandraRecovery) awaitOrRepair(ctx context.Context, keyspace string) 
 		if err != nil || state.Done {
 			return err
 		}
+		if c.hintsWait(ctx) { // they are sent slowly, so that they disturb nobody
+			end = c.clock().Now().Add(2 * c.Settle)
+		}
 		if err := c.clock().Sleep(ctx, provePause); err != nil {
 			return err
 		}
@@ -204,6 +212,19 @@ func (c *cassandraRecovery) awaitOrRepair(ctx context.Context, keyspace string) 
 		return fmt.Errorf("keyspace %s: rows differ that hints would have brought, so that the outage %s is not all there was: delete configmap %s/%s in every site and start again with -since and the time at which the sites last held the same", keyspace, o, noteNamespace, noteName)
 	}
 	return c.repair(ctx, keyspace)
+}
+
+// hintsWait says whether a node tells of hints that are still to be sent.
+func (c *cassandraRecovery) hintsWait(ctx context.Context) bool {
+	wait := false
+	_ = c.with(ctx, func(ring *cassandra.Cluster) error { // what cannot be told is not waited for
+		limits, err := ring.Limits(ctx)
+		for _, s := range limits.Sites {
+			wait = wait || slices.ContainsFunc(s.Waiting, func(h cassandra.Hints) bool { return h.Files > 0 })
+		}
+		return err
+	})
+	return wait
 }
 
 // repair repairs a keyspace in full. The plan is kept, so that a recovery that goes on repairs no node twice.

@@ -116,6 +116,9 @@ func (r *Recovery) stillDecided(first Gate) geored.Task {
 	step := geored.Step{ID: geored.StepID(first.Name + "/outage"), Target: "what was decided", Action: geored.Execute, Needs: []geored.StepID{geored.StepID(first.Name + "/proof")},
 		Reason: "an outage that went on while the sites were waited for may ask for other cures than were decided", Permanent: "it only looks"}
 	return r.once(step, dataTimeout, func(ctx context.Context) error {
+		if err := r.secondCutEnded(ctx); err != nil {
+			return err
+		}
 		note := r.Note()
 		if note.Apart.IsZero() {
 			return nil // it was over when it was decided about
@@ -128,6 +131,22 @@ func (r *Recovery) stillDecided(first Gate) geored.Task {
 		return errors.Join(fmt.Errorf("the outage went on for %s while the sites were waited for, and %s: start again: it is decided anew", more, changed),
 			r.change(ctx, func(n *RecoveryNote) { n.Joined = time.Time{} }))
 	})
+}
+
+// secondCutEnded holds what steps keep against the second cut as long as it was in the end.
+func (r *Recovery) secondCutEnded(ctx context.Context) error {
+	note := r.Note()
+	if note.Halted.IsZero() {
+		return nil
+	}
+	if r.decides == nil {
+		_, r.decides = r.read(ctx)
+	}
+	kept, err := r.afterCut(note, note.Joined)
+	if err != nil {
+		return err
+	}
+	return r.change(ctx, func(n *RecoveryNote) { n.Kept, n.Halted = kept, time.Time{} })
 }
 
 // decidesOtherwise names the first part of a store for which the outage up to its end asks for something else; "": none. Both

@@ -80,7 +80,7 @@ const haltBudget = 5 * time.Second
 
 // afterCut drops what steps keep that the time since a recovery was halted has undone: mirrors are deaf again, an index is old
 // again, and what was repaired lacks what hints do not bring.
-func (r *Recovery) afterCut(note RecoveryNote, now time.Time) error {
+func (r *Recovery) afterCut(note RecoveryNote, now time.Time) (map[string]json.RawMessage, error) {
 	cut := Outage{Most: now.Sub(note.Halted), Began: note.Halted, Asked: now, Known: "the sites were apart again since " + clockText(note.Halted)}
 	hinted := true
 	for _, decide := range r.decides {
@@ -94,15 +94,14 @@ func (r *Recovery) afterCut(note RecoveryNote, now time.Time) error {
 	for name, value := range note.Kept {
 		switch done := strings.HasPrefix(name, "done/"); {
 		case !hinted && done && strings.HasSuffix(name, "/"+string(RebuildCure)):
-			return fmt.Errorf("%s, longer than hints are kept, after rows had been given up (%s): delete configmap %s/%s in every site and begin anew with -since %s",
+			return nil, fmt.Errorf("%s, longer than hints are kept, after rows had been given up (%s): delete configmap %s/%s in every site and begin anew with -since %s",
 				cut, strings.TrimPrefix(name, "done/"), noteNamespace, noteName, clockText(note.Halted))
 		case done && !(hinted && strings.HasPrefix(name, "done/cassandra/")), !hinted && strings.HasPrefix(name, "repair/"):
 		default:
 			kept[name] = value
 		}
 	}
-	r.note.Kept = kept
-	return nil
+	return kept, nil
 }
 
 func (r *Recovery) watch(ctx context.Context, halt context.CancelCauseFunc) {
@@ -127,8 +126,8 @@ func (r *Recovery) watch(ctx context.Context, halt context.CancelCauseFunc) {
 			since = r.clock().Now()
 		}
 		if apart >= config.Looks {
-			r.halted(ctx, since.Add(-config.Every-apartBudget)) // they were together at the look before
 			halt(&ApartError{silent})
+			r.halted(context.WithoutCancel(ctx), since.Add(-config.Every-apartBudget)) // they were together at the look before
 			return
 		}
 	}

@@ -158,10 +158,15 @@ func (r *Recovery) isFirm(note RecoveryNote) bool {
 func (r *Recovery) decideAnew(ctx context.Context, note RecoveryNote) error {
 	_, decides := r.read(ctx)
 	now := r.clock().Now()
-	err := r.decideFor(note.Outage.until(now), note.Number, note.Evidence, decides)
-	r.note.Missing, r.note.Apart = note.Missing, note.Apart
+	outage := note.Outage.until(now)
+	if note.Halted.After(outage.Began) {
+		outage.Began = note.Halted
+	}
+	err := r.decideFor(outage, note.Number, note.Evidence, decides)
+	r.note.Missing, r.note.Apart, r.note.Halted = note.Missing, note.Apart, note.Halted
 	if !note.Halted.IsZero() && err == nil {
-		err = r.afterCut(note, now)
+		r.note.Missing = nil // what the second cut left is measured too
+		r.note.Kept, err = r.afterCut(note, now)
 	}
 	return err
 }

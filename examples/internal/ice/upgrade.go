@@ -92,27 +92,32 @@ func (u Upgrading) before() geored.Stage {
 		geored.Task{Step: backup, Observe: func(context.Context) (geored.State, error) { return geored.State{Done: true, Detail: detail}, nil }},
 		geored.Task{Step: whole, Observe: func(ctx context.Context) (geored.State, error) {
 			if u.begun(ctx) {
-				return geored.State{Done: true, Detail: "the first site has " + u.version() + " already: its own gates come next"}, nil
+				return geored.State{Done: true, Detail: "a site has " + u.version() + " already: its own gates come next"}, nil
 			}
-			return gatesPass(ctx, "all gates pass", append(u.gated(), u.undrifted()...)...)
+			return gatesPass(ctx, "all gates pass", append(u.gated(), u.undrifted(ctx)...)...)
 		}})
 }
 
 // undrifted are the checks that hold the sites against their record: what an upgrade finds it records at its end, and what
-// somebody changed by hand must not pass for meant.
-func (u Upgrading) undrifted() []geored.Check {
+// somebody changed by hand must not pass for meant. Of values alone that are upgraded a killed run may have left half.
+func (u Upgrading) undrifted(ctx context.Context) []geored.Check {
 	areas := u.areas()
+	values := u.recordedChart(ctx, u.Topology.Sites[0].Name) == u.wanted()
 	return slices.DeleteFunc(u.driftChecks(), func(c geored.Check) bool {
-		return !slices.ContainsFunc(areas, func(a area) bool { return a.check == c.ID })
+		return values && c.ID == CheckDriftReleases || !slices.ContainsFunc(areas, func(a area) bool { return a.check == c.ID })
 	})
 }
 
-// begun says whether the first site was upgraded by a run that was killed: it has the version, and was not recorded with it.
-// Its gates decide then, and lead back when they fail: the ones before the upgrade would wait for what only the way back mends.
+// wanted is the chart that is upgraded to.
+func (u Upgrading) wanted() string { return ProductChart + "-" + u.version() }
+
+// begun says whether a site was upgraded by a run that was killed: it has the version, and was not recorded with it. The gates of
+// the sites decide then, and lead back when they fail: the ones before the upgrade would wait for what only the way back mends.
 func (u Upgrading) begun(ctx context.Context) bool {
-	first, wanted := u.Topology.Sites[0].Name, ProductChart+"-"+u.version()
-	have, found, err := u.releases(first).Installed(ctx, productRelease, productNamespace)
-	return err == nil && found && have.Chart == wanted && u.recordedChart(ctx, first) != wanted
+	return slices.ContainsFunc(u.Topology.Names(), func(site geored.SiteName) bool {
+		have, found, err := u.releases(site).Installed(ctx, productRelease, productNamespace)
+		return err == nil && found && have.Chart == u.wanted() && u.recordedChart(ctx, site) != u.wanted()
+	})
 }
 
 // recordedChart is the product's when the last installation or upgrade came to its end. Zero: no record tells.
@@ -154,7 +159,7 @@ func (u Upgrading) site(site geored.SiteName) geored.Stage {
 			err = fmt.Errorf("site %s: %s is not installed: there is nothing to upgrade", site, productRelease)
 		}
 		g := gate{u, site, u.oldChart(ctx, site, have.Chart)}
-		task.Apply = g.orFailed(task.Apply)
+		task.Apply, task.Timeout = g.orFailed(task.Apply), 2*u.patience()+time.Minute
 		return []geored.Task{task, {Step: proof, Observe: g.observe, Apply: func(ctx context.Context) error { return g.orBack(ctx, g.woken) }, Timeout: 2*u.patience() + time.Minute}}, err
 	}}
 }
@@ -162,12 +167,14 @@ func (u Upgrading) site(site geored.SiteName) geored.Stage {
 // orFailed takes a site back whose release Helm left half-way: no gate behind it would be asked.
 func (g gate) orFailed(apply func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		err := apply(ctx)
+		limited, cancel := context.WithTimeout(ctx, g.patience()) // Helm waits for hooks as long as that, and no longer
+		defer cancel()
+		err := apply(limited)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
 		have, found, unknown := g.releases(g.site).Installed(ctx, productRelease, productNamespace)
-		if unknown != nil || !found || have.Status != "failed" || have.Chart != ProductChart+"-"+g.version() {
+		if unknown != nil || !found || have.Status != "failed" || have.Chart != g.wanted() {
 			return err
 		}
 		return errors.Join(fmt.Errorf("the release of %s failed on %s: %w", g.site, g.version(), err), g.back(ctx))
@@ -177,7 +184,7 @@ func (g gate) orFailed(apply func(context.Context) error) func(context.Context) 
 // oldChart is what a site had before: of a run that goes on after the installation, what the sites behind it still have, or
 // what was recorded before.
 func (u Upgrading) oldChart(ctx context.Context, site geored.SiteName, have string) string {
-	wanted := ProductChart + "-" + u.version()
+	wanted := u.wanted()
 	if have != wanted {
 		return have
 	}
@@ -254,29 +261,21 @@ func provenOrSilent(ctx context.Context, done string, checks ...geored.Check) (g
 // not in time, and it can be told why, the release goes back to what it was. Silence is no reason to: then nothing is changed,
 // and the run ends where it is.
 func (g gate) orBack(ctx context.Context, look func(context.Context) (geored.State, error)) error {
-	var since time.Time
-	state, err := g.awaited(ctx, func(ctx context.Context) (geored.State, error) {
-		state, err := look(ctx)
-		now := g.clock().Now()
-		if err != nil || !state.Done {
-			since = time.Time{}
-			return state, err
+	end := g.clock().Now().Add(g.patience())
+	state, err := g.awaited(ctx, end, look)
+	for state.Done && err == nil {
+		if state, err = g.holds(ctx, look); state.Done && err == nil {
+			return nil
 		}
-		if since.IsZero() {
-			since = now
+		if g.clock().Now().Before(end) {
+			state, err = g.awaited(ctx, end, look)
 		}
-		if state.Done = now.Sub(since) >= steady; !state.Done {
-			state.Detail = "all gates pass, and did not for long"
-		}
-		return state, nil
-	})
+	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
 		return fmt.Errorf("the gates of %s cannot be asked, and nothing was rolled back: %w", g.site, err)
-	case state.Done:
-		return nil
 	}
 	return errors.Join(fmt.Errorf("a gate of %s does not pass on %s: %s", g.site, g.version(), state.Detail), g.back(ctx))
 }
@@ -300,13 +299,23 @@ func (g gate) stillHeld(ctx context.Context) error {
 	return lock.Check(ctx)
 }
 
-// awaited looks again and again until what is waited for is there, or the patience is over. It gives the last look.
-func (u Upgrading) awaited(ctx context.Context, look func(context.Context) (geored.State, error)) (geored.State, error) {
-	clock := u.clock()
-	end := clock.Now().Add(u.patience())
+// awaited looks again and again until what is waited for is there, or the end has come. It gives the last look.
+func (u Upgrading) awaited(ctx context.Context, end time.Time, look func(context.Context) (geored.State, error)) (geored.State, error) {
 	for {
 		state, err := look(ctx)
-		if err == nil && state.Done || !clock.Now().Before(end) || clock.Sleep(ctx, time.Second) != nil {
+		if err == nil && state.Done || !u.clock().Now().Before(end) || u.clock().Sleep(ctx, time.Second) != nil {
+			return state, err
+		}
+	}
+}
+
+// holds looks again and again for as long as what is there must stay. It gives the first look that does not see it, or the last.
+func (u Upgrading) holds(ctx context.Context, look func(context.Context) (geored.State, error)) (state geored.State, err error) {
+	for until := u.clock().Now().Add(steady); ; {
+		if err := u.clock().Sleep(ctx, time.Second); err != nil {
+			return geored.State{}, err
+		}
+		if state, err = look(ctx); err != nil || !state.Done || !u.clock().Now().Before(until) {
 			return state, err
 		}
 	}
@@ -328,7 +337,7 @@ func (g gate) back(ctx context.Context) error {
 
 // settled waits until what a site was rolled back to runs.
 func (g gate) settled(ctx context.Context) error {
-	state, err := g.awaited(ctx, func(ctx context.Context) (geored.State, error) {
+	state, err := g.awaited(ctx, g.clock().Now().Add(g.patience()), func(ctx context.Context) (geored.State, error) {
 		jobs, err := g.jobs(ctx, g.site)
 		if state := judgeModelManager(jobs); err != nil || !state.Done {
 			return state, err

@@ -164,7 +164,7 @@ func TestWhatAnUpgradeWaitsFor(t *testing.T) {
 		"it gives no answer": {5000, errors.New("silent"), false},
 	} {
 		looks := 0
-		state, err := u.awaited(t.Context(), func(context.Context) (geored.State, error) {
+		state, err := u.awaited(t.Context(), u.clock().Now().Add(u.patience()), func(context.Context) (geored.State, error) {
 			looks++
 			return geored.State{Done: looks > c.after, Detail: "as it stands"}, c.err
 		})
@@ -174,7 +174,7 @@ func TestWhatAnUpgradeWaitsFor(t *testing.T) {
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if state, err := u.awaited(ended, func(context.Context) (geored.State, error) { return geored.State{}, nil }); state.Done || err != nil {
+	if state, err := u.awaited(ended, u.clock().Now().Add(u.patience()), func(context.Context) (geored.State, error) { return geored.State{}, nil }); state.Done || err != nil {
 		t.Errorf("a run that ends: %+v, %v", state, err)
 	}
 	g := gate{Upgrading: u, site: "dc1"}
@@ -225,7 +225,8 @@ func TestGatesPassForAWhile(t *testing.T) {
 		"after a while, and on":   {func(look int) bool { return look > 20 }, true},
 		"now and then":            {func(look int) bool { return look%5 > 0 }, false},
 		"once, as it comes up":    {func(look int) bool { return look == 3 }, false},
-		"up to the end, too late": {func(look int) bool { return look > 55 }, false},
+		"from the last moment on": {func(look int) bool { return look > 55 }, true},
+		"too late":                {func(look int) bool { return look > 65 }, false},
 	} {
 		d, _ := onServers(t, withApplications(2), Options{})
 		g := gate{Upgrading{Deployment: d, Patience: time.Minute, Clock: geotest.NewClock(t, noon)}, "dc1", ""}
@@ -260,8 +261,8 @@ func TestWhatAnUpgradeGoesBackTo(t *testing.T) {
 	for _, server := range servers {
 		installed(t, server)
 	}
-	recorded := func(chart string) {
-		r, err := drift.Record{Site: "dc1", Salt: drift.NewSalt(), Things: []drift.Thing{{Area: "releases", Name: "release ice-release/ice-helm-operator", Facts: map[string]string{"chart": chart}}}}.Sealed()
+	recorded := func(site geored.SiteName, chart string) {
+		r, err := drift.Record{Site: site, Salt: drift.NewSalt(), Things: []drift.Thing{{Area: "releases", Name: "release ice-release/ice-helm-operator", Facts: map[string]string{"chart": chart}}}}.Sealed()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,7 +270,7 @@ func TestWhatAnUpgradeGoesBackTo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		servers["dc1"].put("/api/v1/namespaces/kube-system/configmaps/ice-install", table{"kind": "ConfigMap", "apiVersion": "v1", "metadata": meta("ice-install", "kube-system"), "data": table{"record": string(text)}})
+		servers[site].put("/api/v1/namespaces/kube-system/configmaps/ice-install", table{"kind": "ConfigMap", "apiVersion": "v1", "metadata": meta("ice-install", "kube-system"), "data": table{"record": string(text)}})
 	}
 	for _, c := range []struct {
 		recorded, have, old string
@@ -281,7 +282,8 @@ func TestWhatAnUpgradeGoesBackTo(t *testing.T) {
 		{wanted, ProductChart + "-0.8.0", ProductChart + "-0.8.0", false},
 	} {
 		if c.recorded != "" {
-			recorded(c.recorded)
+			recorded("dc1", c.recorded)
+			recorded("dc2", c.recorded)
 		}
 		if old := u.oldChart(t.Context(), "dc1", c.have); old != c.old {
 			t.Errorf("%+v: back to %q", c, old)
@@ -289,6 +291,10 @@ func TestWhatAnUpgradeGoesBackTo(t *testing.T) {
 		if begun := u.begun(t.Context()); begun != c.begun {
 			t.Errorf("%+v: begun %t", c, begun)
 		}
+	}
+	recorded("dc2", ProductChart+"-0.9.0") // killed between the records of two sites
+	if !u.begun(t.Context()) {
+		t.Error("the record of one site is missing, and nothing is under way")
 	}
 }
 
@@ -313,7 +319,7 @@ func TestAReleaseThatFailedGoesBack(t *testing.T) {
 func TestAnUpgradeRecordsNoDrift(t *testing.T) {
 	u := upgrading(t, 2)
 	found := map[geored.CheckID]bool{}
-	for _, c := range u.undrifted() {
+	for _, c := range u.undrifted(t.Context()) {
 		found[c.ID] = true
 	}
 	if len(found) != len(u.areas()) || !found[CheckDriftRBAC] || !found[CheckDriftReleases] || found[CheckDriftPlan] {
