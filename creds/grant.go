@@ -35,7 +35,7 @@ type Grant struct {
 	Source   geored.SiteName
 	Account  Account
 	Consumer Consumer
-	Secret   string // its name: that of the source, as guide 000, 4.3.2 names it
+	Secret   string // its name: that of the source, as the ICE guide, 4.3.2 names it
 }
 
 // To is the site that receives the grant.
@@ -47,7 +47,7 @@ func (g Grant) String() string {
 }
 
 // Plan makes the grants of a table of consumers: one for each source that a consumer asks, sorted by source, receiver,
-// namespace and consumer. Nobody receives what it does not read; the guide copies every Secret everywhere (guide 000,
+// namespace and consumer. Nobody receives what it does not read; the guide copies every Secret everywhere (ICE guide,
 // 4.3.2). The error is geored.Faults.
 func Plan(consumers []Consumer) ([]Grant, error) {
 	var grants []Grant

@@ -8,7 +8,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// Each fault of guide 000, chapters 4.3.2 and 4.4.4, that lies in something that this package reads, by the line it stands
+// Each fault of the ICE guide, chapters 4.3.2 and 4.4.4, that lies in something that this package reads, by the line it stands
 // on. That kubemcsa finds no token on Kubernetes 1.24 and later is answered by another way to make one, and shows nowhere
 // here; which of a chart's switches for MultiCassKop counts (l.755 and others) is for the chart to say.
 func TestFaultsOfTheGuide(t *testing.T) {

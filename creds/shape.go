@@ -27,7 +27,7 @@ type Secret struct {
 	Data      map[string]Document
 }
 
-// Kubemcsa is the Secret that kubemcsa export writes (guide 000, 4.3.2 and 4.4.4): an opaque one under the export's name,
+// Kubemcsa is the Secret that kubemcsa export writes (ICE guide, 4.3.2 and 4.4.4): an opaque one under the export's name,
 // whose kubeconfig has the token in it. It is for consumers that read their credentials once, such as CoreDNS and
 // MultiCassKop: they must be restarted when it changes.
 func (e Export) Kubemcsa() Secret { return e.secret(e.kubeconfig("token", e.Token.Reveal())) }

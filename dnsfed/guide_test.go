@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// guideCorefile is what comes of the guide's one dcs array for all clusters (guide 000, l.588 to 632): dc1 first, in dc2
+// guideCorefile is what comes of the guide's one dcs array for all clusters (ICE guide, l.588 to 632): dc1 first, in dc2
 // too, and every cluster by its credentials.
 const guideCorefile = `.:53 {
     errors
@@ -24,7 +24,7 @@ const guideCorefile = `.:53 {
 }
 `
 
-// Each fault of guide 000, chapter 4.3, that lies in a Corefile, by the line it stands on. Not covered: the values files
+// Each fault of the ICE guide, chapter 4.3, that lies in a Corefile, by the line it stands on. Not covered: the values files
 // of the chart, which nobody documents; commands that end in a stray character (l.686); that the test of 4.3.3 asks for a
 // name without its namespace, which a search path completes.
 func TestFaultsOfTheGuide(t *testing.T) {

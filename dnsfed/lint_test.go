@@ -82,7 +82,7 @@ func TestLintFindsEachFaultAtItsLine(t *testing.T) {
 	}
 }
 
-// The guide lets every site have the same list of clusters (guide 000, 4.3.2): in all sites but the first that puts
+// The guide lets every site have the same list of clusters (ICE guide, 4.3.2): in all sites but the first that puts
 // another site first.
 func TestLintFindsTheGuidesOrder(t *testing.T) {
 	file := ".:53 {\n"

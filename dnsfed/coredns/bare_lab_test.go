@@ -12,7 +12,7 @@ import (
 	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 )
 
-// replaceBare does what the guide does (guide 000, 4.3.2): it deletes the cluster's DNS, Deployment and Service, and then
+// replaceBare does what the guide does (ICE guide, 4.3.2): it deletes the cluster's DNS, Deployment and Service, and then
 // makes them again as an installation does, with the address that pods are told.
 func (p *place) replaceBare(name string) {
 	p.t.Helper()

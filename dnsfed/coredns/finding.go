@@ -9,7 +9,7 @@ import (
 )
 
 // Judge says whether one set of name servers alone stands behind each site's Service, and all its pods run the same
-// image. With two, answers alternate between what the sites know together and what one knows alone (guide 000, 4.3.2).
+// image. With two, answers alternate between what the sites know together and what one knows alone (ICE guide, 4.3.2).
 func Judge(answers geored.Answers[DNS]) []geored.Finding {
 	return answers.Each(func(_ geored.Target, dns DNS) geored.Finding {
 		problems := dns.problems()

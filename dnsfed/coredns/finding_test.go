@@ -71,7 +71,7 @@ func TestNewPodsHaveLabelsOfTheirOwn(t *testing.T) {
 	}
 }
 
-// The guide removes the name servers before it has others (guide 000, l.538), and leaves the cluster IP to luck: here
+// The guide removes the name servers before it has others (ICE guide, l.538), and leaves the cluster IP to luck: here
 // nothing is removed before what replaces it was proven, switched to and drained from.
 func TestNothingIsRemovedBeforeItIsReplaced(t *testing.T) {
 	cluster, err := kube.New("dc1", &rest.Config{Host: "127.0.0.1:1"})

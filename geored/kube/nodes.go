@@ -12,7 +12,7 @@ import (
 )
 
 // nodeOf takes the first address of type InternalIP. The guide takes status.addresses[0], whatever type it has
-// (guide 000, 4.2.2), which may be a host name or an external address.
+// (ICE guide, 4.2.2), which may be a host name or an external address.
 func nodeOf(item corev1.Node) (geored.Node, error) {
 	node := geored.Node{Name: item.Name}
 	for _, address := range item.Status.Addresses {

@@ -109,7 +109,7 @@ func failed() report.Document {
 	headless.Asked = []geored.Target{{Site: "dc2", Name: "pod/coredns-1"}, {Site: "dc2", Name: "pod/coredns-2"}}
 	headless.Unanswered = []geored.Silence{{Target: headless.Asked[0], Reason: "read udp 10.130.0.10:53: i/o timeout"}}
 	clock := finding("site/clock", "", "", geored.Warn, "the clocks are 3.1s apart, give or take 40ms", "dc1 is 0s ahead of this machine, give or take 20ms", "dc2 is 3.1s ahead of this machine, give or take 20ms")
-	clock.Remedy = "let NTP set the clocks of all nodes (guide 000, 3.3.3.1)"
+	clock.Remedy = "let NTP set the clocks of all nodes (ICE guide, 3.3.3.1)"
 	d.Report.Findings[0] = clock
 	d.Report.Findings = append(d.Report.Findings, headless,
 		finding("store/schema", "dc3", "", geored.Skipped, "no Cassandra runs in dc3"),

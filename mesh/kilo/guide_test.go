@@ -10,7 +10,7 @@ import (
 	"github.com/georedkit/georedkit/mesh/kilo"
 )
 
-// Each fault of guide 000, chapters 2 to 4.2, that lies in something that this package reads, by the line it stands on. Not
+// Each fault of the ICE guide, chapters 2 to 4.2, that lies in something that this package reads, by the line it stands on. Not
 // covered, because nobody reads it: commands that are printed with a broken line (l.62 to 73, 208 to 224), names of chart
 // repositories, and files that the page break splits (l.293 and 299). That a handshake is no proof (l.499) is package
 // mesh's to say, MTU (3.2) too.

@@ -63,7 +63,7 @@ type seen struct {
 	absent error // the agent's own: there is no such interface
 }
 
-// gateways plans the mesh anew over what is there, and compares. The guide compares by eye (guide 000, 4.2.5).
+// gateways plans the mesh anew over what is there, and compares. The guide compares by eye (ICE guide, 4.2.5).
 func (p *Proof) gateways(ctx context.Context, m Mesh) []geored.Finding {
 	answers := geored.Ask(ctx, m.targets(), func(ctx context.Context, t geored.Target) (seen, error) {
 		return look(ctx, p.ends[t.Site].devices, t.Name, m.Network.WithDefaults().Interface)

@@ -11,7 +11,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// Applications are what the product's own values need besides the sites (guide 000, 4.4 and appendices A to C).
+// Applications are what the product's own values need besides the sites (ICE guide, 4.4 and appendices A to C).
 type Applications struct {
 	First              geored.SiteName // where the product is installed first, and MultiCassKop runs. Zero in the file: the first site
 	MulticastInterface string          // of the nodes, to which the reflectors bind. Zero in the file: eth0
@@ -56,7 +56,7 @@ type mailFile struct {
 	SkipVerify   bool   `yaml:"skipVerify,omitempty"`
 }
 
-const defaultProductTimeout = 3 * time.Hour // 10800 s (guide 000, 4.4.2)
+const defaultProductTimeout = 3 * time.Hour // 10800 s (ICE guide, 4.4.2)
 
 func or[T comparable](value, otherwise T) T {
 	if value == *new(T) {

@@ -262,7 +262,7 @@ func judgePasswords(answers geored.Answers[creds.Document], first geored.SiteNam
 	for t, text := range answers.All() {
 		if text.IsZero() || !text.Equal(ours) {
 			f.Verdict, f.Message = geored.Fail, fmt.Sprintf("secret %s of %s is not that of %s, or is empty", passwordSecret, t.Site, first)
-			f.Remedy = "run this program again: it copies the first site's (guide 000, 4.4.6)"
+			f.Remedy = "run this program again: it copies the first site's (ICE guide, 4.4.6)"
 		}
 	}
 	return answers.Conclude(f)

@@ -18,7 +18,7 @@ import (
 	"github.com/georedkit/georedkit/objectstore"
 )
 
-// finish does what the guide asks for at the end (guide 000, 4.4.8): the sites side by side.
+// finish does what the guide asks for at the end (ICE guide, 4.4.8): the sites side by side.
 func (d *Deployment) finish() geored.Stage {
 	const stage = "finish"
 	var tasks []geored.Task
@@ -37,11 +37,11 @@ func (d *Deployment) finish() geored.Stage {
 			name := "mirror-" + string(other)
 			mirrors = append(mirrors, name)
 			tasks = append(tasks, d.mirrorTask(kafka.Mirror{From: other, To: site.Name}, step(name, "mirror of Kafka from "+string(other),
-				"a record that is written now arrives; only what has failed is restarted, where the guide restarts all (guide 000, 4.4.8)",
+				"a record that is written now arrives; only what has failed is restarted, where the guide restarts all (ICE guide, 4.4.8)",
 				geored.Execute, "-n "+kafkaNamespace+" delete pod -l app.kubernetes.io/name=kafka-mirror-maker-2")))
 		}
 		tasks = append(tasks,
-			d.ksqldbTask(step("ksqldb", "deployment "+kafkaNamespace+"/ksqldb", "it may have started before its topics were there (guide 000, 4.4.8)", geored.Restart,
+			d.ksqldbTask(step("ksqldb", "deployment "+kafkaNamespace+"/ksqldb", "it may have started before its topics were there (ICE guide, 4.4.8)", geored.Restart,
 				"-n "+kafkaNamespace+" delete pod -l run=ksqldb", mirrors...)),
 			d.objectsTask(step("objects", "deployment "+minioNamespace+"/"+mirrorDeploy, "an object that is written now arrives: that its pod runs says nothing", geored.Execute,
 				"-n "+minioNamespace+" logs -l app="+mirrorDeploy)))
@@ -133,7 +133,7 @@ func (d *Deployment) mirrorTask(m kafka.Mirror, step geored.Step) geored.Task {
 }
 
 // told: Strimzi tells of the connectors, and what Connect says too. Its status is as old as its last look, two minutes unless
-// set otherwise, and the guide's check of a mirror reads it (guide 000, 5.1.1).
+// set otherwise, and the guide's check of a mirror reads it (ICE guide, 5.1.1).
 func (d *Deployment) told(ctx context.Context, m kafka.Mirror) (geored.State, error) {
 	resource, err := d.mirrorMaker(m).MirrorMaker(ctx)
 	if err != nil {

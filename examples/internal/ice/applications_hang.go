@@ -20,7 +20,7 @@ const operatorDeployment = "multi-casskop"
 func (d *Deployment) hang() geored.Stage {
 	site := d.first()
 	step := geored.Step{ID: stepID("hang", site, operatorDeployment), Site: site, Target: "deployment " + cassandraNamespace + "/" + operatorDeployment, Action: geored.Await,
-		Reason: "it waits for the Secrets with the other sites' credentials, and for nothing else (guide 000, 4.4.1: the first installation will hang)",
+		Reason: "it waits for the Secrets with the other sites' credentials, and for nothing else (ICE guide, 4.4.1: the first installation will hang)",
 		Manual: []string{d.kubectl(site, "-n "+cassandraNamespace+" describe pod -l app="+operatorDeployment)}}
 	return geored.StageOf("hang", geored.Task{Step: step, Observe: func(ctx context.Context) (geored.State, error) {
 		lacking, err := d.lackingCredentials(ctx)

@@ -14,7 +14,7 @@ import (
 	"github.com/georedkit/georedkit/geored/kube/helm"
 )
 
-// Names of the product in a cluster (guide 000, 4.4).
+// Names of the product in a cluster (ICE guide, 4.4).
 const (
 	productRelease   = "ice-helm-operator"
 	productNamespace = "ice-release"
@@ -65,7 +65,7 @@ func (d *Deployment) waiting(s geored.Stage) geored.Stage {
 
 func (d *Deployment) namespaceStep(stage string, site geored.SiteName) geored.Step {
 	return geored.Step{ID: stepID(stage, site, "namespace"), Site: site, Target: "namespace " + productNamespace, Action: geored.Apply,
-		Reason: "the release of the product stands there (guide 000, 4.4.2: --create-namespace)", Permanent: "the product's release is in it"}
+		Reason: "the release of the product stands there (ICE guide, 4.4.2: --create-namespace)", Permanent: "the product's release is in it"}
 }
 
 func (d *Deployment) namespaceTask(step geored.Step) (geored.Task, error) {
@@ -111,12 +111,12 @@ func (d *Deployment) productTask(ctx context.Context, step geored.Step, values h
 	return task, nil
 }
 
-// installFirst begins with the site where MultiCassKop runs (guide 000, 4.4.2).
+// installFirst begins with the site where MultiCassKop runs (ICE guide, 4.4.2).
 func (d *Deployment) installFirst() geored.Stage {
 	const stage = "applications"
 	site := d.first()
 	space := d.namespaceStep(stage, site)
-	install := d.productStep(stage, site, "ice/ice_"+string(site)+".json", "MultiCassKop of this site brings Cassandra up in all of them; it will hang until it has their credentials (guide 000, 4.4.2)", d.productValues(site))
+	install := d.productStep(stage, site, "ice/ice_"+string(site)+".json", "MultiCassKop of this site brings Cassandra up in all of them; it will hang until it has their credentials (ICE guide, 4.4.2)", d.productValues(site))
 	install.Needs = []geored.StepID{space.ID}
 	return geored.Stage{Name: stage, Outline: []geored.Step{space, install}, Bind: func(ctx context.Context) ([]geored.Task, error) {
 		first, err := d.namespaceTask(space)
@@ -128,13 +128,13 @@ func (d *Deployment) installFirst() geored.Stage {
 	}}
 }
 
-// seed makes in the other sites what MultiCassKop needs there (guide 000, 4.4.3).
+// seed makes in the other sites what MultiCassKop needs there (ICE guide, 4.4.3).
 func (d *Deployment) seed() geored.Stage {
 	const stage = "seed"
 	var outline []geored.Step
 	for _, site := range d.others(d.first()) {
 		space := d.namespaceStep(stage, site)
-		install := d.productStep(stage, site, "seed/seed_"+string(site)+".json", "the accounts and objects that the first site's installation waits for (guide 000, 4.4.3)", d.seedValues(site))
+		install := d.productStep(stage, site, "seed/seed_"+string(site)+".json", "the accounts and objects that the first site's installation waits for (ICE guide, 4.4.3)", d.seedValues(site))
 		install.Needs = []geored.StepID{space.ID}
 		outline = append(outline, space, install)
 	}
@@ -173,12 +173,12 @@ func (d *Deployment) unlessComplete(task geored.Task) geored.Task {
 }
 
 // completeOthers installs the applications in the other sites, one after the other: each has its own modelmanager, and two
-// that change the schema at once split it (guide 000, 4.4.7).
+// that change the schema at once split it (ICE guide, 4.4.7).
 func (d *Deployment) completeOthers() geored.Stage {
 	const stage = "complete"
 	var outline []geored.Step
 	for _, site := range d.others(d.first()) {
-		install := d.productStep(stage, site, "ice/ice_"+string(site)+".json", "the applications of this site, on a ring that holds their schema already (guide 000, 4.4.7)", d.productValues(site))
+		install := d.productStep(stage, site, "ice/ice_"+string(site)+".json", "the applications of this site, on a ring that holds their schema already (ICE guide, 4.4.7)", d.productValues(site))
 		if len(outline) > 0 {
 			install.Needs = []geored.StepID{outline[len(outline)-1].ID}
 		}

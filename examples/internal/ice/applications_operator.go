@@ -15,7 +15,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// operatorAccount is whose access MultiCassKop gets of each other site (guide 000, 4.4.4). The chart makes it, with its role.
+// operatorAccount is whose access MultiCassKop gets of each other site (ICE guide, 4.4.4). The chart makes it, with its role.
 func operatorAccount() creds.Account {
 	return creds.Account{Namespace: cassandraNamespace, Name: "cassandra-operator"}
 }

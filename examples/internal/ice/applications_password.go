@@ -16,7 +16,7 @@ import (
 	"github.com/georedkit/georedkit/geored/kube"
 )
 
-// The password by which the applications know each other (guide 000, 4.4.6). The chart makes a random one in each site.
+// The password by which the applications know each other (ICE guide, 4.4.6). The chart makes a random one in each site.
 const (
 	passwordSecret = "init-superuser-pass"
 	passwordKey    = "pass"
@@ -33,7 +33,7 @@ func (d *Deployment) passwordStep(stage string, site geored.SiteName, reason str
 func (d *Deployment) password() geored.Stage {
 	var tasks []geored.Task
 	for _, site := range d.others(d.first()) {
-		step := d.passwordStep("password", site, "the applications of all sites need one password, and take the one that is there when they are installed (guide 000, 4.4.6)")
+		step := d.passwordStep("password", site, "the applications of all sites need one password, and take the one that is there when they are installed (ICE guide, 4.4.6)")
 		tasks = append(tasks, geored.Task{Step: step,
 			Observe: func(ctx context.Context) (geored.State, error) { return d.samePassword(ctx, site) },
 			Apply:   func(ctx context.Context) error { return d.copyPassword(ctx, site, "") }})

@@ -71,7 +71,7 @@ func judgePods(namespace string, pods []corev1.Pod) geored.State {
 // patience is how long a pod may take to come up before it counts as one that does not run.
 const patience = 45 * time.Second
 
-// rallypointTask deletes the pods that do not run, as the guide has it, and sees them back (guide 000, 4.4.5 and 4.4.8).
+// rallypointTask deletes the pods that do not run, as the guide has it, and sees them back (ICE guide, 4.4.5 and 4.4.8).
 func (d *Deployment) rallypointTask(step geored.Step) geored.Task {
 	pods := d.Clusters[step.Site].Client().CoreV1().Pods(rallypointNamespace)
 	return geored.Task{Step: step,

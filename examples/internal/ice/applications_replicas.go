@@ -14,7 +14,7 @@ import (
 // CheckReplicas is the check of how many copies of its rows a site holds.
 const CheckReplicas geored.CheckID = "ice/replicas"
 
-// replicas asks each site how many copies it keeps. The guide's one (guide 000, appendices A and C) makes the restart of a
+// replicas asks each site how many copies it keeps. The guide's one (ICE guide, appendices A and C) makes the restart of a
 // single pod an outage of the site, and leaves nothing beside it to read from.
 func (p *ringProof) replicas(ctx context.Context) []geored.Finding {
 	opened := p.open(ctx)

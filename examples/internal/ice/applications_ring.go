@@ -19,13 +19,13 @@ import (
 	"github.com/georedkit/georedkit/geored/kube"
 )
 
-// cassandraUp waits for Cassandra of every site: MultiCassKop starts one site after the other (guide 000, 4.4.4).
+// cassandraUp waits for Cassandra of every site: MultiCassKop starts one site after the other (ICE guide, 4.4.4).
 func (d *Deployment) cassandraUp() geored.Stage {
 	const stage = "cassandra"
 	var tasks []geored.Task
 	for _, site := range d.Topology.Sites {
 		step := geored.Step{ID: stepID(stage, site.Name, "nodes"), Site: site.Name, Target: "statefulset " + cassandraNamespace + "/" + ringName(site.Name), Action: geored.Await,
-			Reason: "MultiCassKop starts Cassandra of one site after the other (guide 000, 4.4.4)", Manual: []string{d.kubectl(site.Name, "-n "+cassandraNamespace+" get pods")}}
+			Reason: "MultiCassKop starts Cassandra of one site after the other (ICE guide, 4.4.4)", Manual: []string{d.kubectl(site.Name, "-n "+cassandraNamespace+" get pods")}}
 		tasks = append(tasks, geored.Task{Step: step, Observe: func(ctx context.Context) (geored.State, error) { return d.nodesUp(ctx, site.Name) }})
 	}
 	return geored.StageOf(stage, tasks...)
@@ -53,7 +53,7 @@ func (d *Deployment) modelManager() geored.Stage {
 
 func (d *Deployment) modelManagerStep(stage string, site geored.SiteName, needs ...geored.StepID) geored.Step {
 	return geored.Step{ID: stepID(stage, site, "modelmanager"), Site: site, Target: "job modelmanager in " + arcusNamespace, Action: geored.Await, Needs: needs,
-		Reason: "it makes the schema, and all other applications run (guide 000, 4.4.5 and 4.4.7)", Manual: []string{d.kubectl(site, "-n "+arcusNamespace+" get pods")}}
+		Reason: "it makes the schema, and all other applications run (ICE guide, 4.4.5 and 4.4.7)", Manual: []string{d.kubectl(site, "-n "+arcusNamespace+" get pods")}}
 }
 
 // modelManagerTask waits for the Job of the installed chart, and for every other pod of its namespace.
@@ -92,7 +92,7 @@ func judgeModelManager(jobs []batchv1.Job) geored.State {
 	return geored.State{Done: newest.Status.Succeeded > 0, Detail: fmt.Sprintf("job %s: %d completed, %d active, %d failed", newest.Name, newest.Status.Succeeded, newest.Status.Active, newest.Status.Failed)}
 }
 
-// ringProven proves ring, schema and rows, and repairs once as the guide has it (guide 000, 4.4.5).
+// ringProven proves ring, schema and rows, and repairs once as the guide has it (ICE guide, 4.4.5).
 func (d *Deployment) ringProven() geored.Stage {
 	const stage = "ring"
 	site := d.first()
@@ -104,13 +104,13 @@ func (d *Deployment) ringProven() geored.Stage {
 		}
 		return s
 	}
-	repair := step("repair", "what was written while the ring came together may be at one site alone (guide 000, 4.4.5)", geored.Execute, "nodetool repair -full -pr "+keyspace+" (on every node, one after the other)", "schema")
+	repair := step("repair", "what was written while the ring came together may be at one site alone (ICE guide, 4.4.5)", geored.Execute, "nodetool repair -full -pr "+keyspace+" (on every node, one after the other)", "schema")
 	repair.Permanent = "a repair takes nothing away"
 	return geored.StageOf(stage,
 		geored.Task{Step: step("whole", "every node answers, and knows and hears every other: nodetool shows one node's opinion", geored.Await, "nodetool status"), Observe: d.ringWhole},
 		geored.Task{Step: step("schema", "all nodes have one schema", geored.Await, "nodetool describecluster", "whole"), Observe: d.schemaAgreed},
 		d.repairTask(repair),
-		geored.Task{Step: step("equal", "the sites hold the same rows, compared by keys, values and write times (guide 000, 4.4.5: equal counts)", geored.Await,
+		geored.Task{Step: step("equal", "the sites hold the same rows, compared by keys, values and write times (ICE guide, 4.4.5: equal counts)", geored.Await,
 			`cqlsh -e "select count(*) from `+keyspace+`.changeset"`, "repair"), Observe: d.tablesEqual})
 }
 

@@ -31,8 +31,8 @@ const (
 )
 
 const (
-	keyspace     = "dev"   // of the product (guide 000, 4.4.5)
-	filesBucket  = "files" // the only one that is mirrored (guide 000, 5.4)
+	keyspace     = "dev"   // of the product (ICE guide, 4.4.5)
+	filesBucket  = "files" // the only one that is mirrored (ICE guide, 5.4)
 	mirrorDeploy = "minio-mirror"
 )
 
@@ -79,7 +79,7 @@ func (d *Deployment) ring(ctx context.Context) (*cassandra.Cluster, error) {
 	return cassandra.Open(config)
 }
 
-// mirrorMaker is the resource that mirrors into a site, named after where it mirrors from (guide 000, 5.1.1).
+// mirrorMaker is the resource that mirrors into a site, named after where it mirrors from (ICE guide, 5.1.1).
 func (d *Deployment) mirrorMaker(m kafka.Mirror) strimzikube.Resource {
 	return strimzikube.Resource{Cluster: d.Clusters[m.To], Namespace: kafkaNamespace, Name: "mm-" + string(m.From)}
 }

@@ -19,7 +19,7 @@ func (t Topology) partner(own geored.SiteName) geored.SiteName {
 	return t.Sites[(i+1)%len(t.Sites)].Name
 }
 
-// productValues are those of ice_dcN.json (guide 000, 4.4.2, 4.4.7, appendices A and C). They hold no password.
+// productValues are those of ice_dcN.json (ICE guide, 4.4.2, 4.4.7, appendices A and C). They hold no password.
 func (d *Deployment) productValues(own geored.SiteName) helm.Values {
 	a, site := d.Topology.Applications, d.site(own)
 	casskop := table{"enabled": false}
@@ -41,7 +41,7 @@ func (d *Deployment) productValues(own geored.SiteName) helm.Values {
 	return helm.Values{"charts": charts}
 }
 
-// seedValues are those of seed_dcN.json (guide 000, 4.4.3 and appendix B): all but the applications.
+// seedValues are those of seed_dcN.json (ICE guide, 4.4.3 and appendix B): all but the applications.
 func (d *Deployment) seedValues(own geored.SiteName) helm.Values {
 	site := d.site(own)
 	site.FQDN = "" // there is nothing to reach yet
@@ -125,7 +125,7 @@ func (d *Deployment) enterpriseValues(s Site) table {
 	return table{"enabled": true, "spec": table{"timeout": int(a.Timeout.Seconds())}, "values": values}
 }
 
-// swaggerUI is off, and would name the site's own address when somebody turns it on (guide 000, appendices A and C).
+// swaggerUI is off, and would name the site's own address when somebody turns it on (ICE guide, appendices A and C).
 func swaggerUI(s Site) table {
 	server := table{"description": "public rest endpoint", "url": "https://" + s.FQDN + "/instant-connect"}
 	return table{"enabled": false, "json": table{"merge.json": table{"servers": []any{server}}}, "mergeJson": true}

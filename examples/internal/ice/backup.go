@@ -10,7 +10,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// Backup is what was saved before an upgrade: one entry for each store (guide 000, 6, notes).
+// Backup is what was saved before an upgrade: one entry for each store (ICE guide, 6, notes).
 type Backup struct {
 	Store  string    // one of [BackupStores]
 	Time   time.Time // when it was taken

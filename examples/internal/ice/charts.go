@@ -19,7 +19,7 @@ const (
 	ProductChart = "ice-helm-operator-develop"
 )
 
-// Versions of the charts that the guide installs (guide 000, 4.2.2, 4.3.2 and 4.4.2).
+// Versions of the charts that the guide installs (ICE guide, 4.2.2, 4.3.2 and 4.4.2).
 const (
 	KiloVersion    = "2.0.10"
 	CoreDNSVersion = "3.5.41629"

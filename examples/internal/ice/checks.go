@@ -171,7 +171,7 @@ func judgeClocks(answers geored.Answers[probe.Skew]) geored.Finding {
 		f.Verdict = geored.Unknown // the answers took too long to tell
 	}
 	if f.Verdict != geored.Pass {
-		f.Remedy = "let NTP set the clocks of all nodes (guide 000, 3.3.3.1)"
+		f.Remedy = "let NTP set the clocks of all nodes (ICE guide, 3.3.3.1)"
 	}
 	return answers.Conclude(f)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/georedkit/georedkit/mesh"
 )
 
-// dnsAccount is whose access the name servers of the other sites get (guide 000, 4.3.2).
+// dnsAccount is whose access the name servers of the other sites get (ICE guide, 4.3.2).
 func dnsAccount() creds.Account {
 	return creds.Account{Namespace: metav1.NamespaceSystem, Name: "coredns"}
 }
@@ -141,7 +141,7 @@ func (d *Deployment) tokens() geored.Stage {
 	var faulty error
 	account := func(s mesh.Site) geored.Step {
 		step := geored.Step{ID: stepID("tokens", s.Name, "account"), Site: s.Name, Target: "serviceaccount " + dnsAccount().String(), Action: geored.Apply,
-			Reason: "what the other sites' name servers may read here, and no more (guide 000, 4.3.2)"}
+			Reason: "what the other sites' name servers may read here, and no more (ICE guide, 4.3.2)"}
 		objects, err := d.source(s.Name).Objects()
 		if err == nil {
 			step, err = d.Clusters[s.Name].Planned(step, objects...)

@@ -12,7 +12,7 @@ import (
 
 func dnsRelease(site geored.SiteName) string { return "coredns-" + string(site) }
 
-// dnsValues are the chart's, as the guide writes them (guide 000, 4.3.2), with the site itself first: the first of the
+// dnsValues are the chart's, as the guide writes them (ICE guide, 4.3.2), with the site itself first: the first of the
 // list answers for what several sites have, kubernetes.default above all.
 func (d *Deployment) dnsValues(own geored.SiteName) helm.Values {
 	dc := func(site Site) any {
@@ -71,6 +71,6 @@ func (d *Deployment) dnsSteps(site geored.SiteName) []geored.Step {
 		}
 	}
 	steps[0].Manual = append(steps[0].Manual, d.helmCommand(site, dnsRelease(site), CoreDNSChart, d.charts.version(CoreDNSChart), "coredns/coredns_"+string(site)+".json"))
-	steps[3].Reason += " (guide 000, 4.3.2: WARNING)"
+	steps[3].Reason += " (ICE guide, 4.3.2: WARNING)"
 	return steps
 }

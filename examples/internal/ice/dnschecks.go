@@ -28,7 +28,7 @@ const (
 )
 
 // dnsChecks ask every name server of every site, by its own address and through the Service, and fetch by name what is in
-// another site alone (guide 000, 4.3.3).
+// another site alone (ICE guide, 4.3.3).
 func (d *Deployment) dnsChecks() []geored.Check {
 	p := &dnsProof{Deployment: d, names: d.resolver()}
 	checks := []geored.Check{

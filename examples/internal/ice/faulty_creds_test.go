@@ -74,7 +74,7 @@ func (c federation) proof() []caught {
 	return tried(c.t, checks)
 }
 
-// nothingImported: what guide 000, l.889 and 894 print pipes nothing into kubectl.
+// nothingImported: what the ICE guide, l.889 and 894 print pipes nothing into kubectl.
 func nothingImported(t *testing.T) []caught { return newFederation(t, operatorAccount()).proof() }
 
 // everywhere puts each site's credentials into each site.

@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write docs/faulty-values.md anew")
 // said what is done instead, or what stays with the operator.
 type faulty struct {
 	number string // of the guide's faults, in the order of its pages; or the name of a group that follows them
-	line   string // of guide 000
+	line   string // of the ICE guide
 	value  string // as the guide has it
 	by     string // what catches it
 	says   string // what it says then, in part
@@ -103,8 +103,9 @@ func faultyTable(t *testing.T) string {
 
 const faultyText = `# Faulty values of the guide
 
-The geo-redundancy guide (guide 000) holds values, files and commands that do harm when they are taken as they are printed.
-Each of its 36 points stands here, with what the printed JSON, the guide's own contradictions and the rules of symmetry add.
+The geo-redundancy guide of Instant Connect Enterprise (document version 1841, September 2024: the ICE guide) holds values, files
+and commands that do harm when they are taken as they are printed. They stand here as 36 points, with what the printed JSON, the
+guide's own contradictions and the rules of symmetry add. Lines are those of the guide's text as it comes out of its PDF.
 This file is written by a test (` + "`go test ./examples/internal/ice -run FaultyValues -update`" + `), which puts each value through
 what reads it; the words are what came out.
 

@@ -15,7 +15,7 @@ import (
 
 func kiloRelease(site geored.SiteName) string { return "kilo-" + string(site) }
 
-// endpointOf is where other sites reach a node when the topology does not say: its own address (guide 000, 4.2.2).
+// endpointOf is where other sites reach a node when the topology does not say: its own address (ICE guide, 4.2.2).
 func endpointOf(n geored.Node, network mesh.Network) geored.Endpoint {
 	endpoint, err := geored.EndpointFrom(netip.AddrPortFrom(n.InternalIP, network.WithDefaults().ListenPort))
 	if err != nil {
@@ -32,7 +32,7 @@ func (d *Deployment) annotate() geored.Stage {
 	}
 	step := func(site geored.SiteName, n geored.Node) geored.Step {
 		s := geored.Step{ID: stepID(stage, site, n.Name), Site: site, Target: "node " + n.Name, Action: geored.Apply,
-			Reason: "Kilo may find a wrong endpoint by itself, and takes its keepalive from here alone (guide 000, 4.2.2)",
+			Reason: "Kilo may find a wrong endpoint by itself, and takes its keepalive from here alone (ICE guide, 4.2.2)",
 			Wanted: wantedOf(wanted(n))}
 		for _, key := range []string{kilo.ForceEndpoint, kilo.PersistentKeepalive} {
 			s.Manual = append(s.Manual, d.kubectl(site, fmt.Sprintf("annotate --overwrite node %s %s=%s", n.Name, key, wanted(n)[key])))
@@ -85,13 +85,13 @@ func (d *Deployment) kilo() geored.Stage {
 	const stage = "kilo"
 	install := func(s mesh.Site) geored.Step {
 		return geored.Step{ID: stepID(stage, s.Name, "part1"), Site: s.Name, Target: "release " + kiloRelease(s.Name), Action: geored.Install,
-			Reason: "every node makes a key, which the other sites' peers need (guide 000, 4.2.2)",
+			Reason: "every node makes a key, which the other sites' peers need (ICE guide, 4.2.2)",
 			Wanted: d.wantedChart(s.Name, KiloChart, kilo.Part1(s)), ManualUndo: []string{d.helmUndo(s.Name, kiloRelease(s.Name))},
 			Manual: []string{d.helmCommand(s.Name, kiloRelease(s.Name), KiloChart, d.charts.version(KiloChart), "kilo/"+kilo.FileName(s.Name, 1))}}
 	}
 	settled := func(s mesh.Site) geored.Step {
 		return geored.Step{ID: stepID(stage, s.Name, "keys"), Site: s.Name, Target: "annotations of the nodes", Action: geored.Await,
-			Needs: []geored.StepID{stepID(stage, s.Name, "part1")}, Reason: "Kilo writes each node's key and WireGuard address there (guide 000, 4.2.3)",
+			Needs: []geored.StepID{stepID(stage, s.Name, "part1")}, Reason: "Kilo writes each node's key and WireGuard address there (ICE guide, 4.2.3)",
 			Manual: []string{d.kubectl(s.Name, `describe node | grep -A 20 "^Annotations"`)}}
 	}
 	return geored.Stage{Name: stage, Outline: d.eachSite(install, settled), Bind: func(ctx context.Context) ([]geored.Task, error) {
@@ -150,7 +150,7 @@ func (d *Deployment) peers() geored.Stage {
 	const stage = "peers"
 	step := func(s mesh.Site) geored.Step {
 		return geored.Step{ID: stepID(stage, s.Name, "part2"), Site: s.Name, Target: "release " + kiloRelease(s.Name), Action: geored.Install,
-			Reason: fmt.Sprintf("a peer for each node of the %d other sites; each site's service range belongs to one of them (guide 000, 4.2.4)", len(d.mesh.Network.Sites)-1),
+			Reason: fmt.Sprintf("a peer for each node of the %d other sites; each site's service range belongs to one of them (ICE guide, 4.2.4)", len(d.mesh.Network.Sites)-1),
 			Given:  d.given(s.Name), ManualUndo: []string{d.helmUndo(s.Name, kiloRelease(s.Name))},
 			Manual: []string{d.helmCommand(s.Name, kiloRelease(s.Name), KiloChart, d.charts.version(KiloChart), "kilo/"+kilo.FileName(s.Name, 2)) + " --set config.enablePeers=true"}}
 	}
@@ -236,7 +236,7 @@ func (d *Deployment) tunnels() geored.Stage {
 		for _, to := range d.mesh.Network.Sites {
 			if from.Name != to.Name {
 				outline = append(outline, geored.Step{ID: stepID(stage, from.Name, string(to.Name)), Site: from.Name, Target: "tunnels to " + string(to.Name),
-					Action: geored.Await, Reason: "a handshake and an answer through each of them (guide 000, 4.2.5)",
+					Action: geored.Await, Reason: "a handshake and an answer through each of them (ICE guide, 4.2.5)",
 					Manual: []string{"sudo wg show kilo0, on each node of " + string(from.Name)}})
 			}
 		}

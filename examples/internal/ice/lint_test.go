@@ -8,7 +8,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// Texts of the guide, with its mistakes (guide 000, 4.2.4 to 4.4.3 and 3.3.3.2.1).
+// Texts of the guide, with its mistakes (ICE guide, 4.2.4 to 4.4.3 and 3.3.3.2.1).
 const (
 	guideKiloDC1 = `{
   "config": {

@@ -11,7 +11,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// coredns reads the values of the chart that brings the name servers (guide 000, 4.3.2).
+// coredns reads the values of the chart that brings the name servers (ICE guide, 4.3.2).
 func (l *linter) coredns() error {
 	read, err := l.values("coredns")
 	var whole []string

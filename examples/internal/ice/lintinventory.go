@@ -16,7 +16,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// inventories reads Kubespray's files, one folder per site (guide 000, 3.3.3).
+// inventories reads Kubespray's files, one folder per site (ICE guide, 3.3.3).
 func (l *linter) inventories() error {
 	entries, err := fs.ReadDir(l.tree, "inventory")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -41,7 +41,7 @@ func (l *linter) inventories() error {
 		ranges = append(ranges, found...)
 	}
 	for _, o := range geored.Overlaps(ranges) {
-		l.fault(o.B.Site, o.B.Field, o.B.Prefix.String(), fmt.Sprintf("shares addresses with %s %s of site %s", o.A.Field, o.A.Prefix, o.A.Site), "give each its own addresses (guide 000, 3.2)")
+		l.fault(o.B.Site, o.B.Field, o.B.Prefix.String(), fmt.Sprintf("shares addresses with %s %s of site %s", o.A.Field, o.A.Prefix, o.A.Site), "give each its own addresses (ICE guide, 3.2)")
 	}
 	return err
 }
@@ -123,7 +123,7 @@ func nodeName(name string) bool {
 	return true
 }
 
-// groupVars holds the required options against the guide's table and the topology (guide 000, 3.3.3.2.2).
+// groupVars holds the required options against the guide's table and the topology (ICE guide, 3.3.3.2.2).
 func (l *linter) groupVars(site geored.SiteName, folder string) ([]geored.Range, error) {
 	vars, files := map[string]string{}, map[string]string{}
 	for _, group := range []string{"k8s-cluster", "k8s_cluster"} {
@@ -156,7 +156,7 @@ func (l *linter) groupVars(site geored.SiteName, folder string) ([]geored.Range,
 			if at == "" {
 				at = folder + "/group_vars"
 			}
-			l.fault(site, at+": "+key, vars[key], "is not "+wanted[key], "write that (guide 000, 3.3.3.2.2)")
+			l.fault(site, at+": "+key, vars[key], "is not "+wanted[key], "write that (ICE guide, 3.3.3.2.2)")
 		}
 	}
 	return l.varRanges(site, vars, files), nil

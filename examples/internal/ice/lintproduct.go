@@ -9,7 +9,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// products reads the product's own values (guide 000, 4.4): whether they can be read, and whether the sites' files agree.
+// products reads the product's own values (ICE guide, 4.4): whether they can be read, and whether the sites' files agree.
 func (l *linter) products() error {
 	operators, folders := []string{}, map[string]map[geored.SiteName]map[string]any{}
 	for _, folder := range []string{"ice", "seed"} {
@@ -31,7 +31,7 @@ func (l *linter) products() error {
 			l.sides(site, file, charts)
 			l.symmetry(site, file, charts, all)
 			if applications, given := lookup(charts, "instantConnectEnterprise", "enabled").(bool); folder == "seed" && (!given || applications) {
-				l.fault(site, file+": charts.instantConnectEnterprise.enabled", "", "is not false: the applications would start before the schema is there", "write false: the seed comes before them (guide 000, 4.4.3)")
+				l.fault(site, file+": charts.instantConnectEnterprise.enabled", "", "is not false: the applications would start before the schema is there", "write false: the seed comes before them (ICE guide, 4.4.3)")
 			}
 			if folder == "ice" && runsOperator(charts) {
 				operators = append(operators, string(site))

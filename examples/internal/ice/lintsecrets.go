@@ -13,7 +13,7 @@ import (
 var secretKey = regexp.MustCompile(`(?i)(password|passwd|secret|token|api_?key)$`)
 
 // secrets faults what is secret and stands in a values file: Helm keeps such a file in every revision of the release, and
-// the guide's commands leave it on the disk (guide 000, appendices A and C). What was written is never shown.
+// the guide's commands leave it on the disk (ICE guide, appendices A and C). What was written is never shown.
 func (l *linter) secrets(site geored.SiteName, file, at string, value any) {
 	switch v := value.(type) {
 	case map[string]any:

@@ -8,7 +8,7 @@ import (
 	"github.com/georedkit/georedkit/geored/probe"
 )
 
-// CheckMulticast is the check of the interface to which the reflectors bind (guide 000, 4.4.2).
+// CheckMulticast is the check of the interface to which the reflectors bind (ICE guide, 4.4.2).
 const CheckMulticast geored.CheckID = "preflight/multicast"
 
 // multicast asks every node for the interface that the product's values name.

@@ -9,7 +9,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// IDs of the checks of what the guide requires of a site before anything is installed (guide 000, chapter 3).
+// IDs of the checks of what the guide requires of a site before anything is installed (ICE guide, chapter 3).
 const (
 	CheckPermissions  geored.CheckID = "preflight/permissions"
 	CheckVersion      geored.CheckID = "preflight/version"

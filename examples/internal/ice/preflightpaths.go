@@ -82,9 +82,9 @@ func judgeSupport(node string, s gateway.Support) geored.Finding {
 		return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("the kernel of node %s has WireGuard", node)}
 	case s.Tun:
 		return geored.Finding{Verdict: geored.Warn, Message: fmt.Sprintf("the kernel of node %s has no WireGuard; one in a process could run there", node), Evidence: []string{s.Detail},
-			Remedy: "install WireGuard (guide 000, 4.2.2), unless the chart brings one"}
+			Remedy: "install WireGuard (ICE guide, 4.2.2), unless the chart brings one"}
 	}
-	return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("node %s can have no WireGuard interface", node), Evidence: []string{s.Detail}, Remedy: "install WireGuard (guide 000, 4.2.2)"}
+	return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("node %s can have no WireGuard interface", node), Evidence: []string{s.Detail}, Remedy: "install WireGuard (ICE guide, 4.2.2)"}
 }
 
 // reach is what came of packets to a node's WireGuard port.

@@ -52,7 +52,7 @@ func judgeVersion(info version.Info) geored.Finding {
 	return f
 }
 
-// ranges holds each node's slice of the pods against the site's range (guide 000, 3.2).
+// ranges holds each node's slice of the pods against the site's range (ICE guide, 3.2).
 func (d *Deployment) ranges(ctx context.Context) []geored.Finding {
 	answers := geored.Ask(ctx, d.targets("nodes"), func(ctx context.Context, t geored.Target) ([]geored.Node, error) {
 		return d.Clusters[t.Site].Nodes(ctx)
@@ -93,7 +93,7 @@ func within(inner netip.Prefix, outer []netip.Prefix) bool {
 	return false
 }
 
-// cni reads flannel's own settings (guide 000, 3.2: host-gw).
+// cni reads flannel's own settings (ICE guide, 3.2: host-gw).
 func (d *Deployment) cni(ctx context.Context) []geored.Finding {
 	answers := geored.Ask(ctx, d.targets("flannel"), func(ctx context.Context, t geored.Target) (*corev1.ConfigMap, error) {
 		for _, namespace := range []string{"kube-flannel", metav1.NamespaceSystem} {
@@ -119,7 +119,7 @@ func judgeCNI(settings *corev1.ConfigMap) geored.Finding {
 		return geored.Finding{Verdict: geored.Unknown, Message: "flannel's net-conf.json names no back end"}
 	case backend != "host-gw":
 		return geored.Finding{Verdict: geored.Fail, Message: "flannel's back end is " + backend + ", not host-gw: what Kilo brings for pods of another node is wrapped once more, or lost",
-			Remedy: "set flannel_backend_type: host-gw (guide 000, 3.3.3.2.2) and restart flannel"}
+			Remedy: "set flannel_backend_type: host-gw (ICE guide, 3.3.3.2.2) and restart flannel"}
 	}
 	return geored.Finding{Verdict: geored.Pass, Message: "flannel's back end is host-gw"}
 }
@@ -157,7 +157,7 @@ func judgeClasses(classes []storagev1.StorageClass) geored.Finding {
 		return geored.Finding{Verdict: geored.Pass, Message: "storage class " + names[0] + " is the default"}
 	}
 	return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%d of %d storage classes are the default: %v", len(names), len(classes), names),
-		Remedy: "annotate exactly one with " + defaultClass + "=true (guide 000, 3.3.3.2.4)"}
+		Remedy: "annotate exactly one with " + defaultClass + "=true (ICE guide, 3.3.3.2.4)"}
 }
 
 func (d *Deployment) dnsService(ctx context.Context) []geored.Finding {
@@ -179,7 +179,7 @@ func judgeDNSService(site Site, dns coredns.DNS) geored.Finding {
 	return geored.Finding{Verdict: geored.Pass, Message: "Service kube-dns has the address " + site.DNSIP.String()}
 }
 
-// nodeCaches finds caches that ask somebody else (guide 000, 4.3.2: they can remain).
+// nodeCaches finds caches that ask somebody else (ICE guide, 4.3.2: they can remain).
 func (d *Deployment) nodeCaches(ctx context.Context) []geored.Finding {
 	answers := geored.Ask(ctx, d.targets("node caches"), d.readDNS)
 	return answers.Each(func(t geored.Target, dns coredns.DNS) geored.Finding {

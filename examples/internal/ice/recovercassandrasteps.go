@@ -60,7 +60,7 @@ func (c *cassandraRecovery) proof(step geored.Step, keyspace string) geored.Task
 // whole are the checks of the ring without which rows do not go from site to site.
 var whole = []geored.CheckID{cassandra.CheckNodes, cassandra.CheckNames, cassandra.CheckView, cassandra.CheckGossip}
 
-// ringTask heals a ring that stays split because both sides know old addresses only (guide 000 does not know of it).
+// ringTask heals a ring that stays split because both sides know old addresses only (ICE guide does not know of it).
 func (c *cassandraRecovery) ringTask() geored.Task {
 	step := geored.Step{ID: "cassandra/ring", Target: "ring", Action: geored.Execute, Permanent: "a whole ring stays so",
 		Reason: "pods that were restarted on both sides during a cut never find each other again by themselves", Manual: []string{"nodetool reloadseeds"}}

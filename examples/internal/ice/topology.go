@@ -1,4 +1,4 @@
-// Package ice is the deployment that the guide "Geo-redundancy" of Instant Connect Enterprise describes (guide 000):
+// Package ice is the deployment that the guide "Geo-redundancy" of Instant Connect Enterprise describes (ICE guide):
 // its names, its runbooks and its checks, composed from the SDK.
 package ice
 
@@ -50,7 +50,7 @@ type Topology struct {
 	// Granularity is what Kilo must keep at every site: a tunnel for each node, or for each location. Zero: what its chart
 	// starts it with.
 	Granularity kilo.Granularity
-	// Applications are the product itself (guide 000, 4.4). Zero: the sites are joined, and no more.
+	// Applications are the product itself (ICE guide, 4.4). Zero: the sites are joined, and no more.
 	Applications *Applications
 }
 
@@ -192,7 +192,7 @@ func (s Site) addressFaults() geored.Faults {
 	return faults
 }
 
-// endpointFaults: the guide takes the first address of a node's status, which may be its host name (guide 000, 4.2.2).
+// endpointFaults: the guide takes the first address of a node's status, which may be its host name (ICE guide, 4.2.2).
 func (s Site) endpointFaults() geored.Faults {
 	var faults geored.Faults
 	for _, node := range s.Nodes {

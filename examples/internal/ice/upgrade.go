@@ -17,7 +17,7 @@ import (
 // CheckSkew is the check of the versions that run at the same time.
 const CheckSkew geored.CheckID = "ice/skew"
 
-// Upgrading is an upgrade of the product (guide 000, 6).
+// Upgrading is an upgrade of the product (ICE guide, 6).
 type Upgrading struct {
 	*Deployment
 	Backups []Backup // none: a person must confirm that there is none
@@ -47,7 +47,7 @@ func (u Upgrading) gated() []geored.Check {
 }
 
 // Runbook upgrades one site after the other, with gates before, between and behind, does what the guide asks for at the end of
-// an installation (guide 000, 4.4.8), and records what stands then.
+// an installation (ICE guide, 4.4.8), and records what stands then.
 func (u Upgrading) Runbook() geored.Runbook {
 	book := geored.Runbook{Name: "ice-upgrade", Stages: []geored.Stage{u.before()}}
 	for _, site := range u.Topology.Sites {
@@ -75,7 +75,7 @@ func (u Upgrading) version() string { return u.charts.version(ProductChart) }
 
 // before asks for the backup, and for sites that are whole: an upgrade does not heal.
 func (u Upgrading) before() geored.Stage {
-	backup := geored.Step{ID: "before/backup", Target: "a backup of every store", Action: geored.Await, Reason: "what an upgrade does to the schema is not taken back by rolling the release back (guide 000, 6)"}
+	backup := geored.Step{ID: "before/backup", Target: "a backup of every store", Action: geored.Await, Reason: "what an upgrade does to the schema is not taken back by rolling the release back (ICE guide, 6)"}
 	detail := "a person answers for that there is none"
 	if len(u.Backups) == 0 {
 		backup.Confirm = "no-backup-before-" + u.version()
@@ -144,7 +144,7 @@ func (u Upgrading) patience() time.Duration {
 // site upgrades one site and proves it: what does not pass in time is rolled back, and ends the run.
 func (u Upgrading) site(site geored.SiteName) geored.Stage {
 	stage := "upgrade-" + string(site)
-	install := u.productStep(stage, site, "ice/ice_"+string(site)+".json", "one site after the other: the others serve meanwhile (guide 000, 6)", u.productValues(site))
+	install := u.productStep(stage, site, "ice/ice_"+string(site)+".json", "one site after the other: the others serve meanwhile (ICE guide, 6)", u.productValues(site))
 	install.Permanent = "it is rolled back when a gate behind it does not pass"
 	proof := geored.Step{ID: stepID(stage, site, "gates"), Site: site, Target: "release " + productNamespace + "/" + productRelease, Action: geored.Execute, Needs: []geored.StepID{install.ID},
 		Reason:    "the site is whole on the new version, and so is what it shares with the others; else it goes back to the old one",
@@ -219,7 +219,7 @@ const gateBudget = 30 * time.Minute
 // evidence is what is observed, where what cannot be told is an error.
 func (g gate) evidence(ctx context.Context) (geored.State, error) { return g.look(ctx, provenOrSilent) }
 
-// woken is the evidence, with the pods of rallypoint that do not run deleted until it is there (guide 000, 4.4.5).
+// woken is the evidence, with the pods of rallypoint that do not run deleted until it is there (ICE guide, 4.4.5).
 func (g gate) woken(ctx context.Context) (geored.State, error) {
 	state, err := g.evidence(ctx)
 	if err != nil || state.Done {
