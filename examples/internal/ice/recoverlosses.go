@@ -126,13 +126,13 @@ func (k *kafkaRecovery) copyAgain(ctx context.Context, m kafka.Mirror, topics []
 const CheckLosses geored.CheckID = "recover/losses"
 
 func (k *kafkaRecovery) losses(ctx context.Context) []geored.Finding {
-	mayLose := map[geored.SiteName]bool{}
+	mayLose := map[kafka.Mirror]bool{}
 	decided := k.decided(storeKafka)
-	for i, m := range k.replication.Mirrors() { // two sites: the one that it copies from tells which
-		mayLose[m.From] = k.ProveOnly || i >= len(decided) || decided[i].MayLose
+	for i, m := range k.replication.Mirrors() {
+		mayLose[kafka.Mirror{From: m.From, To: m.To}] = k.ProveOnly || i >= len(decided) || decided[i].MayLose
 	}
 	past := historyOf(k.Note(), keptPast)
-	return k.sampled(ctx).Each(func(t geored.Target, s kafka.Sample) geored.Finding { return judgeLosses(s, past, mayLose[t.Site]) })
+	return k.sampled(ctx).Each(func(t geored.Target, s kafka.Sample) geored.Finding { return judgeLosses(s, past, mayLose[kafka.Mirror{From: t.Site, To: t.To}]) })
 }
 
 // judgeLosses: without a past nothing excludes a loss but the outage itself, when it was shorter than every retention and all
