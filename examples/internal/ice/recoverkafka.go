@@ -203,7 +203,8 @@ func (k *kafkaRecovery) copied(m kafka.Mirror) func(context.Context) (geored.Sta
 const CheckRecords geored.CheckID = "recover/records"
 
 func (k *kafkaRecovery) checks() []geored.Check {
-	return []geored.Check{{ID: CheckRecords, Title: "every record has its copy at every other site", Run: func(ctx context.Context) []geored.Finding {
+	status := slices.DeleteFunc(k.replication.Checks(nil), func(c geored.Check) bool { return c.ID != kafka.CheckStatus })
+	return append(status, []geored.Check{{ID: CheckRecords, Title: "every record has its copy at every other site", Run: func(ctx context.Context) []geored.Finding {
 		var targets []geored.Target
 		for _, m := range k.replication.Mirrors() {
 			targets = append(targets, geored.Target{Site: m.From, To: m.To, Name: "topics"})
@@ -215,16 +216,10 @@ func (k *kafkaRecovery) checks() []geored.Check {
 		}, geored.AskBudget(RecoveryBudget), geored.AskClock(k.clock()))
 		return answers.Each(judgeRecords)
 	}}, {ID: CheckLosses, Title: "no mirror jumped over what it never copied", Run: k.losses},
-		{ID: kafka.CheckStatus, Title: "MirrorMaker's connectors and tasks run", Run: k.statuses},
-		{ID: kafka.CheckPosition, Title: "every partition is copied up to its end, or is being copied", Run: k.positions}}
+		{ID: kafka.CheckPosition, Title: "every partition is copied up to its end, or is being copied", Run: k.positions}}...)
 }
 
-// statuses and positions tell of a mirror that stands: what waits is no record without a copy yet.
-func (k *kafkaRecovery) statuses(ctx context.Context) []geored.Finding {
-	i := slices.IndexFunc(k.replication.Checks(nil), func(c geored.Check) bool { return c.ID == kafka.CheckStatus })
-	return k.replication.Checks(nil)[i].Run(ctx)
-}
-
+// positions tell of a mirror that stands, beside its status: what waits is no record without a copy yet.
 func (k *kafkaRecovery) positions(ctx context.Context) []geored.Finding {
 	past := historyOf(k.Note(), keptPast)
 	return k.sampled(ctx).Each(func(_ geored.Target, s kafka.Sample) geored.Finding {
