@@ -111,16 +111,13 @@ func (d *Deployment) skewed(ctx context.Context) error {
 	}, geored.AskBudget(apartBudget))
 	var faults geored.Faults
 	for t, ahead := range answers.All() {
-		if ahead.Abs() > mostSkew {
+		if ahead.Abs() > skewFail {
 			faults = append(faults, geored.Fault{Site: t.Site, Field: "clock", Value: clockText(time.Now()),
 				Problem: fmt.Sprintf("this machine's clock is %s off the API server's: the length of the outage cannot be told", geored.RoundDuration(ahead.Abs())), Remedy: "let NTP set both, and start again"})
 		}
 	}
 	return faults.Err()
 }
-
-// mostSkew is how far clocks may be apart by which an outage is measured.
-const mostSkew = skewFail
 
 // silent asks every site's API server.
 func (d *Deployment) silent(ctx context.Context) geored.Answers[string] {

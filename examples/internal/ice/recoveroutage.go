@@ -74,7 +74,7 @@ func FindOutage(said OutageSaid, evidence []Evidence, now time.Time) (Outage, er
 		return refuse("-outage", said.Length.String(), "is no length", "write something like 3h40m")
 	case said.Since.After(now):
 		return refuse("-since", clockText(said.Since), "has not come yet", "write when the sites were last together")
-	case joined.After(now.Add(mostSkew)) || apart.After(now.Add(mostSkew)):
+	case joined.After(now.Add(skewFail)) || apart.After(now.Add(skewFail)):
 		return refuse("outage", clockText(now), "this machine's clock is behind the sites', so that no length can be told", "set it right (NTP), and start again")
 	case said.Length > 0:
 		o.Least, o.Most, o.Began, o.Known = said.Length, said.Length, now.Add(-said.Length), fmt.Sprintf("%s (-outage)", said.Length)
