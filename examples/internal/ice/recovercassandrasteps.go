@@ -258,9 +258,8 @@ func (c *cassandraRecovery) remembersDeletions(ctx context.Context, ring *cassan
 	if err != nil {
 		return err
 	}
-	limits.Tables = slices.DeleteFunc(limits.Tables, func(t cassandra.TableLimits) bool { return t.Keyspace != keyspace })
 	began := c.Note().Outage.until(c.clock().Now()).Most
-	switch cure, reasons := limits.Cure(began); cure {
+	switch cure, reasons := limitsOf(keyspace, limits).Cure(began); cure {
 	case cassandra.CureUnknown:
 		return geored.Retriable(fmt.Errorf("keyspace %s: whether its deletions are remembered is not known: %s", keyspace, strings.Join(reasons, "; ")))
 	case cassandra.Rebuild:

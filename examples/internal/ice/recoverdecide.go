@@ -84,7 +84,7 @@ func DecideCassandra(o Outage, limits cassandra.Limits) []Decision {
 
 func decideKeyspace(o Outage, limits cassandra.Limits, keyspace string) Decision {
 	d := Decision{Store: storeCassandra, Part: "keyspace " + keyspace}
-	limits.Tables = slices.DeleteFunc(slices.Clone(limits.Tables), func(t cassandra.TableLimits) bool { return t.Keyspace != keyspace })
+	limits = limitsOf(keyspace, limits)
 	cure, reasons := limits.Cure(o.Most)
 	for _, u := range limits.Unknown {
 		d.Silent = append(d.Silent, u.Target.String()+": "+u.Reason)
@@ -109,6 +109,12 @@ func decideKeyspace(o Outage, limits cassandra.Limits, keyspace string) Decision
 		d.Because = []string{"the limits are not known, so that no cure is safe unless the sites are shown to be equal"}
 	}
 	return d
+}
+
+// limitsOf are the limits with the tables of one keyspace alone.
+func limitsOf(keyspace string, limits cassandra.Limits) cassandra.Limits {
+	limits.Tables = slices.DeleteFunc(slices.Clone(limits.Tables), func(t cassandra.TableLimits) bool { return t.Keyspace != keyspace })
+	return limits
 }
 
 func shortestWindow(limits cassandra.Limits) time.Duration {
