@@ -45,7 +45,8 @@ func pod(name string, changes ...func(*corev1.Pod)) *corev1.Pod {
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": name}},
 		Spec: corev1.PodSpec{
 			TerminationGracePeriodSeconds: &grace,
-			Containers:                    []corev1.Container{{Name: "main", Image: "localhost/lab/app:1", Ports: []corev1.ContainerPort{{ContainerPort: 8080}}}},
+			Containers: []corev1.Container{{Name: "main", Image: "localhost/lab/app:1", Ports: []corev1.ContainerPort{{ContainerPort: 8080}},
+				ReadinessProbe: &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(8080)}}}}},
 		},
 	}
 	for _, change := range changes {
@@ -57,7 +58,8 @@ func pod(name string, changes ...func(*corev1.Pod)) *corev1.Pod {
 // running makes a pod run a command of the host's instead.
 func running(argv ...string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
-		p.Spec.Containers[0].Image, p.Spec.Containers[0].Command = "localhost/lab/base:1", argv
+		main := &p.Spec.Containers[0]
+		main.Image, main.Command, main.ReadinessProbe = "localhost/lab/base:1", argv, nil
 	}
 }
 
