@@ -317,3 +317,17 @@ func TestAStoreThatComesUpIsAskedAgain(t *testing.T) {
 		})
 	}
 }
+
+// With three sites a mirror that may have lost records is not excused by another from the same site that did not.
+func TestLossIsToldByMirror(t *testing.T) {
+	mirrors := []kafka.Mirror{{From: "dc1", To: "dc2", Source: "one"}, {From: "dc1", To: "dc3"}, {From: "dc2", To: "dc1"}}
+	decided := []Decision{{MayLose: true}, {}}
+	for m, want := range map[kafka.Mirror]bool{{From: "dc1", To: "dc2"}: true, {From: "dc1", To: "dc3"}: false, {From: "dc2", To: "dc1"}: true} {
+		if got := mayLose(mirrors, decided, false)[m]; got != want {
+			t.Errorf("%s -> %s: may lose %t, want %t", m.From, m.To, got, want)
+		}
+		if !mayLose(mirrors, decided, true)[m] {
+			t.Errorf("%s -> %s: nothing was decided, and a loss is excluded", m.From, m.To)
+		}
+	}
+}

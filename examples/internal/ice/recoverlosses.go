@@ -126,13 +126,20 @@ func (k *kafkaRecovery) copyAgain(ctx context.Context, m kafka.Mirror, topics []
 const CheckLosses geored.CheckID = "recover/losses"
 
 func (k *kafkaRecovery) losses(ctx context.Context) []geored.Finding {
-	mayLose := map[kafka.Mirror]bool{}
-	decided := k.decided(storeKafka)
-	for i, m := range k.replication.Mirrors() {
-		mayLose[kafka.Mirror{From: m.From, To: m.To}] = k.ProveOnly || i >= len(decided) || decided[i].MayLose
-	}
+	lossy := mayLose(k.replication.Mirrors(), k.decided(storeKafka), k.ProveOnly)
 	past := historyOf(k.Note(), keptPast)
-	return k.sampled(ctx).Each(func(t geored.Target, s kafka.Sample) geored.Finding { return judgeLosses(s, past, mayLose[kafka.Mirror{From: t.Site, To: t.To}]) })
+	return k.sampled(ctx).Each(func(t geored.Target, s kafka.Sample) geored.Finding {
+		return judgeLosses(s, past, lossy[kafka.Mirror{From: t.Site, To: t.To}])
+	})
+}
+
+// mayLose tells by mirror; decisions stand in the order of the mirrors, and without one nothing is excluded.
+func mayLose(mirrors []kafka.Mirror, decided []Decision, proveOnly bool) map[kafka.Mirror]bool {
+	lossy := map[kafka.Mirror]bool{}
+	for i, m := range mirrors {
+		lossy[kafka.Mirror{From: m.From, To: m.To}] = proveOnly || i >= len(decided) || decided[i].MayLose
+	}
+	return lossy
 }
 
 // judgeLosses: without a past nothing excludes a loss but the outage itself, when it was shorter than every retention and all
