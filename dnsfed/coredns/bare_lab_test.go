@@ -53,7 +53,7 @@ func TestABareReplacementLosesAnswers(t *testing.T) {
 	time.Sleep(time.Second)
 	p.replaceBare(old.Name)
 	seen := asking.End()
-	t.Logf("the guide's way: %d of %d questions without the right answer", len(seen.Wrong), seen.Asked)
+	t.Logf("the guide's way: %d of %d questions without the right answer, %d asked again", len(seen.Wrong), seen.Asked, len(seen.Repeated))
 	if f := seen.Judge(); f.Verdict != geored.Fail || len(seen.Wrong) == 0 || len(seen.Wrong) >= seen.Asked {
 		t.Errorf("%s: %s %q", f.Verdict, f.Message, f.Evidence)
 	}

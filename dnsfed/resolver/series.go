@@ -24,10 +24,14 @@ type Series struct {
 	For   time.Duration `json:"for"`   // zero: 3 s; at most a minute
 }
 
-// SeriesAnswer is what came of it.
+// SeriesAnswer is what came of it. Its lines begin with when it was asked, by the probe's clock.
 type SeriesAnswer struct {
 	Asked int      `json:"asked"`
-	Wrong []string `json:"wrong,omitempty"` // when it was asked, by the probe's clock, and what was answered instead, or why nothing was
+	Wrong []string `json:"wrong,omitempty"` // and what was answered instead, or why nothing was
+	// Repeated were answered right when they were asked a second time, as resolvers do (resolv.conf(5), attempts), and why
+	// nothing was answered at first. kube-proxy forgets UDP connections to a pod that leaves a Service, and with them answers on
+	// their way.
+	Repeated []string `json:"repeated,omitempty"`
 }
 
 // Questions are the handlers for probe.Serve.
@@ -54,13 +58,19 @@ func (s Series) run(ctx context.Context) (SeriesAnswer, error) {
 		asking.Add(1)
 		go func() { // a slow answer delays no other question
 			defer asking.Done()
-			at := clock.Now()
-			wrong := s.ask(ctx, local)
+			at := clock.Now().UTC().Format(time.RFC3339Nano)
+			wrong, silent := s.ask(ctx, local)
+			if silent != nil {
+				wrong, _ = s.ask(ctx, local)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			answer.Asked++
-			if wrong != "" {
-				answer.Wrong = append(answer.Wrong, at.UTC().Format(time.RFC3339Nano)+" "+wrong)
+			switch {
+			case wrong != "":
+				answer.Wrong = append(answer.Wrong, at+" "+wrong)
+			case silent != nil:
+				answer.Repeated = append(answer.Repeated, at+" "+silent.Error())
 			}
 		}()
 		if err := clock.Sleep(ctx, s.Every); err != nil {
@@ -71,15 +81,15 @@ func (s Series) run(ctx context.Context) (SeriesAnswer, error) {
 	return answer, ctx.Err()
 }
 
-// ask says what was wrong with one answer; nothing when it was right.
-func (s Series) ask(ctx context.Context, client probe.Client) string {
+// ask says what was wrong with one answer, nothing when it was right, and with an error that there was none.
+func (s Series) ask(ctx context.Context, client probe.Client) (wrong string, err error) {
 	got, err := probe.Ask(ctx, client, s.DNS)
 	if err != nil {
-		return err.Error()
+		return err.Error(), err
 	}
 	slices.Sort(got.Records)
 	if got.Code != "NOERROR" || !slices.Equal(got.Records, s.Want) {
-		return strings.TrimSpace(got.Code + " " + strings.Join(got.Records, " "))
+		wrong = strings.TrimSpace(got.Code + " " + strings.Join(got.Records, " "))
 	}
-	return ""
+	return wrong, nil
 }

@@ -62,7 +62,7 @@ func (w *Watch) series(ctx context.Context, client probe.Client, s Series) {
 	answer, err := probe.AskNamed[SeriesAnswer](ctx, client, AskSeries, s)
 	w.mu.Lock()
 	w.seen.Asked += answer.Asked
-	w.seen.Wrong = append(w.seen.Wrong, answer.Wrong...)
+	w.seen.Wrong, w.seen.Repeated = append(w.seen.Wrong, answer.Wrong...), append(w.seen.Repeated, answer.Repeated...)
 	if err != nil && ctx.Err() == nil {
 		w.seen.Unasked = append(w.seen.Unasked, err.Error())
 	}
@@ -84,7 +84,8 @@ func (w *Watch) End() Watched {
 	return w.seen
 }
 
-// Judge passes when every question was answered right, and fails on one that was not. What could not be asked is unknown.
+// Judge passes when every question was answered right, warns of those that had to be asked twice, and fails on one that was
+// not answered then either, or wrongly. What could not be asked is unknown.
 func (w Watched) Judge() geored.Finding {
 	f := geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%d questions were asked, %d answers lost", w.Asked, len(w.Wrong)), Evidence: w.Wrong}
 	switch {
@@ -96,6 +97,10 @@ func (w Watched) Judge() geored.Finding {
 		f.Message += fmt.Sprintf(", and %d times nothing could be asked", len(w.Unasked))
 	case w.Asked == 0:
 		f.Verdict = geored.Unknown
+	case len(w.Repeated) > 0:
+		f.Verdict, f.Evidence = geored.Warn, w.Repeated
+		f.Message += fmt.Sprintf(", %d questions answered when they were asked again, as resolvers ask", len(w.Repeated))
+		f.Remedy = "nothing to be done: programs waited for their resolver's timeout, 5 s by default"
 	}
 	return f
 }

@@ -55,6 +55,14 @@ func TestAWatchSeesWhatIsLost(t *testing.T) {
 	if f := watch(away{}, func() { time.Sleep(10 * time.Millisecond) }).Judge(); f.Verdict != geored.Unknown {
 		t.Errorf("a probe that is away: %+v", f)
 	}
+	late := resolver.Watched{SeriesAnswer: resolver.SeriesAnswer{Asked: 2, Repeated: []string{"12:00 i/o timeout"}}}
+	if f := late.Judge(); f.Verdict != geored.Warn || len(f.Evidence) != 1 {
+		t.Errorf("asked again: %+v", f)
+	}
+	late.Wrong = []string{"12:00 i/o timeout"}
+	if f := late.Judge(); f.Verdict != geored.Fail {
+		t.Errorf("asked again, and lost: %+v", f)
+	}
 	if f := (resolver.Watched{}).Judge(); f.Verdict != geored.Unknown {
 		t.Errorf("nothing was asked: %+v", f)
 	}
