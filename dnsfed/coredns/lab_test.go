@@ -110,7 +110,7 @@ func (p *place) proof(ctx context.Context, servers []dnsfed.Server) geored.Findi
 func (p *place) change(fresh string) ChangeOver {
 	p.t.Helper()
 	_, old := p.serving()
-	return ChangeOver{Cluster: p.cluster, Old: old.Name, New: fresh, Release: Release{"coredns-" + string(p.Name), "default"}, Drain: 2 * time.Second, Prove: p.proof,
+	return ChangeOver{Cluster: p.cluster, Old: old.Name, New: fresh, Release: Release{"coredns-" + string(p.Name), "default"}, Drain: 10 * time.Second, Prove: p.proof,
 		Corefile: strings.Replace(old.Corefile, "kubernetes cluster.local", "kubernetai cluster.local", 1)}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/georedkit/georedkit/dnsfed"
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
+	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 )
 
 const cacheAddress = "169.254.25.10"
@@ -54,9 +55,12 @@ func TestACacheOnTheNode(t *testing.T) {
 	if last.Kind != dnsfed.ServerCache || last.Address.Addr().String() != cacheAddress {
 		t.Fatalf("the cache is not among %+v", servers)
 	}
-	if finding := p.proof(t.Context(), []dnsfed.Server{last}); finding.Verdict != geored.Pass {
-		t.Errorf("%s: %s %q %v", finding.Verdict, finding.Message, finding.Evidence, finding.Unanswered)
-	}
+	labtest.Until(t, "a cache that answers", func() error { // it has only just started
+		if finding := p.proof(t.Context(), []dnsfed.Server{last}); finding.Verdict != geored.Pass {
+			return fmt.Errorf("%s: %s %q %v", finding.Verdict, finding.Message, finding.Evidence, finding.Unanswered)
+		}
+		return nil
+	})
 	check(t, p.cluster.Apply(t.Context(), p.cache("10.98.0.99")...))
 	dns, err := Read(t.Context(), p.cluster)
 	check(t, err)

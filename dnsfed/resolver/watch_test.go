@@ -27,8 +27,8 @@ func TestAWatchSeesWhatIsLost(t *testing.T) {
 		{Site: geored.Site{Name: "dc2", Services: []netip.Prefix{netip.MustParsePrefix("10.101.0.0/16")}}, Kubeconfig: "/etc/dc2"}}})
 	server := world.Servers()[0]
 	begin := func(client probe.Client) *resolver.Watch {
-		return resolver.Begin(t.Context(), client, resolver.Series{Want: []string{"10.100.0.1"}, Every: 20 * time.Millisecond, For: 200 * time.Millisecond,
-			DNS: probe.DNS{Server: server.Address.String(), Name: "kubernetes.default.svc.cluster.local", Timeout: 50 * time.Millisecond}})
+		return resolver.Begin(t.Context(), client, resolver.Series{Want: []string{"10.100.0.1"}, Every: 100 * time.Millisecond, For: time.Second,
+			DNS: probe.DNS{Server: server.Address.String(), Name: "kubernetes.default.svc.cluster.local", Timeout: 500 * time.Millisecond}})
 	}
 	watch := func(client probe.Client, change func()) resolver.Watched {
 		w := begin(client)
@@ -36,19 +36,19 @@ func TestAWatchSeesWhatIsLost(t *testing.T) {
 		return w.End()
 	}
 	local := probe.Local(resolver.Questions())
-	calm := watch(local, func() { time.Sleep(50 * time.Millisecond) })
+	calm := watch(local, func() { time.Sleep(250 * time.Millisecond) })
 	if f := calm.Judge(); f.Verdict != geored.Pass || calm.Asked < 2 {
 		t.Errorf("%+v: %+v", calm, f)
 	}
 	stopped := begin(local)
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(250 * time.Millisecond)
 	stopped.Stop()
 	world.Inject(t, server.Name, dnstest.Silent) // a series that began is heard to its end
 	if f := stopped.End().Judge(); f.Verdict != geored.Fail {
 		t.Errorf("stopped: %+v", f)
 	}
 	world.Inject(t, server.Name, "")
-	lost := watch(local, func() { time.Sleep(50 * time.Millisecond); world.Inject(t, server.Name, dnstest.Silent) })
+	lost := watch(local, func() { time.Sleep(250 * time.Millisecond); world.Inject(t, server.Name, dnstest.Silent) })
 	if f := lost.Judge(); f.Verdict != geored.Fail || len(lost.Wrong) == 0 || len(lost.Wrong) >= lost.Asked {
 		t.Errorf("%+v: %+v", lost, f)
 	}

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/internal/laboratory/killed"
 )
 
@@ -31,13 +30,7 @@ func (l *lab) killedAlong(args ...string) {
 	}
 	l.t.Logf("killed %d times: %v", len(at), at)
 	last = l.killable().Told(l.t, last)
-	c := call{last.Code, last.Stdout, last.Stderr}
-	if c.code != 0 {
-		l.t.Fatalf("exit code %d\n%s\n%s", c.code, c.stderr, c.stdout)
-	}
-	if v := c.report(l.t).Verdict(); v != geored.Pass {
-		l.t.Fatalf("verdict %s\n%s", v, c.stdout)
-	}
+	call{last.Code, last.Stdout, last.Stderr}.proven(l.t)
 }
 
 // Killed inside every step and behind it, and started again each time, the program comes to the end of one that was left

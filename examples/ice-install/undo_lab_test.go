@@ -127,8 +127,8 @@ func (l *lab) annotateBefore(site geored.SiteName) {
 	}
 }
 
-// takenBack holds -undo to what was there before the installation, and to an answer for every question meanwhile. No token
-// that was given away is taken any more.
+// takenBack holds -undo to what was there before the installation, and to an answer for every question meanwhile, of a few
+// at the second asking, as resolvers ask. No token that was given away is taken any more.
 func (l *lab) takenBack(before map[geored.SiteName]map[string]string, args ...string) {
 	t := l.t
 	t.Helper()
@@ -144,8 +144,8 @@ func (l *lab) takenBack(before map[geored.SiteName]map[string]string, args ...st
 	}
 	for site, watch := range watches {
 		seen := watch.End()
-		t.Logf("%s: %d questions while all was taken back", site, seen.Asked)
-		if f := seen.Judge(); f.Verdict != geored.Pass || seen.Asked < 50 {
+		t.Logf("%s: %d questions while all was taken back, %d asked again", site, seen.Asked, len(seen.Repeated))
+		if f := seen.Judge(); len(seen.Wrong) > 0 || len(seen.Unasked) > 0 || len(seen.Repeated) > 2 || seen.Asked < 50 {
 			t.Errorf("%s: %s: %s %q", site, f.Verdict, f.Message, f.Evidence)
 		}
 	}

@@ -94,7 +94,7 @@ func TestExecGivesStdinToItsEnd(t *testing.T) {
 	// Who does not read to the end may keep the call, but not for longer than its context.
 	command = shell(namespace, "head -c 10 | wc -c")
 	command.Stdin = input
-	err = within(t, 3*time.Second, func(ctx context.Context) error {
+	err = within(t, 15*time.Second, func(ctx context.Context) error {
 		output, err = c.Exec(ctx, command)
 		return err
 	})
@@ -141,12 +141,35 @@ func TestExecOfAProgramThatPrintsTooMuch(t *testing.T) {
 	}
 }
 
+// begin starts a script in the pod and comes back when it has begun; ended waits for what comes of it.
+func begin(ctx context.Context, t *testing.T, c *kube.Cluster, namespace, name, script string) (ended func() (kube.Output, error)) {
+	t.Helper()
+	var output kube.Output
+	var err error
+	over, file := make(chan struct{}), "/tmp/"+strings.ReplaceAll(name, " ", "-")
+	go func() {
+		defer close(over)
+		output, err = c.Exec(ctx, shell(namespace, "echo begun; touch "+file+"; "+script))
+	}()
+	await(t, func() string {
+		_, err := c.Exec(t.Context(), shell(namespace, "test -e "+file))
+		return fmt.Sprint(err)
+	}, "<nil>")
+	return func() (kube.Output, error) {
+		<-over
+		return output, err
+	}
+}
+
 func TestExecThatIsCancelledGivesWhatThereWas(t *testing.T) {
 	_, c, namespace := site(t)
 	basePod(t, c, namespace, "shell")
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Second, errors.New("the operator went home"))
-	defer cancel()
-	output, err := c.Exec(ctx, shell(namespace, "echo begun; sleep 100"))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	ended := begin(ctx, t, c, namespace, "cancelled", "sleep 100")
+	time.Sleep(2 * time.Second) // what it printed is on its way
+	cancel(errors.New("the operator went home"))
+	output, err := ended()
 	if err == nil || !strings.Contains(err.Error(), "the operator went home") || string(output.Stdout) != "begun\n" {
 		t.Errorf("%q, %v", output.Stdout, err)
 	}
@@ -176,21 +199,17 @@ func TestExecInWhatGoesAwayIsAnError(t *testing.T) {
 				_, err := c.Exec(t.Context(), shell(namespace, "true"))
 				return fmt.Sprint(err)
 			}, "<nil>")
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
-			bitten := make(chan struct{})
-			time.AfterFunc(time.Second, func() {
-				defer close(bitten)
-				faults[name](t)
-			})
-			output, err := c.Exec(ctx, shell(namespace, "echo begun; sleep 20; echo ended"))
+			ended := begin(ctx, t, c, namespace, name, "sleep 60; echo ended")
+			faults[name](t)
+			output, err := ended()
 			if err == nil || strings.Contains(string(output.Stdout), "ended") || ctx.Err() != nil {
 				t.Errorf("%q, %v", output.Stdout, err)
 			}
 			if geored.IsRetriable(err) {
 				t.Errorf("%v is retriable: what may have run would run twice", err)
 			}
-			<-bitten
 		})
 	}
 }

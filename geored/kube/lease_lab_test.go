@@ -116,6 +116,7 @@ func TestLeaseWithASiteAway(t *testing.T) {
 	l, clusters := both(t)
 	name := name("away")
 	first := claim(name, 0, clusters...)
+	first.TTL = 9 * time.Second // to freeze a site takes seconds on a machine that is busy
 	acquired(t, first)
 	l.Fault("freeze", "dc2")
 	if err := first.Check(t.Context()); err != nil {

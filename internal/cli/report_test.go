@@ -40,7 +40,7 @@ func TestReportsOfRunsThatDidNotGoWell(t *testing.T) {
 				world.Break("dc1", c.fault)
 			}
 			if c.code == ExitInterrupted {
-				ctx, cancel = context.WithTimeoutCause(ctx, 50*time.Millisecond, errInterrupted)
+				ctx, cancel = context.WithTimeoutCause(ctx, 500*time.Millisecond, errInterrupted)
 				defer cancel()
 			}
 			dir := t.TempDir()
@@ -69,7 +69,7 @@ func TestReportsOfRunsThatDidNotGoWell(t *testing.T) {
 
 // A report that cannot be written is told, whatever else happened.
 func TestAReportThatCannotBeWrittenIsTold(t *testing.T) {
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errInterrupted)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 500*time.Millisecond, errInterrupted)
 	defer cancel()
 	world := &geotest.World{}
 	world.Break("dc1", geotest.Hanging)

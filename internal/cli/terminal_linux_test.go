@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -71,9 +72,14 @@ func TestOnATerminal(t *testing.T) {
 		}
 		began := time.Now()
 		s.mu.Lock()
-		s.now = func() time.Time { return began.Add(time.Hour) } // only a tick can show it
+		ticked := make(chan struct{})
+		told := sync.OnceFunc(func() { close(ticked) })
+		s.now = func() time.Time { told(); return began.Add(time.Hour) } // only a tick can show it
 		s.mu.Unlock()
-		time.Sleep(1100 * time.Millisecond)
+		select {
+		case <-ticked:
+		case <-time.After(10 * time.Second): // what was drawn tells
+		}
 		step.Kind, step.Status = geored.StepEnded, geored.Failed
 		s.event(step)
 		s.event(geored.Event{Kind: geored.StageEnded, Stage: "dns", Detail: "not all steps are done"})

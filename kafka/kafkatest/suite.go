@@ -24,6 +24,7 @@ type suite struct {
 	target   *Seeder
 	history  kafka.History
 	topic    string
+	patience time.Duration // for what may be silent
 }
 
 // partitions of a suite's topic.
@@ -35,7 +36,7 @@ func newSuite(t *testing.T, d Deployment) *suite {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 4*time.Minute)
 	t.Cleanup(cancel)
 	sites := d.Sites()
-	s := &suite{t: t, ctx: ctx, d: d, from: sites[0], to: sites[1]}
+	s := &suite{t: t, ctx: ctx, d: d, from: sites[0], to: sites[1], patience: 500 * time.Millisecond}
 	s.r = Open(t, d, kafka.Limits{})
 	var err error
 	if s.worker, err = connect.New(connect.Config{URL: d.ConnectURL(s.to), Timeout: 5 * time.Second}); err != nil {
@@ -94,10 +95,10 @@ func (s *suite) inject(fault Fault, at geored.Target) (mend func()) {
 	return mend
 }
 
-// impatient asks what is known to be silent: there is no point in waiting for it.
+// impatient waits no longer than its suite: for what is known to be silent there is no point in it.
 func (s *suite) impatient() *kafka.Replication {
 	s.t.Helper()
-	return replication(s.t, configure(s.t, s.d, kafka.Limits{}, 500*time.Millisecond))
+	return replication(s.t, configure(s.t, s.d, kafka.Limits{}, s.patience))
 }
 
 // settle is zero on real servers: the fake has deleted what it says it has.

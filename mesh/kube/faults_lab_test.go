@@ -100,22 +100,18 @@ func TestAnInterfaceThatSomebodyDeletedComesBack(t *testing.T) {
 }
 
 // tell sends lines to the control socket of a node's WireGuard, as wg(8) does.
-func (r *rig) tell(node, lines string) string {
-	r.t.Helper()
-	connection, err := net.Dial("unix", labtest.File(r.agent(node), "/var/run/wireguard/wg0.sock"))
+func tell(socket, lines string) (string, error) {
+	connection, err := net.Dial("unix", socket)
 	if err != nil {
-		r.t.Fatal(err)
+		return "", err
 	}
 	defer connection.Close()
 	if _, err := connection.Write([]byte(lines + "\n\n")); err != nil {
-		r.t.Fatal(err)
+		return "", err
 	}
 	answer := make([]byte, 4096)
 	n, err := connection.Read(answer)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return string(answer[:n])
+	return string(answer[:n]), err
 }
 
 func hexKey(key mesh.PublicKey) string {
@@ -127,23 +123,33 @@ func TestAPeerThatSomebodyRemoved(t *testing.T) {
 	r := joined(t)
 	device, _ := r.layout().Device("dc1", "")
 	peer := hexKey(device.Peers[0].PublicKey)
-	remove := func() string { return r.tell("dc1-1", "set=1\npublic_key="+peer+"\nremove=true") }
-	if answer := remove(); !strings.Contains(answer, "errno=0") || strings.Contains(r.tell("dc1-1", "get=1"), peer) {
+	socket := labtest.File(r.agent("dc1-1"), "/var/run/wireguard/wg0.sock") // found once: the agent mends faster than it is found
+	remove := func() (string, error) { return tell(socket, "set=1\npublic_key="+peer+"\nremove=true") }
+	answer, err := remove()
+	r.must(err)
+	left, err := tell(socket, "get=1")
+	r.must(err)
+	if !strings.Contains(answer, "errno=0") || strings.Contains(left, peer) {
 		t.Fatalf("the peer is still there: %s", answer)
 	}
 	// The agent would have it back.
 	ctx, stop := context.WithCancel(t.Context())
-	stopped := make(chan struct{})
+	stopped := make(chan error, 1)
 	go func() {
-		defer close(stopped)
+		var failed error
 		for ctx.Err() == nil {
-			remove()
-			time.Sleep(50 * time.Millisecond)
+			if _, err := remove(); err != nil {
+				failed = err
+			}
+			time.Sleep(5 * time.Millisecond)
 		}
+		stopped <- failed
 	}()
 	found := r.prove()
 	stop()
-	<-stopped
+	if err := <-stopped; err != nil {
+		t.Log(err) // what was found tells
+	}
 	found.has(meshkube.CheckGateways, "dc1", geored.Fail, "is not as planned", "peer dc2/dc2-1: publicKey is missing")
 	found.has(meshkube.CheckGateways, "dc2", geored.Pass)
 	found.has(meshkube.CheckHandshake, "", geored.Unknown, "it needs mesh/gateways")

@@ -188,10 +188,14 @@ func (r *rig) prove() report {
 }
 
 // proves waits until everything passes: after a cure, a handshake may take its time.
-func (r *rig) proves() {
+func (r *rig) proves() (found report) {
 	r.t.Helper()
 	// A node that was silent for 10 s takes its pods out of their services for a while.
-	labtest.Until(r.t, "a mesh that stands", func() error { return labtest.Passes(r.prove().Report) })
+	labtest.Until(r.t, "a mesh that stands", func() error {
+		found = r.prove()
+		return labtest.Passes(found.Report)
+	})
+	return found
 }
 
 func (r report) log() {

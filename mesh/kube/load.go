@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/probe"
@@ -20,6 +21,13 @@ const usualMTU = 1500
 // bulkBytes is large enough to tell payload from handshakes and keepalives.
 const bulkBytes = 1 << 20
 
+// How long a pair may take: on a dead path the probe itself gives up after 5 s, of the MTU after 7 s, and beside that are
+// reads of API servers and programs started in pods. A check has a minute.
+const (
+	tunnelBudget  = 30 * time.Second
+	pathMTUBudget = 40 * time.Second
+)
+
 // transfer is a bulk transfer from one site's pod to another's, between two readings of the gateway's interface.
 type transfer struct {
 	err       error // the probe's own: the bytes did not arrive
@@ -31,7 +39,8 @@ type transfer struct {
 // counters.
 func (p *Proof) tunnel(ctx context.Context) []geored.Finding {
 	layout := p.planned()
-	answers := geored.Ask(ctx, p.pairs(), func(ctx context.Context, t geored.Target) (transfer, error) { return p.transfer(ctx, layout, t) })
+	answers := geored.Ask(ctx, p.pairs(), func(ctx context.Context, t geored.Target) (transfer, error) { return p.transfer(ctx, layout, t) },
+		geored.AskBudget(tunnelBudget))
 	return answers.Each(func(t geored.Target, x transfer) geored.Finding {
 		switch {
 		case !x.hasPeer:
@@ -81,7 +90,7 @@ func (p *Proof) pathMTU(ctx context.Context) []geored.Finding {
 			return path{err: remote}, nil
 		}
 		return path{MTUSample: s}, err
-	})
+	}, geored.AskBudget(pathMTUBudget))
 	return answers.Each(func(_ geored.Target, x path) geored.Finding {
 		if x.err != nil {
 			return geored.Finding{Verdict: geored.Fail, Message: x.err.Error(), Remedy: "look at mesh/handshake of this pair"}

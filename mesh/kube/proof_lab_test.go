@@ -16,7 +16,7 @@ var both = []string{"dc1 dc2", "dc2 dc1"}
 
 func TestAMeshThatStands(t *testing.T) {
 	r := joined(t)
-	found := r.prove()
+	found := r.proves()
 	for _, check := range []geored.CheckID{meshkube.CheckHandshake, meshkube.CheckPods, meshkube.CheckServices, meshkube.CheckTunnel, meshkube.CheckPathMTU} {
 		for _, where := range both {
 			found.has(check, where, geored.Pass)

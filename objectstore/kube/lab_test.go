@@ -70,7 +70,7 @@ func up(t *testing.T) *rig {
 
 func (r *rig) client(site geored.SiteName, scheme string, roots *x509.CertPool) *s3.Client {
 	r.t.Helper()
-	client, err := s3.New(s3.Config{Site: site, URL: fmt.Sprintf("%s://minio-%s.%s.svc:9000", scheme, site, namespace), AccessKey: user, SecretKey: s3.NewSecret(password()), Attempts: 1,
+	client, err := s3.New(s3.Config{Site: site, URL: fmt.Sprintf("%s://minio-%s.%s.svc:9000", scheme, site, namespace), AccessKey: user, SecretKey: s3.NewSecret(password()), Attempts: 3,
 		Transport: &http.Transport{DialContext: r.Clusters[site].Dial, MaxIdleConnsPerHost: 8, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}})
 	must(r.t, err)
 	return client

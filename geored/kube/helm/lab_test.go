@@ -129,7 +129,7 @@ func TestReleaseIsInstalledUpgradedAndTakenAway(t *testing.T) {
 func TestDeployedIsNotDone(t *testing.T) {
 	r, w := site(t)
 	w.Values = Values{"secret": "nobody-made-it"}
-	_, err := run(t, r, w, 4*time.Second)
+	_, err := run(t, r, w, 15*time.Second)
 	if _, status := revision(t, r, w); err == nil || status != release.StatusDeployed || !strings.Contains(err.Error(), `secret "nobody-made-it" not found`) {
 		t.Errorf("%s: %v", status, err)
 	}

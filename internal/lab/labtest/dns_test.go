@@ -21,9 +21,9 @@ import (
 // lookUp asks a site's name server by its Service, from the node.
 func (l *laboratory) lookUp(t *testing.T, s site, name string) (string, error) {
 	t.Helper()
+	pid := l.pid(t, s.Name)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	pid := l.pid(t, s.Name)
 	resolver := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		return dialInside(pid, "udp", net.JoinHostPort(s.DNSIP, "53"))
 	}}
@@ -253,12 +253,17 @@ func TestFederatedDNS(t *testing.T) {
 func staleDNS(t *testing.T, own, other site) {
 	const moves = "moves.moved.default.svc.cluster.local."
 	shared.fault(t, "fresh-dns dc1 dc2", "stale-dns", own.Name, other.Name)
-	there, err := shared.lookUp(t, other, moves)
-	if err != nil {
-		t.Fatal(err)
+	answer := func(s site) (address string) {
+		t.Helper()
+		eventually(t, s.Name+": "+moves, func() (err error) {
+			address, err = shared.lookUp(t, s, moves)
+			return err
+		})
+		return address
 	}
-	if here, err := shared.lookUp(t, own, moves); err != nil || here == there {
-		t.Errorf("it is %s there and %s here, %v", there, here, err)
+	there := answer(other)
+	if here := answer(own); here == there {
+		t.Errorf("it is %s there and here", here)
 	}
 	shared.answers(t, own, kubernetesName, own.APIServerIP)
 	shared.fault(t, "", "fresh-dns", own.Name, other.Name)

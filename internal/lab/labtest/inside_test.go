@@ -76,6 +76,16 @@ func (l *laboratory) arrives(t *testing.T, from, to string) bool {
 	return true
 }
 
+// getsThrough sends again and again what must arrive: a busy machine loses packets by itself.
+func getsThrough(send func() bool) bool {
+	for range 20 {
+		if send() {
+			return true
+		}
+	}
+	return false
+}
+
 // wan is the address of a site's first node between the sites.
 func (l *laboratory) wan(t *testing.T, siteName string) string {
 	t.Helper()

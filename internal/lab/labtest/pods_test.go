@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -40,10 +39,13 @@ func TestPodWaitsForItsSecret(t *testing.T) {
 		}
 		return errors.New("no event")
 	})
-	states := c.get(t, "waits").Status.ContainerStatuses
-	if len(states) != 1 || states[0].State.Waiting == nil || states[0].State.Waiting.Reason != "ContainerCreating" {
-		t.Fatalf("it does not hang in ContainerCreating: %+v", states)
-	}
+	eventually(t, "it hangs in ContainerCreating", func() error { // its status may come behind the event
+		states := c.get(t, "waits").Status.ContainerStatuses
+		if len(states) != 1 || states[0].State.Waiting == nil || states[0].State.Waiting.Reason != "ContainerCreating" {
+			return fmt.Errorf("%+v", states)
+		}
+		return nil
+	})
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "late"}, StringData: map[string]string{"key": "value"}}
 	if _, err := c.CoreV1().Secrets(c.namespace).Create(context.Background(), secret, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -184,15 +186,11 @@ func TestReadinessObeysItsProbe(t *testing.T) {
 func TestTerminationIsClean(t *testing.T) {
 	t.Parallel()
 	c := shared.Sites[0].cluster(t)
-	grace := int64(30)
+	grace := 2 * int64(patience.Seconds())
 	c.create(t, pod("ends", func(p *corev1.Pod) { p.Spec.TerminationGracePeriodSeconds = &grace }))
 	c.ready(t, "ends")
-	started := time.Now()
+	// It obeys SIGTERM: who removes it has no patience to wait for the kill.
 	c.remove(t, "ends")
-	// It obeys SIGTERM: nobody had to wait for the kill.
-	if took := time.Since(started); took > 20*time.Second {
-		t.Errorf("it took %v", took)
-	}
 }
 
 func TestOwnImage(t *testing.T) {
