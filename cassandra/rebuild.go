@@ -36,9 +36,22 @@ type RebuildPlan struct {
 
 // Confirmation is the value that carries the plan out. It names what is given up, and another plan has another.
 func (p RebuildPlan) Confirmation() string {
+	return fmt.Sprintf("%s in %s from %s %s", p.Keyspace, p.Site, p.From, p.digest())
+}
+
+// Snapshot is the name under which the nodes keep what is given up (nodetool listsnapshots) until somebody clears it
+// (nodetool clearsnapshot -t NAME): the site needs room for its rows twice. Zero: the plan gives nothing up.
+func (p RebuildPlan) Snapshot() string {
+	if p.Emptied {
+		return ""
+	}
+	return "georedkit-" + p.digest()
+}
+
+func (p RebuildPlan) digest() string {
 	text, _ := json.Marshal(p) // it has nothing that cannot be marshalled
 	sum := sha256.Sum256(text)
-	return fmt.Sprintf("%s in %s from %s %x", p.Keyspace, p.Site, p.From, sum[:4])
+	return fmt.Sprintf("%x", sum[:4])
 }
 
 // PlanRebuild plans a rebuild. It refuses, with all reasons at once as [geored.Faults]: sites or keyspaces that are not
@@ -119,8 +132,8 @@ func (p RebuildPlan) Steps() []geored.Step {
 	}
 	add("fence", "clients of "+string(p.Site), geored.Await, "who reads there before it is rebuilt finds rows missing")
 	if !p.Emptied {
-		add("empty", "keyspace "+p.Keyspace, geored.Delete, "what the site forgot to delete must not come back: its rows are given up; each node is restarted first, for its commit log has them too and a crash would bring them back",
-			p.alter(p.without()), "on each node: nodetool drain; restart the server; nodetool flush "+p.Keyspace+"; nodetool cleanup "+p.Keyspace, p.alter(p.Replication))
+		add("empty", "keyspace "+p.Keyspace, geored.Delete, "what the site forgot to delete must not come back: its rows are given up, and kept aside in a snapshot; each node is restarted first, for its commit log has them too and a crash would bring them back",
+			"on each node: nodetool snapshot -t "+p.Snapshot()+" "+p.Keyspace, p.alter(p.without()), "on each node: nodetool drain; restart the server; nodetool flush "+p.Keyspace+"; nodetool cleanup "+p.Keyspace, p.alter(p.Replication))
 	}
 	for _, n := range p.Nodes {
 		add(n.HostID, fmt.Sprintf("keyspace %s on node %s", p.Keyspace, n.Address), geored.Copy,

@@ -77,6 +77,14 @@ func (r *rebuilding) take(ctx context.Context) error {
 	if err := r.fenced(ctx); err != nil {
 		return geored.Retriable(err)
 	}
+	for _, n := range r.plan.Nodes {
+		if n, err = ring.now(n); err == nil {
+			err = r.keepAside(ctx, n)
+		}
+		if err != nil {
+			return fmt.Errorf("node %s: %w", n.Address, err)
+		}
+	}
 	if err := r.alter(ctx, r.plan.alter(r.plan.without())); err != nil {
 		return err
 	}
@@ -89,6 +97,44 @@ func (r *rebuilding) take(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// keepAside has a node keep what it is about to drop. A snapshot of the same name that has a table already is of the same
+// rows, taken by a run that was killed.
+func (r *rebuilding) keepAside(ctx context.Context, n Node) error {
+	held, err := r.held(ctx, n)
+	if err != nil {
+		return err
+	}
+	output, err := r.tool.Run(ctx, n, "listsnapshots")
+	if err != nil {
+		return fmt.Errorf("nodetool listsnapshots: %w: %s", err, lastLine(output))
+	}
+	kept := snapshotTables(output, r.plan.Snapshot(), r.plan.Keyspace)
+	var tables []string
+	for _, table := range held {
+		if !slices.Contains(kept, table) {
+			tables = append(tables, r.plan.Keyspace+"."+table)
+		}
+	}
+	if len(tables) == 0 {
+		return nil
+	}
+	if output, err := r.tool.Run(ctx, n, "snapshot", "-t", r.plan.Snapshot(), "-kt", strings.Join(tables, ",")); err != nil {
+		return fmt.Errorf("nodetool snapshot: %w: %s", err, lastLine(output))
+	}
+	return nil
+}
+
+// snapshotTables reads from nodetool listsnapshots which tables of a keyspace a snapshot has.
+func snapshotTables(output, snapshot, keyspace string) []string {
+	var tables []string
+	for line := range strings.Lines(output) {
+		if fields := strings.Fields(line); len(fields) > 2 && fields[0] == snapshot && fields[1] == keyspace {
+			tables = append(tables, fields[2])
+		}
+	}
+	return tables
 }
 
 // emptyNode restarts a node and has it drop what it no longer owns, unless it has.

@@ -1,6 +1,8 @@
 package cassandra_test
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -76,6 +78,56 @@ func TestRebuildOfNodesThatMove(t *testing.T) {
 	how.EveryReplica = true
 	if x := compare(t, r, how); x.Equality != cassandra.Equal || x.Rows("dc2") != 99 {
 		t.Error(x)
+	}
+}
+
+// snapshotless is a nodetool that takes no snapshots.
+type snapshotless struct{ cassandra.Nodetool }
+
+func (s snapshotless) Run(ctx context.Context, n cassandra.Node, args ...string) (string, error) {
+	if args[0] == "snapshot" {
+		return "No space left on device\n", errors.New("exit status 1")
+	}
+	return s.Nodetool.Run(ctx, n, args...)
+}
+
+// What is given up is kept aside first, once; where that fails nothing is given up.
+func TestWhatIsGivenUpIsKeptAside(t *testing.T) {
+	t.Parallel()
+	r := seeded(t, two, cassandratest.NodesPerSite(2))
+	r.DeleteAt("dc1", "dev.changeset", 1)
+	p, tool := planned(t, r, second), r.Nodetool()
+	if _, err := rebuild(t, r, p, snapshotless{tool}, 5*time.Second); err == nil || !strings.Contains(err.Error(), "nodetool snapshot: exit status 1: No space left on device") {
+		t.Errorf("without a snapshot: %v", err)
+	}
+	if x := compare(t, r, quickly()); x.Rows("dc2") != 100 {
+		t.Errorf("rows were given up without one: %s", x)
+	}
+	if _, err := rebuild(t, r, p, tool, 20*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	taken := 0
+	for _, call := range tool.Calls() {
+		if strings.Contains(call, " snapshot -t "+p.Snapshot()+" -kt dev.") {
+			taken++
+		}
+	}
+	if taken != 2 {
+		t.Errorf("%d snapshots were taken of two nodes: %v", taken, tool.Calls())
+	}
+	ring, err := open(t, r.Config()).Ring(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range ring.Views {
+		text, err := tool.Run(t.Context(), v.Node, "listsnapshots")
+		if kept := strings.Contains(text, p.Snapshot()+" dev changeset "); err != nil || kept != (v.Node.Site == "dc2") {
+			t.Errorf("%s at %s: kept %t, %v", v.Node.Address, v.Node.Site, kept, err)
+		}
+	}
+	emptied := p
+	if emptied.Emptied = true; emptied.Snapshot() != "" {
+		t.Error("of what is gone already a snapshot is told")
 	}
 }
 

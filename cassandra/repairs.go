@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
+
+	"github.com/gocql/gocql"
 )
 
 // RepairRecord is a repair that a node coordinates or coordinated since it started.
 type RepairRecord struct {
 	ID        string
+	Began     time.Time // by its ID; zero: the ID bears no time
 	Keyspace  string
 	Full      bool // not incremental and no preview
 	Primary   bool // primary ranges only
@@ -46,6 +50,9 @@ func repairRecord(r Row) RepairRecord {
 		Full:      !r.bool("options_incremental") && (kind == "" || kind == "NONE"),
 		Completed: r.bool("completed"), Failure: r.text("failure_cause"),
 		Preview: kind == "ALL", Tables: r.texts("table_names"), message: r.text("success_message"),
+	}
+	if id, err := gocql.ParseUUID(record.ID); err == nil && id.Version() == 1 {
+		record.Began = id.Time()
 	}
 	for _, text := range r.texts("options_ranges") {
 		record.ranges = append(record.ranges, parseRanges(text)...)

@@ -40,6 +40,7 @@ type Node struct {
 	refuses    bool
 	repairs    []*repair
 	streams    []*streamed
+	snapshots  []string        // NAME.KEYSPACE.TABLE
 	received   map[string]bool // keyspaces whose rows came by a rebuild: another would stream nothing
 	generation int             // rises with each restart; zero: it never restarted
 	visitors   []string        // users of other clients

@@ -17,7 +17,7 @@ import (
 // Nodetool is nodetool for the nodes of a [Ring], as far as package cassandra calls it: "repair -full -pr KEYSPACE" gives
 // every node the latest version of each row, of all tokens at once; "repair -full --preview KEYSPACE TABLE…" compares;
 // "rebuild -ks KEYSPACE -- SITE" copies rows, unless the node received that keyspace before; "flush", "cleanup" and
-// "tablestats -F json KEYSPACE"; "netstats", as far as the mode; "reloadlocalschema" and "drain". It is safe for concurrent use.
+// "tablestats -F json KEYSPACE"; "snapshot -t NAME -kt KEYSPACE.TABLE,…" and "listsnapshots"; "netstats", as far as the mode; "reloadlocalschema" and "drain". It is safe for concurrent use.
 type Nodetool struct {
 	ring *Ring
 
@@ -124,6 +124,10 @@ func (n *Nodetool) runQuick(on *Node, args []string) (string, error) {
 	case "cleanup " + args[len(args)-1]:
 		n.ring.cleanup(on, args[1])
 		return "", nil
+	case "listsnapshots":
+		return on.listSnapshots(), nil
+	case "snapshot -t " + args[min(len(args)-1, 2)]:
+		return "", on.snapshot(args[2], args[4])
 	case "tablestats -F json":
 		return n.ring.tableStats(on, args[3]), nil
 	case "reloadlocalschema":

@@ -3,6 +3,7 @@ package cassandratest
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,4 +88,28 @@ func (r *Ring) tableStats(on *Node, keyspace string) string {
 		}
 	}
 	return fmt.Sprintf(`{"total_number_of_tables": %d, %q: {"tables": {%s}}}`, len(tables), keyspace, strings.Join(tables, ", "))
+}
+
+// snapshot keeps tables aside, by name alone. As in Cassandra, a name is used once for a table.
+func (n *Node) snapshot(name, tables string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for table := range strings.SplitSeq(tables, ",") {
+		if slices.Contains(n.snapshots, name+"."+table) {
+			return fmt.Errorf("snapshot %s already exists", name)
+		}
+		n.snapshots = append(n.snapshots, name+"."+table)
+	}
+	return nil
+}
+
+func (n *Node) listSnapshots() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var text strings.Builder
+	text.WriteString("Snapshot Details:\nSnapshot name Keyspace name Column family name True size\n")
+	for _, s := range n.snapshots {
+		fmt.Fprintln(&text, strings.ReplaceAll(s, ".", " ")+" 1 KiB")
+	}
+	return text.String()
 }
