@@ -21,10 +21,10 @@ func (r *Replication) makeTopics(ctx context.Context, plan CanaryPlan, mirrors [
 		if messenger == nil || asked[m.From] {
 			continue
 		}
-		asked[m.From] = true
 		if _, err := r.route(ctx, m, plan); err != nil {
 			continue // nothing is written for a canary that cannot fly
 		}
+		asked[m.From] = true
 		if new, err := messenger.MakeTopic(ctx, plan.Topic); err == nil && new {
 			made = append(made, m.From)
 		}

@@ -53,12 +53,18 @@ func (h History) With(s Sample) History {
 }
 
 // Settle forgets the incidents of some partitions, all when none is named: they were mirrored again, or somebody
-// answers for what is lost.
+// answers for what is lost. Of what is gone it forgets that it ever was.
 func (h History) Settle(m Mirror, partitions ...Partition) History {
 	settled := h.Of(m)
+	var gone []Partition
 	settled.Incidents = slices.DeleteFunc(slices.Clone(settled.Incidents), func(i Incident) bool {
-		return len(partitions) == 0 || slices.Contains(partitions, i.Partition)
+		ended := len(partitions) == 0 || slices.Contains(partitions, i.Partition)
+		if ended && i.Kind == Gone {
+			gone = append(gone, i.Partition)
+		}
+		return ended
 	})
+	settled.Tracks = slices.DeleteFunc(slices.Clone(settled.Tracks), func(t Track) bool { return slices.Contains(gone, t.Partition) })
 	return h.replaced(settled)
 }
 
@@ -87,6 +93,11 @@ func (m MirrorHistory) with(s Sample) MirrorHistory {
 		}
 		tracks[p.Partition] = track
 	}
+	for _, before := range m.Tracks {
+		if i := before.gone(s.Time); !s.has(before.Partition) && !merged(m.Incidents, i) {
+			m.Incidents = append(m.Incidents, i)
+		}
+	}
 	m.Tracks = make([]Track, 0, len(tracks))
 	for _, t := range tracks {
 		m.Tracks = append(m.Tracks, t)
@@ -97,6 +108,13 @@ func (m MirrorHistory) with(s Sample) MirrorHistory {
 	}
 	m.Last = s.Time
 	return m
+}
+
+// has says whether a partition was found, or is of a topic that could not be read. Canaries come and go.
+func (s Sample) has(partition Partition) bool {
+	return partition.Topic == CanaryTopic || slices.ContainsFunc(s.Positions, func(p Position) bool {
+		return p.Partition == partition || p.Topic == partition.Topic && p.Problem != ""
+	})
 }
 
 // byPartition finds tracks by their partitions.

@@ -59,6 +59,30 @@ func TestIncidents(t *testing.T) {
 	}
 }
 
+// A topic that is not there any more is told until somebody settles it, and what was not copied of it is lost.
+func TestATopicThatIsGone(t *testing.T) {
+	m := Mirror{From: "dc1", To: "dc2"}
+	for next, want := range map[int64]geored.Verdict{100: geored.Warn, 90: geored.Fail} {
+		history := History{}.With(look(0, Position{Source: Log{0, 100}, Next: next}))
+		empty := Sample{From: "dc1", To: "dc2", Time: noon.Add(time.Minute)}
+		after := history.With(empty)
+		if f := LossFinding(empty, history, after); f.Verdict != want || len(after.Of(m).Incidents) != 1 {
+			t.Errorf("%d of 100 were copied: %s %q", next, f.Verdict, f.Evidence)
+		}
+		empty.Time = empty.Time.Add(time.Minute)
+		if again := after.With(empty).Of(m).Incidents; len(again) != 1 {
+			t.Errorf("told again: %v", again)
+		}
+		if settled := after.Settle(m).With(empty).Of(m).Incidents; len(settled) > 0 {
+			t.Errorf("settled: %v", settled)
+		}
+		unread := look(1, Position{Problem: "timeout"})
+		if found := history.With(unread).Of(m).Incidents; len(found) > 0 {
+			t.Errorf("not read: %v", found)
+		}
+	}
+}
+
 func TestLossFinding(t *testing.T) {
 	whole := Position{Source: Log{0, 100}, Target: Log{0, 100}, Next: 100}
 	first := look(0, whole)

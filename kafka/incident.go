@@ -16,6 +16,7 @@ const (
 	Recreated   IncidentKind = "topic-recreated"  // the source's topic was deleted and made again
 	Truncated   IncidentKind = "source-truncated" // the source lost the end of its log, or the whole of it
 	CopiedAgain IncidentKind = "copied-again"     // the mirror went back: the copy holds records twice
+	Gone        IncidentKind = "topic-gone"       // the source has the topic no more, or the mirror copies it no more
 )
 
 // Incident is something that happened between two samples and that no later lag can show.
@@ -37,7 +38,7 @@ type Incident struct {
 // Verdict is what an incident means: records are lost, may be lost, or are there twice.
 func (i Incident) Verdict() geored.Verdict {
 	switch {
-	case i.Kind == CopiedAgain, i.Kind == Recreated && i.Offsets == 0:
+	case i.Kind == CopiedAgain, (i.Kind == Recreated || i.Kind == Gone) && i.Offsets == 0:
 		return geored.Warn
 	case !i.Certain:
 		return geored.Unknown
@@ -56,6 +57,7 @@ func (i Incident) String() string {
 		Recreated:   "are missing since the topic was deleted and made again",
 		Truncated:   "that were copied are gone at the source: it was truncated or made anew",
 		CopiedAgain: "were copied again: duplicates",
+		Gone:        "were not copied when the topic was last seen: it is gone at the source, or no longer selected",
 	}[i.Kind]
 	certainty := ""
 	if !i.Certain {
@@ -77,6 +79,11 @@ func firstSeen(p Position, now time.Time) (Incident, bool) {
 		return i, true
 	}
 	return Incident{}, false
+}
+
+// gone is what a partition means that a look found no more: what was not copied before cannot be copied now.
+func (t Track) gone(now time.Time) Incident {
+	return Incident{Partition: t.Partition, Kind: Gone, ID: t.ID, After: t.Seen, Seen: now, Offsets: t.uncopied(), Certain: true, Base: t}
 }
 
 // withIncidents adds what happened to a partition between two looks, and counts anew what a recreated topic lost: the
@@ -129,16 +136,22 @@ func (t Track) since(p Position, now time.Time) (Incident, bool) {
 // lostByRecreation counts what the copy lacks of both topics: what was not copied of the old one when it was last seen,
 // and what the mirror jumped over in the new one because it went on from its old position.
 func (t Track) lostByRecreation(p Position) int64 {
-	old := max(t.Source.End-max(t.Next, t.Source.Start), 0)
-	if t.Tail.Complete {
-		old = min(old, t.Tail.Records+t.Tail.Aborted+t.Tail.Open)
-	}
+	old := t.uncopied()
 	if p.Next > p.Source.End || p.Next < 0 {
 		return old // it will find its position gone and begin anew
 	}
 	passed := p.Next - p.Source.Start
 	copied := p.Target.End - t.Target.End
 	return old + max(passed-copied, 0)
+}
+
+// uncopied counts what was not copied when the partition was looked at.
+func (t Track) uncopied() int64 {
+	offsets := max(t.Source.End-max(t.Next, t.Source.Start), 0)
+	if t.Tail.Complete {
+		offsets = min(offsets, t.Tail.Records+t.Tail.Aborted+t.Tail.Open)
+	}
+	return offsets
 }
 
 // lostByRetention counts what was removed between two looks and did not arrive. A mark of a transaction stands beside a
