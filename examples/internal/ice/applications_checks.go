@@ -253,12 +253,17 @@ func (d *Deployment) onePassword(ctx context.Context) []geored.Finding {
 
 func judgePasswords(answers geored.Answers[creds.Document], first geored.SiteName) geored.Finding {
 	var ours creds.Document
+	told := false
 	for t, text := range answers.All() {
 		if t.Site == first {
-			ours = text
+			ours, told = text, true
 		}
 	}
 	f := geored.Finding{Verdict: geored.Pass, Message: "secret " + passwordSecret + " is the same in every site"}
+	if !told { // nobody's is another, as far as is known
+		f.Verdict, f.Message = geored.Unknown, fmt.Sprintf("secret %s of %s was not read: it is the one that all must have", passwordSecret, first)
+		return answers.Conclude(f)
+	}
 	for t, text := range answers.All() {
 		if text.IsZero() || !text.Equal(ours) {
 			f.Verdict, f.Message = geored.Fail, fmt.Sprintf("secret %s of %s is not that of %s, or is empty", passwordSecret, t.Site, first)

@@ -3,6 +3,7 @@ package ice
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -53,10 +54,11 @@ func (d *Deployment) lackingCredentials(ctx context.Context) ([]geored.SiteName,
 	return lacking, nil
 }
 
-// hanging is a pod and what the kubelet says of its volumes.
+// hanging is a pod, what the kubelet says of its volumes, and which Secrets and ConfigMaps it needs that are not there.
 type hanging struct {
 	corev1.Pod
 	events []string
+	absent []string
 }
 
 func (d *Deployment) operatorPods(ctx context.Context) (pods []hanging, why string, err error) {
@@ -83,12 +85,66 @@ func (d *Deployment) operatorPods(ctx context.Context) (pods []hanging, why stri
 				h.events = append(h.events, e.Message)
 			}
 		}
+		if h.absent, err = d.absent(ctx, pod.Spec); err != nil {
+			return nil, "", err
+		}
 		pods = append(pods, h)
 	}
 	return pods, "", nil
 }
 
-// judgeHang is done when a pod waits, and for a Secret that it lacks.
+// absent are the Secrets and ConfigMaps without which a pod does not start: the kubelet tells of one at a time.
+func (d *Deployment) absent(ctx context.Context, spec corev1.PodSpec) ([]string, error) {
+	client := d.Clusters[d.first()].Client().CoreV1()
+	secrets, configMaps := needs(spec)
+	var absent []string
+	see := func(kind, name string, err error) error {
+		if apierrors.IsNotFound(err) {
+			absent, err = append(absent, kind+" "+name), nil
+		}
+		return err
+	}
+	for _, name := range secrets {
+		_, err := client.Secrets(cassandraNamespace).Get(ctx, name, metav1.GetOptions{})
+		if err := see("secret", name, err); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range configMaps {
+		_, err := client.ConfigMaps(cassandraNamespace).Get(ctx, name, metav1.GetOptions{})
+		if err := see("configmap", name, err); err != nil {
+			return nil, err
+		}
+	}
+	return absent, nil
+}
+
+// needs are the names of what a pod mounts or takes its environment from, optional things aside.
+func needs(spec corev1.PodSpec) (secrets, configMaps []string) {
+	for _, v := range spec.Volumes {
+		if s := v.Secret; s != nil && !isTrue(s.Optional) {
+			secrets = append(secrets, s.SecretName)
+		}
+		if m := v.ConfigMap; m != nil && !isTrue(m.Optional) {
+			configMaps = append(configMaps, m.Name)
+		}
+	}
+	for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
+		for _, from := range c.EnvFrom {
+			if s := from.SecretRef; s != nil && !isTrue(s.Optional) {
+				secrets = append(secrets, s.Name)
+			}
+			if m := from.ConfigMapRef; m != nil && !isTrue(m.Optional) {
+				configMaps = append(configMaps, m.Name)
+			}
+		}
+	}
+	return secrets, configMaps
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }
+
+// judgeHang is done when a pod waits for a Secret that it lacks, and for nothing that no later step brings.
 func judgeHang(pods []hanging, lacking []geored.SiteName) geored.State {
 	last := "it has no pod yet"
 	for _, pod := range pods {
@@ -99,6 +155,13 @@ func judgeHang(pods []hanging, lacking []geored.SiteName) geored.State {
 			}
 		}
 		last = fmt.Sprintf("pod %s: %s", pod.Name, reason)
+		other := slices.DeleteFunc(slices.Clone(pod.absent), func(name string) bool {
+			return slices.ContainsFunc(lacking, func(site geored.SiteName) bool { return name == "secret "+string(site) })
+		})
+		if len(other) > 0 {
+			last = fmt.Sprintf("pod %s: %s, and %s would keep it waiting when the Secrets %v are there", pod.Name, reason, strings.Join(other, ", "), lacking)
+			continue
+		}
 		for _, event := range pod.events {
 			for _, site := range lacking {
 				if reason == "ContainerCreating" && strings.Contains(event, fmt.Sprintf("secret %q not found", site)) {

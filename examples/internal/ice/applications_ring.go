@@ -207,7 +207,7 @@ const (
 	repairEnded = "georedkit/repair-ended"
 )
 
-// repairTask repairs every node once in the life of the ring. The plan that is under way stands at the StatefulSet: a run
+// repairTask repairs every node once in the life of the ring, and all once more when the ring has grown. The plan that is under way stands at the StatefulSet: a run
 // that goes on holds it against what the nodes themselves say they repaired, and repairs none twice.
 func (d *Deployment) repairTask(step geored.Step) geored.Task {
 	sets := d.Clusters[step.Site].Client().AppsV1().StatefulSets(cassandraNamespace)
@@ -235,13 +235,14 @@ func (d *Deployment) repairTask(step geored.Step) geored.Task {
 		}
 		return begun, ended, err
 	}
+	nodes := len(d.Topology.Sites) * d.Topology.Applications.CassandraNodes
 	return geored.Task{Step: step,
 		Observe: func(ctx context.Context) (geored.State, error) {
 			_, ended, err := read(ctx)
-			return geored.State{Done: err == nil && len(ended) >= len(d.Topology.Sites), Detail: fmt.Sprintf("%d nodes were repaired: %s", len(ended), strings.Join(ended, ", "))}, err
+			return geored.State{Done: err == nil && len(ended) >= nodes, Detail: fmt.Sprintf("%d of %d nodes were repaired: %s", len(ended), nodes, strings.Join(ended, ", "))}, err
 		},
 		Apply: func(ctx context.Context) error {
-			begun, _, err := read(ctx)
+			begun, ended, err := read(ctx)
 			if err != nil {
 				return geored.Retriable(err)
 			}
@@ -250,7 +251,8 @@ func (d *Deployment) repairTask(step geored.Step) geored.Task {
 				return geored.Retriable(err)
 			}
 			defer c.Close()
-			if len(begun.Nodes) == 0 {
+			// None was begun, all that the ring had then is repaired, or a node was restarted and forgot.
+			if len(ended) >= len(begun.Nodes) || moved(ctx, c, begun.Nodes) {
 				if begun, err = c.PlanRepair(ctx, keyspace, 0); err != nil {
 					return geored.Retriable(err) // a ring that just came together may not agree yet
 				}

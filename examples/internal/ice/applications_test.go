@@ -3,6 +3,7 @@ package ice
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -294,10 +295,12 @@ func TestEveryStepOfTheApplicationsHasTheirTime(t *testing.T) {
 func waitingPod(reason string, events ...string) hanging {
 	pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "multi-casskop-1"}, Status: corev1.PodStatus{Phase: corev1.PodPending,
 		ContainerStatuses: []corev1.ContainerStatus{{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}}}}}
-	return hanging{pod, events}
+	return hanging{Pod: pod, events: events, absent: []string{"secret dc2"}}
 }
 
 func TestItHangsForTheRightReasonOnly(t *testing.T) {
+	besides := waitingPod("ContainerCreating", `MountVolume.SetUp failed for volume "dc2" : secret "dc2" not found`)
+	besides.absent = append(besides.absent, "configmap seeds")
 	const missing = `MountVolume.SetUp failed for volume "dc2" : secret "dc2" not found`
 	for name, c := range map[string]struct {
 		pods []hanging
@@ -309,7 +312,8 @@ func TestItHangsForTheRightReasonOnly(t *testing.T) {
 		"no reason told yet":     {[]hanging{waitingPod("ContainerCreating")}, false, "ContainerCreating"},
 		"another Secret":         {[]hanging{waitingPod("ContainerCreating", `secret "tls" not found`)}, false, "for none of the Secrets"},
 		"the image cannot come":  {[]hanging{waitingPod("ImagePullBackOff", missing)}, false, "ImagePullBackOff"},
-		"it runs without access": {[]hanging{{corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodRunning}}, []string{missing}}}, false, "Running"},
+		"it runs without access": {[]hanging{{Pod: corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodRunning}}, events: []string{missing}}}, false, "Running"},
+		"for a ConfigMap too":    {[]hanging{besides}, false, "and configmap seeds would keep it"},
 	} {
 		if got := judgeHang(c.pods, []geored.SiteName{"dc2"}); got.Done != c.done || !strings.Contains(got.Detail, c.want) {
 			t.Errorf("%s: %+v", name, got)
@@ -493,6 +497,15 @@ func TestHonestApplicationChecks(t *testing.T) {
 		func(a geored.Answers[creds.Document]) []geored.Finding {
 			return []geored.Finding{judgePasswords(a, "dc1")}
 		})
+	silentFirst := geored.Ask(t.Context(), []geored.Target{{Site: "dc1"}, {Site: "dc2"}}, func(_ context.Context, t geored.Target) (creds.Document, error) {
+		if t.Site == "dc1" {
+			return creds.Document{}, errors.New("timed out")
+		}
+		return creds.NewDocument("planted"), nil
+	})
+	if f := judgePasswords(silentFirst, "dc1"); f.Verdict != geored.Unknown {
+		t.Errorf("the first site is silent, and a site would be rolled back: %+v", f)
+	}
 	honest(t, CheckRelease, productFound{helm.Installed{Chart: ProductChart + "-1", Deployed: true, Values: helm.Values{}}, true}, func(_ geored.Target, p productFound) geored.Finding {
 		return judgeRelease(p, "1", helm.Values{})
 	})

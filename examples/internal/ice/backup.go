@@ -29,12 +29,12 @@ type backupFile struct {
 	} `yaml:"backups"`
 }
 
-// oldestBackup is the age beyond which a backup is not one from before this upgrade.
+// oldestBackup, when the upgrade begins, is the age beyond which a backup is not one from before this upgrade.
 const oldestBackup = 24 * time.Hour
 
 var backupDigest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
-// ParseBackup reads the file of -backup and holds it against the time of the upgrade. The error is geored.Faults.
+// ParseBackup reads the file of -backup. The error is geored.Faults.
 func ParseBackup(text []byte, now time.Time) ([]Backup, error) {
 	var file backupFile
 	faults := geored.Decode(text, &file)
@@ -50,8 +50,6 @@ func ParseBackup(text []byte, now time.Time) ([]Backup, error) {
 			fault(at+"time", b.Time, "is no time as RFC 3339 has it", "write something like 2026-11-21T17:00:00Z")
 		case taken.After(now):
 			fault(at+"time", b.Time, "is in the future", "look at the clocks")
-		case now.Sub(taken) > oldestBackup:
-			fault(at+"time", b.Time, fmt.Sprintf("is more than %s ago: what was written since would be lost", oldestBackup), "take another backup")
 		}
 		if !backupDigest.MatchString(b.Digest) {
 			fault(at+"digest", b.Digest, "is no digest", "write sha256: and 64 hexadecimal digits, as sha256sum prints them")
@@ -67,4 +65,16 @@ func ParseBackup(text []byte, now time.Time) ([]Backup, error) {
 		}
 	}
 	return all, faults.Err()
+}
+
+// tooOld are the backups from long before an upgrade that begins now. The error is geored.Faults.
+func tooOld(backups []Backup, now time.Time) error {
+	var faults geored.Faults
+	for _, b := range backups {
+		if now.Sub(b.Time) > oldestBackup {
+			faults = append(faults, geored.Fault{Field: "-backup: time of " + b.Store, Value: b.Time.UTC().Format(time.RFC3339),
+				Problem: fmt.Sprintf("is more than %s ago: what was written since would be lost", oldestBackup), Remedy: "take another backup"})
+		}
+	}
+	return faults.Err()
 }

@@ -91,6 +91,7 @@ func judgeSupport(node string, s gateway.Support) geored.Finding {
 type reach struct {
 	mtu   int
 	taken bool // something listens at the port already
+	ours  bool // it is WireGuard
 	err   error
 }
 
@@ -109,14 +110,17 @@ func (d *Deployment) paths(ctx context.Context) []geored.Finding {
 		if err != nil || !p.taken {
 			return p, err
 		}
-		if present, err := d.support(ctx, geored.Target{Site: t.To, Name: t.Name}); err != nil || present.Present {
+		present, err := d.support(ctx, geored.Target{Site: t.To, Name: t.Name})
+		if p.ours = present.Present; err != nil || p.ours {
 			return p, err
 		}
-		if err := geored.SystemClock().Sleep(ctx, time.Second); err != nil { // it is the echo for another site
-			return p, err
+		for try := 0; p.taken && err == nil && try < 3; try++ { // it may be the echo for another site
+			if err = geored.SystemClock().Sleep(ctx, 2*time.Second); err == nil {
+				p, err = d.path(ctx, t)
+			}
 		}
-		return d.path(ctx, t)
-	}, geored.AskBudget(4*pathTime))
+		return p, err
+	}, geored.AskBudget(5*pathTime))
 	return answers.Each(func(t geored.Target, p reach) geored.Finding { return judgePath(t, d.node(t.To, t.Name), p) })
 }
 
@@ -174,6 +178,9 @@ const usualMTU = 1500
 
 func judgePath(t geored.Target, to geored.Node, p reach) geored.Finding {
 	switch {
+	case p.taken && !p.ours:
+		return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("something that is not WireGuard's kilo0 listens at UDP port %d of node %s", to.Endpoint.Port(), t.Name),
+			Remedy: "stop it, or name another port in the node's endpoint"}
 	case p.taken:
 		return geored.Finding{Verdict: geored.Skipped, Message: fmt.Sprintf("something listens at UDP port %d of node %s: mesh/handshake says whether it is reached", to.Endpoint.Port(), t.Name)}
 	case p.err != nil && p.mtu == 0:

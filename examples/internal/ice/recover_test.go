@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -583,6 +584,26 @@ func TestRebuildNeedsItsConfirmation(t *testing.T) {
 	}
 	if !find(report, CheckSameRows, "dev.message") {
 		t.Error("no finding speaks of the table")
+	}
+}
+
+// A utility of the product repairs continuously: what it brought back before the rebuild, no rebuild takes away.
+func TestARepairBeforeTheRebuildIsTold(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	r.ring.DeleteAt("dc1", "dev.message", "a")
+	long := OutageSaid{Length: 11 * day}
+	r.away = "dc2"
+	x := r.recovery(long)
+	if _, err := r.run(t.Context(), x, nil); err == nil {
+		t.Fatal("it went on without a confirmation")
+	}
+	address := netip.MustParseAddrPort(r.ring.Node("dc1", 0).Address())
+	if _, err := r.tool.Nodetool.Run(t.Context(), cassandra.Node{Address: address}, "repair", "-full", "-pr", "dev"); err != nil {
+		t.Fatal(err)
+	}
+	_, report := r.recovered(long, map[geored.StepID]string{"cassandra/keyspace/dev/rebuild": x.decided(storeCassandra)[0].Confirm})
+	if !find(report, CheckDecisions, "may be back at every site, for somebody repaired before the rebuild: repair ") || !find(report, CheckDecisions, "kept aside: snapshot georedkit-") {
+		t.Errorf("%+v", report.Findings)
 	}
 }
 

@@ -21,7 +21,7 @@ func (c *cassandraRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 				Remedy: fmt.Sprintf("say -away %s, or nothing, to go on with it", d.GivesUp)}}
 		}
 		var plan cassandra.RebuildPlan
-		if c.kept("rebuild/"+keyspaceOf(d), &plan) && d.GivesUp != "" && plan.Site != d.GivesUp {
+		if c.kept(keptRebuild+keyspaceOf(d), &plan) && d.GivesUp != "" && plan.Site != d.GivesUp {
 			return nil, geored.Faults{{Site: d.GivesUp, Field: "-away", Value: string(d.GivesUp), Problem: fmt.Sprintf("rows of %s are being given up already, and may be gone", plan.Site),
 				Remedy: fmt.Sprintf("say -away %s to go on with it", plan.Site)}}
 		}
@@ -127,7 +127,7 @@ func (c *cassandraRecovery) ours() []cassandra.Node {
 	nodes := cure.Nodes
 	for _, d := range c.decided(storeCassandra) {
 		var plan cassandra.RebuildPlan
-		if c.kept("rebuild/"+keyspaceOf(d), &plan) {
+		if c.kept(keptRebuild+keyspaceOf(d), &plan) {
 			nodes = append(nodes, plan.Nodes...)
 		}
 	}
@@ -235,10 +235,10 @@ func (c *cassandraRecovery) repair(ctx context.Context, keyspace string) error {
 		}
 		var plan cassandra.RepairPlan
 		name := "repair/" + keyspace
-		if !c.kept(name, &plan) || c.moved(ctx, ring, plan.Nodes) {
+		if !c.kept(name, &plan) || moved(ctx, ring, plan.Nodes) {
 			var err error
 			if plan, err = ring.PlanRepair(ctx, keyspace, 0); err != nil {
-				return err
+				return geored.Retriable(err) // what else repairs comes to its end
 			}
 			if err := c.keep(ctx, name, plan); err != nil {
 				return err
@@ -269,7 +269,7 @@ func (c *cassandraRecovery) remembersDeletions(ctx context.Context, ring *cassan
 }
 
 // moved says whether a node of a plan is no longer where it was: it was restarted, and forgot what it had repaired.
-func (c *cassandraRecovery) moved(ctx context.Context, ring *cassandra.Cluster, nodes []cassandra.Node) bool {
+func moved(ctx context.Context, ring *cassandra.Cluster, nodes []cassandra.Node) bool {
 	seen, err := ring.Ring(ctx)
 	if err != nil {
 		return false
@@ -282,16 +282,51 @@ func (c *cassandraRecovery) moved(ctx context.Context, ring *cassandra.Cluster, 
 	return false
 }
 
+// keptRebuild and keptRepaired begin the names under which a keyspace's rebuild is kept, and the repairs that came before it.
+const (
+	keptRebuild  = "rebuild/"
+	keptRepaired = "repaired/"
+)
+
+// keepRepaired remembers what others repaired since the outage began, as a utility does that repairs continuously (ICE guide,
+// 5.2): it may have brought back what one site had forgotten to delete, and a rebuild takes that from where it came to.
+func (c *cassandraRecovery) keepRepaired(ctx context.Context, ring *cassandra.Cluster, keyspace string) error {
+	seen, err := ring.Ring(ctx)
+	if err != nil {
+		return err
+	}
+	began := c.Note().Joined.Add(-c.Note().Outage.Most)
+	var lines []string
+	for _, v := range seen.Views {
+		repairs, err := ring.Repairs(ctx, v.Node)
+		if err != nil {
+			return geored.Retriable(err)
+		}
+		for _, r := range repairs {
+			if r.Keyspace == keyspace && r.Completed && r.Failure == "" && !r.Preview && r.Began.After(began) {
+				lines = append(lines, fmt.Sprintf("repair %s of %s, begun at node %s on %s", r.ID, keyspace, v.Node.Address, clockText(r.Began)))
+			}
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return c.keep(ctx, keptRepaired+keyspace, lines)
+}
+
 // rebuild gives a site's rows up and takes them from another. It was confirmed before the run began.
 func (c *cassandraRecovery) rebuild(ctx context.Context, keyspace string, site geored.SiteName) error {
 	return c.with(ctx, func(ring *cassandra.Cluster) error {
 		from := c.Sites[slices.IndexFunc(c.Sites, func(s geored.SiteName) bool { return s != site })]
 		var plan cassandra.RebuildPlan
-		name := "rebuild/" + keyspace
+		name := keptRebuild + keyspace
 		if !c.kept(name, &plan) {
+			if err := c.keepRepaired(ctx, ring, keyspace); err != nil {
+				return err
+			}
 			var err error
 			if plan, err = ring.PlanRebuild(ctx, cassandra.Rebuilding{Keyspace: keyspace, Site: site, From: from}); err != nil {
-				return err
+				return geored.Retriable(err) // what repairs comes to its end
 			}
 			if err := c.keep(ctx, name, plan); err != nil {
 				return err
@@ -353,4 +388,12 @@ func judgeTable(table cassandra.Comparison) geored.Finding {
 }
 
 // mostKeys are as many keys as a finding names.
-const mostKeys = 20
+const mostKeys = 200
+
+// firstOf are as many lines as a finding has room for, and how many more there are.
+func firstOf(lines []string) []string {
+	if len(lines) <= mostKeys {
+		return lines
+	}
+	return append(slices.Clone(lines[:mostKeys]), fmt.Sprintf("and %d more", len(lines)-mostKeys))
+}

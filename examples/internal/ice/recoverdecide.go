@@ -138,7 +138,7 @@ type MirrorFacts struct {
 
 // DecideMirror decides for one mirror.
 func DecideMirror(o Outage, f MirrorFacts) Decision {
-	d := Decision{Store: storeKafka, Part: fmt.Sprintf("mirror %s", f.Mirror), Cure: AwaitCure,
+	d := Decision{Store: storeKafka, Part: partOf(f.Mirror), Cure: AwaitCure,
 		Because: []string{fmt.Sprintf("outage %s <= the retention of every mirrored topic", o)},
 		Without: "a mirror that stands still is not noticed: Connect says RUNNING all the same"}
 	var lost, short []string
@@ -204,7 +204,7 @@ type SearchFacts struct {
 // DecideSearch decides for one site's index. It is filled from Cassandra, so that what was in it before Cassandra was
 // brought together proves nothing.
 func DecideSearch(o Outage, f SearchFacts) Decision {
-	d := Decision{Store: storeSearch, Part: "index of " + string(f.Site), Cure: RefillCure,
+	d := Decision{Store: storeSearch, Part: indexOf + string(f.Site), Cure: RefillCure,
 		Without: "searches at one site do not find what was written at the other, until the job's own day comes"}
 	switch {
 	case f.Err != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/geotest"
 	"github.com/georedkit/georedkit/kafka"
+	"github.com/georedkit/georedkit/mesh"
 	"github.com/georedkit/georedkit/objectstore"
 )
 
@@ -173,9 +175,11 @@ func TestLossFails(t *testing.T) {
 		"nobody could tell which":     {RecoveryNote{Decisions: []Decision{rebuilt}, Missing: missing("dc2", 0, "timeout")}, geored.Fail, "timeout"},
 		"the site had nothing alone":  {RecoveryNote{Decisions: []Decision{rebuilt}, Missing: missing("dc2", 0, "")}, geored.Pass, ""},
 		"the other one had something": {RecoveryNote{Decisions: []Decision{rebuilt}, Missing: missing("dc1", 1, "")}, geored.Pass, ""},
+		"it is kept aside":            {RecoveryNote{Decisions: []Decision{rebuilt}, Kept: map[string]json.RawMessage{"rebuild/dev": []byte(`{"keyspace":"dev","site":"dc2","from":"dc1"}`)}}, geored.Pass, "kept aside: snapshot georedkit-"},
+		"somebody repaired before":    {RecoveryNote{Decisions: []Decision{rebuilt}, Kept: map[string]json.RawMessage{"repaired/dev": []byte(`["repair 7 of dev"]`)}}, geored.Unknown, "may be back at every site, for somebody repaired before the rebuild: repair 7"},
 	} {
 		f := judgeDecisions(c.note, sites)[0]
-		if text := strings.Join(f.Evidence, "\n"); f.Verdict != c.want || !strings.Contains(text, c.says) || (f.Verdict == geored.Fail) != (f.Remedy != "") {
+		if text := strings.Join(f.Evidence, "\n"); f.Verdict != c.want || !strings.Contains(text, c.says) || (f.Verdict == geored.Pass) != (f.Remedy == "") {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
@@ -321,13 +325,35 @@ func TestAStoreThatComesUpIsAskedAgain(t *testing.T) {
 // With three sites a mirror that may have lost records is not excused by another from the same site that did not.
 func TestLossIsToldByMirror(t *testing.T) {
 	mirrors := []kafka.Mirror{{From: "dc1", To: "dc2", Source: "one"}, {From: "dc1", To: "dc3"}, {From: "dc2", To: "dc1"}}
-	decided := []Decision{{MayLose: true}, {}}
+	decided := []Decision{{Part: "mirror dc1 -> dc3"}, {Part: "mirror dc1 -> dc2", MayLose: true}} // in whatever order
 	for m, want := range map[kafka.Mirror]bool{{From: "dc1", To: "dc2"}: true, {From: "dc1", To: "dc3"}: false, {From: "dc2", To: "dc1"}: true} {
 		if got := mayLose(mirrors, decided, false)[m]; got != want {
 			t.Errorf("%s -> %s: may lose %t, want %t", m.From, m.To, got, want)
 		}
 		if !mayLose(mirrors, decided, true)[m] {
 			t.Errorf("%s -> %s: nothing was decided, and a loss is excluded", m.From, m.To)
+		}
+	}
+}
+
+// Who is heard over no link between the sites tells nothing of it.
+func TestHandshakesOfOtherSitesTell(t *testing.T) {
+	elsewhere := []netip.Prefix{netip.MustParsePrefix("10.110.0.0/16")}
+	peer := func(allowed string, age time.Duration) mesh.PeerState {
+		return mesh.PeerState{AllowedIPs: []netip.Prefix{netip.MustParsePrefix(allowed)}, LastHandshake: noon.Add(-age)}
+	}
+	neighbour := peer("10.80.1.0/24", 30*time.Minute)
+	for name, c := range map[string]struct {
+		peers  []mesh.PeerState
+		joined time.Time
+		says   string
+	}{
+		"cut, its neighbour gone later": {[]mesh.PeerState{peer("10.110.1.0/24", 5*time.Hour), neighbour}, noon.Add(-5 * time.Hour), "the link is down still"},
+		"the link is up":                {[]mesh.PeerState{peer("10.110.1.0/24", time.Minute), neighbour}, time.Time{}, "the link is up"},
+		"no peer elsewhere":             {[]mesh.PeerState{neighbour}, time.Time{}, "none was ever made"},
+	} {
+		if e := handshakeEvidence(geored.Target{Site: "dc1", Name: "dc1-1"}, mesh.DeviceState{Peers: c.peers}, elsewhere, noon); !e.Joined.Equal(c.joined) || !strings.Contains(e.Says, c.says) {
+			t.Errorf("%s: %+v", name, e)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,18 +90,23 @@ func (d *Deployment) recoveryGates() []Gate {
 	}
 }
 
-// apart asks every site's API server, and from every site's probe every other site's.
+// apart asks every site's API server, and meanwhile from every site's probe every other site's.
 func (d *Deployment) apart(ctx context.Context) []geored.Silence {
-	sites := d.silent(ctx)
+	sites := make(chan []geored.Silence, 1)
+	go func() { sites <- d.silent(ctx).Unanswered() }()
 	ways := geored.Ask(ctx, d.pairs(), func(ctx context.Context, t geored.Target) (struct{}, error) {
 		address, _, err := d.mesh.Ends[t.To].Probe.Addresses(ctx, d.Clusters[t.To])
 		if err == nil {
-			_, err = probe.Ask(ctx, d.probe(t.Site), probe.HTTP{URL: "http://" + net.JoinHostPort(address, strconv.Itoa(probe.HTTPPort)) + "/"})
+			_, err = probe.Ask(ctx, d.probe(t.Site), probe.HTTP{URL: "http://" + net.JoinHostPort(address, strconv.Itoa(probe.HTTPPort)) + "/", Timeout: wayPatience})
 		}
 		return struct{}{}, err
 	}, geored.AskBudget(apartBudget))
-	return append(sites.Unanswered(), ways.Unanswered()...)
+	return append(<-sites, ways.Unanswered()...)
 }
+
+// wayPatience is long enough for a packet that was lost to be sent again; a link that is cut must not take up the time in which
+// it may have come back.
+const wayPatience = 2 * time.Second
 
 // skewed refuses a machine whose clock is not the sites': the length of an outage is told by both. Sites that are silent tell
 // nothing of it.
@@ -133,15 +139,23 @@ func (d *Deployment) handshakes(ctx context.Context, t geored.Target) (Evidence,
 		return Evidence{}, err
 	}
 	now, err := d.mesh.Ends[t.Site].Observers.Now(ctx)
-	return handshakeEvidence(t, device, now), err
+	var elsewhere []netip.Prefix
+	for _, s := range d.Topology.Sites {
+		if s.Name != t.Site {
+			elsewhere = append(elsewhere, slices.Concat(s.Pods, s.Services)...)
+		}
+	}
+	return handshakeEvidence(t, device, elsewhere, now), err
 }
 
-// handshakeEvidence takes the latest handshake of a node's peers when all of them are old.
-func handshakeEvidence(t geored.Target, device mesh.DeviceState, now time.Time) Evidence {
+// handshakeEvidence takes the latest handshake with a peer that leads elsewhere when all of them are old: a node of the same
+// site, or one that is of no site at all, is heard whatever became of the link.
+func handshakeEvidence(t geored.Target, device mesh.DeviceState, elsewhere []netip.Prefix, now time.Time) Evidence {
 	e := Evidence{Source: "handshakes of " + t.String(), Says: "none was ever made"}
 	var latest time.Time
 	for _, peer := range device.Peers {
-		if peer.LastHandshake.After(latest) {
+		leads := slices.ContainsFunc(peer.AllowedIPs, func(p netip.Prefix) bool { return slices.ContainsFunc(elsewhere, p.Overlaps) })
+		if leads && peer.LastHandshake.After(latest) {
 			latest = peer.LastHandshake
 		}
 	}

@@ -144,9 +144,12 @@ func (k *kafkaRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 			tasks[i].Needs = []geored.StepID{tasks[i-1].ID}
 		}
 	}
-	mirrors := k.replication.Mirrors()
-	for i, d := range decisions {
-		way := fmt.Sprintf("%s/%s", mirrors[i].From, mirrors[i].To)
+	for _, d := range decisions {
+		mirror, err := k.mirror(d)
+		if err != nil {
+			return nil, err
+		}
+		way := fmt.Sprintf("%s/%s", mirror.From, mirror.To)
 		if d.Cure == LostCure {
 			step := geored.Step{ID: geored.StepID("kafka/lost/" + way), Target: d.Part, Action: geored.Execute, Confirm: d.Confirm, Reason: d.Reason(), Permanent: "what is lost is lost"}
 			tasks = append(tasks, k.once(step, 0, func(context.Context) error { return nil }))
@@ -154,11 +157,11 @@ func (k *kafkaRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 		}
 		if len(d.Again) > 0 {
 			step := geored.Step{ID: geored.StepID("kafka/again/" + way), Target: d.Part, Action: geored.Execute, Confirm: confirmation("copy-again", d.Again...), Reason: d.Reason(),
-				Permanent: "copies stay: records that were copied before are in the copy twice", Manual: []string{fmt.Sprintf("PUT /connectors/%s/stop; PATCH …/offsets with null for %s; PUT …/resume", mirrors[i].Connector(kafka.SourceConnector), strings.Join(d.Again, ", "))}}
-			tasks = append(tasks, k.once(step, dataTimeout, func(ctx context.Context) error { return k.copyAgain(ctx, mirrors[i], d.Again) }))
+				Permanent: "copies stay: records that were copied before are in the copy twice", Manual: []string{fmt.Sprintf("PUT /connectors/%s/stop; PATCH …/offsets with null for %s; PUT …/resume", mirror.Connector(kafka.SourceConnector), strings.Join(d.Again, ", "))}}
+			tasks = append(tasks, k.once(step, dataTimeout, func(ctx context.Context) error { return k.copyAgain(ctx, mirror, d.Again) }))
 		}
 		step := geored.Step{ID: geored.StepID("kafka/copied/" + way), Target: d.Part, Action: geored.Await, Reason: d.Reason()}
-		tasks = append(tasks, geored.Task{Step: step, Timeout: dataTimeout, Observe: k.paced(k.copied(mirrors[i]))})
+		tasks = append(tasks, geored.Task{Step: step, Timeout: dataTimeout, Observe: k.paced(k.copied(mirror))})
 	}
 	step := geored.Step{ID: "kafka/canary", Target: "topic " + kafka.CanaryTopic, Action: geored.Execute, Permanent: "the topic stays",
 		Reason: "a record that is written now arrives: neither RUNNING nor lag 0 shows that"}
@@ -265,16 +268,18 @@ func judgeRecords(_ geored.Target, spans []kafka.Comparison) geored.Finding {
 	var verdicts []geored.Verdict
 	var matched, missing, waiting int64
 	f := geored.Finding{Evidence: []string{fmt.Sprintf("method: keys and values in their order, from the first record whose copy is known; coverage: %d partitions", len(spans))}}
+	var lines []string
 	for _, span := range spans {
 		verdicts = append(verdicts, span.Verdict())
 		matched, missing, waiting = matched+span.Matched, missing+span.Missing, waiting+span.Waiting
-		if span.Verdict() != geored.Pass && len(f.Evidence) < mostKeys {
-			f.Evidence = append(f.Evidence, span.String())
+		if span.Verdict() != geored.Pass {
+			lines = append(lines, span.String())
 			for _, e := range span.Examples {
-				f.Evidence = append(f.Evidence, fmt.Sprintf("%s: %s: offset %d at the source, %d in the copy", span.Source.Partition, e.Kind, e.Source, e.Copy))
+				lines = append(lines, fmt.Sprintf("%s: %s: offset %d at the source, %d in the copy", span.Source.Partition, e.Kind, e.Source, e.Copy))
 			}
 		}
 	}
+	f.Evidence = append(f.Evidence, firstOf(lines)...)
 	f.Verdict = geored.Join(verdicts...)
 	f.Message = fmt.Sprintf("%d records have their copy, %d have none, %d wait for the mirror", matched, missing, waiting)
 	if f.Verdict == geored.Fail {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/kafka"
@@ -133,13 +134,27 @@ func (k *kafkaRecovery) losses(ctx context.Context) []geored.Finding {
 	})
 }
 
-// mayLose tells by mirror; decisions stand in the order of the mirrors, and without one nothing is excluded.
+// mayLose tells by mirror: without a decision about it nothing is excluded.
 func mayLose(mirrors []kafka.Mirror, decided []Decision, proveOnly bool) map[kafka.Mirror]bool {
 	lossy := map[kafka.Mirror]bool{}
-	for i, m := range mirrors {
-		lossy[kafka.Mirror{From: m.From, To: m.To}] = proveOnly || i >= len(decided) || decided[i].MayLose
+	for _, m := range mirrors {
+		i := slices.IndexFunc(decided, func(d Decision) bool { return d.Part == partOf(m) })
+		lossy[kafka.Mirror{From: m.From, To: m.To}] = proveOnly || i < 0 || decided[i].MayLose
 	}
 	return lossy
+}
+
+// partOf names a mirror in decisions: those of a note are found by it, for a topology may name its sites in another order since.
+func partOf(m kafka.Mirror) string { return "mirror " + m.String() }
+
+// mirror is the one that was decided about.
+func (k *kafkaRecovery) mirror(d Decision) (kafka.Mirror, error) {
+	for _, m := range k.replication.Mirrors() {
+		if partOf(m) == d.Part {
+			return m, nil
+		}
+	}
+	return kafka.Mirror{}, fmt.Errorf("%s: there is none such in the topology, and this recovery decided about it", d.Part)
 }
 
 // judgeLosses: without a past nothing excludes a loss but the outage itself, when it was shorter than every retention and all

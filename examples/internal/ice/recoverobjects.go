@@ -334,16 +334,16 @@ func judgeObjects(sites []geored.SiteName, found objectstore.Comparison, differe
 	for _, site := range sites {
 		f.Asked = append(f.Asked, geored.Target{Site: site, Name: "bucket " + filesBucket})
 	}
-	for i, d := range differences {
+	var lines []string
+	for _, d := range differences {
 		if d.State != objectstore.Unproven {
 			f.Verdict = geored.Fail
 		} else if f.Verdict == geored.Pass {
 			f.Verdict = geored.Unknown
 		}
-		if i < mostKeys {
-			f.Evidence = append(f.Evidence, d.String())
-		}
+		lines = append(lines, d.String())
 	}
+	f.Evidence = append(f.Evidence, firstOf(lines)...)
 	for _, bucket := range found.Buckets {
 		f.Evidence = append(f.Evidence, bucket.String())
 		for _, s := range bucket.Unanswered {

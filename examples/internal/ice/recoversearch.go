@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -68,11 +71,14 @@ func (s *searchRecovery) read(ctx context.Context) ([]Evidence, decider) {
 	}
 }
 
+// indexOf begins the part that is a site's index.
+const indexOf = "index of "
+
 // tasks refill each index, all at once, then hold each against the rows of its own site.
 func (s *searchRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 	var tasks []geored.Task
-	for i, d := range decisions {
-		site := s.Sites[i]
+	for _, d := range decisions {
+		site := geored.SiteName(strings.TrimPrefix(d.Part, indexOf))
 		if d.Cure == RefillCure {
 			step := geored.Step{ID: stepID("search", site, "refill"), Site: site, Target: d.Part, Action: geored.Execute, Reason: d.Reason(), Permanent: "an index that was filled stays so",
 				Manual: []string{fmt.Sprintf("kubectl -n ice-arcus create job resync-%s-$(date +%%Y%%m%%d-%%H%%M%%S) --from=cronjob/elastic-sync-%[1]s", site)}}
@@ -208,14 +214,28 @@ func judgeReferences(_ geored.Target, c content) geored.Finding {
 			lines = append(lines, fmt.Sprintf("row %s names document %s, which the index lacks", row.Row, row.Document))
 		}
 	}
-	return judgeFaults(fmt.Sprintf("%d rows, %d objects, %d documents", len(c.rows), len(c.objects), len(c.documents)), append(c.objectFaults(), lines...))
+	f := judgeFaults(fmt.Sprintf("%d rows, %d objects, %d documents", len(c.rows), len(c.objects), len(c.documents)), append(c.objectFaults(), lines...))
+	if unnamed := c.unnamed(); len(unnamed) > 0 {
+		f.Evidence = append(f.Evidence, fmt.Sprintf("%d objects are named by no row: they are of something else, or were deleted at one site during the outage and a mirror brought them back", len(unnamed)))
+		f.Evidence = append(f.Evidence, firstOf(unnamed)...)
+	}
+	return f
+}
+
+// unnamed are the objects that no row names.
+func (c content) unnamed() []string {
+	left := maps.Clone(c.objects)
+	for _, row := range c.rows {
+		delete(left, row.Object)
+	}
+	return slices.Sorted(maps.Keys(left))
 }
 
 func judgeFaults(seen string, lines []string) geored.Finding {
 	f := geored.Finding{Verdict: geored.Pass, Message: seen, Evidence: []string{"method: every row through its own site; coverage: all rows"}}
 	if len(lines) > 0 {
 		f.Verdict, f.Message, f.Remedy = geored.Fail, fmt.Sprintf("%s; %d references lead nowhere", seen, len(lines)), "start ice-recover again with the true length of the outage; what was never copied must be written again"
-		f.Evidence = append(f.Evidence, lines[:min(len(lines), mostKeys)]...)
+		f.Evidence = append(f.Evidence, firstOf(lines)...)
 	}
 	return f
 }

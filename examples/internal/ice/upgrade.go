@@ -88,21 +88,32 @@ func (u Upgrading) before() geored.Stage {
 	}
 	whole := geored.Step{ID: "before/gates", Target: "all sites", Action: geored.Await, Needs: []geored.StepID{backup.ID},
 		Reason: "mesh, DNS, ring, schema, rows, positions and objects are as they should be before anything is touched"}
-	return geored.StageOf("before",
+	stage := geored.StageOf("before",
 		geored.Task{Step: backup, Observe: func(context.Context) (geored.State, error) { return geored.State{Done: true, Detail: detail}, nil }},
 		geored.Task{Step: whole, Observe: func(ctx context.Context) (geored.State, error) {
-			if u.begun(ctx) {
-				return geored.State{Done: true, Detail: "a site has " + u.version() + " already: its own gates come next"}, nil
+			if begun, err := u.begun(ctx); err != nil || begun {
+				return geored.State{Done: begun, Detail: "a site has " + u.version() + " already: its own gates come next"}, err
 			}
 			return gatesPass(ctx, "all gates pass", append(u.gated(), u.undrifted(ctx)...)...)
 		}})
+	bind := stage.Bind
+	stage.Bind = func(ctx context.Context) ([]geored.Task, error) {
+		if err := tooOld(u.Backups, u.clock().Now()); err != nil {
+			if begun, unknown := u.begun(ctx); !begun { // else the backup to go back to is the one from before
+				return nil, errors.Join(err, unknown)
+			}
+		}
+		return bind(ctx)
+	}
+	return stage
 }
 
 // undrifted are the checks that hold the sites against their record: what an upgrade finds it records at its end, and what
 // somebody changed by hand must not pass for meant. Of values alone that are upgraded a killed run may have left half.
 func (u Upgrading) undrifted(ctx context.Context) []geored.Check {
 	areas := u.areas()
-	values := u.recordedChart(ctx, u.Topology.Sites[0].Name) == u.wanted()
+	recorded, err := u.recordedChart(ctx, u.Topology.Sites[0].Name)
+	values := err == nil && recorded == u.wanted()
 	return slices.DeleteFunc(u.driftChecks(), func(c geored.Check) bool {
 		return values && c.ID == CheckDriftReleases || !slices.ContainsFunc(areas, func(a area) bool { return a.check == c.ID })
 	})
@@ -111,27 +122,44 @@ func (u Upgrading) undrifted(ctx context.Context) []geored.Check {
 // wanted is the chart that is upgraded to.
 func (u Upgrading) wanted() string { return ProductChart + "-" + u.version() }
 
-// begun says whether a site was upgraded by a run that was killed: it has the version, and was not recorded with it. The gates of
-// the sites decide then, and lead back when they fail: the ones before the upgrade would wait for what only the way back mends.
-func (u Upgrading) begun(ctx context.Context) bool {
-	return slices.ContainsFunc(u.Topology.Names(), func(site geored.SiteName) bool {
+// begun says whether sites were upgraded by a run that was killed: the first ones have the version, and one of them was not
+// recorded with it. The gates of the sites decide then, and lead back when they fail: the ones before the upgrade would wait for
+// what only the way back mends. What somebody upgraded out of the order is no such run.
+func (u Upgrading) begun(ctx context.Context) (bool, error) {
+	unrecorded, behind := false, false
+	for _, site := range u.Topology.Names() {
 		have, found, err := u.releases(site).Installed(ctx, productRelease, productNamespace)
-		return err == nil && found && have.Chart == u.wanted() && u.recordedChart(ctx, site) != u.wanted()
-	})
+		if err != nil {
+			return false, fmt.Errorf("site %s: %w", site, err)
+		}
+		if !found || have.Chart != u.wanted() {
+			behind = true
+			continue
+		}
+		if behind {
+			return false, nil
+		}
+		recorded, err := u.recordedChart(ctx, site)
+		if err != nil {
+			return false, fmt.Errorf("site %s: its record: %w", site, err)
+		}
+		unrecorded = unrecorded || recorded != u.wanted()
+	}
+	return unrecorded, nil
 }
 
 // recordedChart is the product's when the last installation or upgrade came to its end. Zero: no record tells.
-func (u Upgrading) recordedChart(ctx context.Context, site geored.SiteName) string {
+func (u Upgrading) recordedChart(ctx context.Context, site geored.SiteName) (string, error) {
 	record, found, err := u.readRecord(ctx, site)
 	if err != nil || !found {
-		return ""
+		return "", err
 	}
 	for _, t := range record.Things {
 		if t.Name == "release "+productNamespace+"/"+productRelease {
-			return t.Facts["chart"]
+			return t.Facts["chart"], nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 func (u Upgrading) patience() time.Duration {
@@ -193,7 +221,7 @@ func (u Upgrading) oldChart(ctx context.Context, site geored.SiteName, have stri
 			return i.Chart
 		}
 	}
-	if before := u.recordedChart(ctx, site); before != wanted {
+	if before, err := u.recordedChart(ctx, site); err == nil && before != wanted {
 		return before
 	}
 	return "" // all sites are upgraded

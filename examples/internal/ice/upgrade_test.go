@@ -113,7 +113,6 @@ func TestParseBackup(t *testing.T) {
 		"a store of nobody":  {"store: minio", "store: tape", "is none of"},
 		"no time":            {"2026-11-21T12:00:00Z", "today", "is no time"},
 		"the future":         {"2026-11-21T12", "2026-11-22T12", "is in the future"},
-		"too old":            {"2026-11-21T12", "2026-11-19T12", "is more than"},
 		"no digest":          {digest, "sha256:abc", "is no digest"},
 		"an unknown key":     {"store: minio", "store: minio, tape: 3", "unknown key"},
 	} {
@@ -123,6 +122,11 @@ func TestParseBackup(t *testing.T) {
 	}
 	if _, err := ParseBackup(nil, now); err == nil {
 		t.Error("an empty file is a backup")
+	}
+	for age, want := range map[time.Duration]bool{time.Hour: false, 24 * time.Hour: false, 25 * time.Hour: true} {
+		if err := tooOld([]Backup{{Store: "cassandra", Time: now.Add(-age)}}, now); (err != nil) != want || want && !strings.Contains(err.Error(), "is more than") {
+			t.Errorf("taken %s before: %v", age, err)
+		}
 	}
 }
 
@@ -288,13 +292,18 @@ func TestWhatAnUpgradeGoesBackTo(t *testing.T) {
 		if old := u.oldChart(t.Context(), "dc1", c.have); old != c.old {
 			t.Errorf("%+v: back to %q", c, old)
 		}
-		if begun := u.begun(t.Context()); begun != c.begun {
-			t.Errorf("%+v: begun %t", c, begun)
+		if begun, err := u.begun(t.Context()); err != nil || begun != c.begun {
+			t.Errorf("%+v: begun %t, %v", c, begun, err)
 		}
 	}
 	recorded("dc2", ProductChart+"-0.9.0") // killed between the records of two sites
-	if !u.begun(t.Context()) {
-		t.Error("the record of one site is missing, and nothing is under way")
+	if begun, err := u.begun(t.Context()); err != nil || !begun {
+		t.Errorf("the record of one site is missing, and nothing is under way: %v", err)
+	}
+	old := releaseThatIs(t, "deployed", "ice-helm-operator", "ice-release", "older-"+ProductChart, 4, table{})
+	servers["dc1"].put("/api/v1/namespaces/ice-release/secrets/sh.helm.release.v1.ice-helm-operator.v4", old)
+	if begun, err := u.begun(t.Context()); err != nil || begun {
+		t.Errorf("somebody upgraded dc2 by hand, and it is taken for a run that was killed: %v", err)
 	}
 }
 
