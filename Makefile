@@ -81,10 +81,15 @@ REST_1 = $(TURN_0)|$(TURN_2)
 REST_2 = $(TURN_0)|$(TURN_1)
 REST_3 = $(TURN_0)|$(TURN_1)|$(TURN_2)
 
-# The fourth turn is an outage of the whole product, another each time; retention-unseen needs one before it.
-OUTAGES = link-cut hint-window retention one-way worker-in-the-cut worker-restarted cassandra-restarted \
-	power-cut freeze credentials dns-at-start index-wiped objects-wiped mtu-hole gc-grace cut-again
-OUTAGE  = $(word $(shell expr $$(git rev-list --count HEAD) / 4 % $(words $(OUTAGES)) + 1),$(OUTAGES))
+# The fourth turn is the product whole: an outage, an upgrade, or a program that is killed on its way, another each time;
+# the drill retention-unseen needs one before it.
+WHOLES = link-cut upgrade hint-window retention one-way killed-install worker-in-the-cut worker-restarted cassandra-restarted \
+	power-cut killed-recovery freeze credentials dns-at-start index-wiped killed-upgrade objects-wiped mtu-hole gc-grace cut-again
+WHOLE  = $(word $(shell expr $$(git rev-list --count HEAD) / 4 % $(words $(WHOLES)) + 1),$(WHOLES))
+TEST_upgrade         = '^TestUpgradeAndBack$$' ./examples/ice-upgrade
+TEST_killed-install  = '^TestWholeKilledInEveryStep$$' ./examples/ice-install
+TEST_killed-recovery = '^TestRecoveryKilledInEveryStep$$' ./examples/ice-recover
+TEST_killed-upgrade  = '^TestUpgradeKilledInEveryStep$$' ./examples/ice-upgrade
 
 # Faults of the network half that take long: for the drill alone.
 FAULTS = TestNodesComeAndGo|TestEveryFaultIsFound|TestABareReplacementLosesAnswers|TestATokenWhoseLifeIsOverIsFound|TestSeveralAPIServers
@@ -97,13 +102,14 @@ DRILL  = $(FAULTS)|TestICE|TestWholeInstall|TestUpgradeAndBack|TestRecoverAfterA
 KILLS      = TestWholeKilledInEveryStep|TestRecoveryKilledInEveryStep|TestUpgradeKilledInEveryStep
 DRILL_PART = $(shell expr $$(git rev-list --count HEAD) % 16)/16
 
-# The steps in which CI kills ice-install: two of them, others each time.
+# The points at which CI kills a program: a sixteenth, others each time.
 KILL_PART = $(shell expr $$(git rev-list --count HEAD) / 4 % 16)/16
 
 sites: ## the SDK and its programs on real sites
 	@GEOREDKIT_KILL_PART=$(KILL_PART) $(GO) test -tags lab -count=1 -p 1 -timeout 30m -skip '^($(REST_$(TURN))|$(DRILL)|$(KILLS))$$' \
 		./geored/... ./mesh/... ./dnsfed/... ./creds/... ./examples/ice-...
-	@test $(TURN) != 3 || $(GO) test -tags lab -count=1 -timeout 25m -v -run 'TestDrills/^$(OUTAGE)$$' ./examples/ice-recover
+	@test $(TURN) != 3 || GEOREDKIT_KILL_PART=$(KILL_PART) $(GO) test -tags lab -count=1 -timeout 25m -v \
+		-run $(or $(TEST_$(WHOLE)),'^TestDrills$$/^$(WHOLE)$$' ./examples/ice-recover)
 
 # The parts of the long store suites that CI runs on real servers.
 KAFKA_SAMPLE = CopiesUpToTheEnd|TransactionMarks|RetentionGap|RecreatedLongerWhileStopped|LinkCut|WorkerPaused|Groups|Canaries|Remirror

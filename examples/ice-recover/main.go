@@ -86,10 +86,9 @@ func (d *deployment) Connect(ctx context.Context) (err error) {
 func (d *deployment) Runbook() geored.Runbook        { return d.book }
 func (d *deployment) Departures() []report.Departure { return ice.RecoveryDepartures() }
 
-// Review has nothing to add: the findings of a recovery are its own.
-func (d *deployment) Review(r geored.Report) geored.Report { return r }
-
-func (d *deployment) Checks() []geored.Check { return d.recovery.Checks() }
+func (d *deployment) Checks() []geored.Check {
+	return append(d.recovery.Checks(), d.RecoveryDocumented()...)
+}
 
 func (d *deployment) Attend(ctx context.Context, j geored.Journal) (context.Context, func()) {
 	return d.recovery.Attend(ctx, j)

@@ -10,6 +10,7 @@ import (
 	"github.com/georedkit/georedkit/examples/internal/ice"
 	"github.com/georedkit/georedkit/examples/internal/ice/command"
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/report"
 	"github.com/georedkit/georedkit/internal/cli"
 )
 
@@ -53,3 +54,4 @@ type deployment struct {
 
 func (d deployment) Connect(ctx context.Context) error { return d.of.Connect(ctx) }
 func (d deployment) Sites() []geored.SiteName          { return d.of.Sites() }
+func (d deployment) Departures() []report.Departure    { return ice.UpgradeDepartures() }

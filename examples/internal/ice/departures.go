@@ -4,9 +4,6 @@ import "github.com/georedkit/georedkit/geored/report"
 
 // Departures are the points at which this program does something else than the guide, in its order.
 func (*Deployment) Departures() []report.Departure {
-	because := func(id, section, guide, instead, why string) report.Departure {
-		return report.Departure{ID: id, Section: section, Guide: guide, Instead: instead, Why: why}
-	}
 	return []report.Departure{
 		because("password", "2", "user and password of the chart repository stand on helm's command line",
 			"they are read from files, and go to the repository's own host only", "everybody on the machine sees a command line, and the shell keeps it"),
@@ -52,4 +49,8 @@ func (*Deployment) Departures() []report.Departure {
 		because("mirror-restart", "4.4.8", "all MirrorMaker pods are deleted as a precaution", "a record is written and seen to arrive; what has failed is restarted, and Strimzi's status is waited for",
 			"a restart stops what works, and proves nothing"),
 	}
+}
+
+func because(id, section, guide, instead, why string) report.Departure {
+	return report.Departure{ID: id, Section: section, Guide: guide, Instead: instead, Why: why}
 }

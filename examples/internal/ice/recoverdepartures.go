@@ -4,9 +4,6 @@ import "github.com/georedkit/georedkit/geored/report"
 
 // RecoveryDepartures are the points at which a recovery does something else than the guide's chapter 5, in its order.
 func RecoveryDepartures() []report.Departure {
-	because := func(id, section, guide, instead, why string) report.Departure {
-		return report.Departure{ID: id, Section: section, Guide: guide, Instead: instead, Why: why}
-	}
 	return []report.Departure{
 		because("hours", "5", "less than 1 hour, 1 to 2 hours and more decide what is done", "the outage is held against each store's own limits, read live",
 			"hint windows, retention and gc_grace differ from installation to installation, and the hours leave exactly two undefined"),
