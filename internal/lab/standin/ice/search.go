@@ -35,7 +35,14 @@ func makeIndex() error {
 
 func documentPath(id string) string { return "/" + index + "/_doc/" + url.PathEscape(id) }
 
-func putDocument(m message) error { return ask(http.MethodPut, documentPath(m.DocumentID), m, nil) }
+// putDocument tries twice: a Java machine that cleans up on a busy node stands still for long.
+func putDocument(m message) error {
+	err := ask(http.MethodPut, documentPath(m.DocumentID), m, nil)
+	if err != nil {
+		err = ask(http.MethodPut, documentPath(m.DocumentID), m, nil)
+	}
+	return err
+}
 
 // dropDocument is content when there is none.
 func dropDocument(m message) error {
