@@ -3,6 +3,7 @@ package kafka
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -110,9 +111,9 @@ func (m MirrorHistory) with(s Sample) MirrorHistory {
 	return m
 }
 
-// has says whether a partition was found, or is of a topic that could not be read. Canaries come and go.
+// has says whether a partition was found, or is of a topic that could not be read. Topics of canaries come and go.
 func (s Sample) has(partition Partition) bool {
-	return partition.Topic == CanaryTopic || slices.ContainsFunc(s.Positions, func(p Position) bool {
+	return strings.HasPrefix(partition.Topic, CanaryTopic) || slices.ContainsFunc(s.Positions, func(p Position) bool {
 		return p.Partition == partition || p.Topic == partition.Topic && p.Problem != ""
 	})
 }

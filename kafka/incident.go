@@ -81,9 +81,10 @@ func firstSeen(p Position, now time.Time) (Incident, bool) {
 	return Incident{}, false
 }
 
-// gone is what a partition means that a look found no more: what was not copied before cannot be copied now.
+// gone is what a partition means that a look found no more: what was not copied when it was last seen may have been before it
+// went, and cannot be now.
 func (t Track) gone(now time.Time) Incident {
-	return Incident{Partition: t.Partition, Kind: Gone, ID: t.ID, After: t.Seen, Seen: now, Offsets: t.uncopied(), Certain: true, Base: t}
+	return Incident{Partition: t.Partition, Kind: Gone, ID: t.ID, After: t.Seen, Seen: now, Offsets: t.uncopied(), Certain: t.uncopied() == 0, Base: t}
 }
 
 // withIncidents adds what happened to a partition between two looks, and counts anew what a recreated topic lost: the
