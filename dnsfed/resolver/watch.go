@@ -84,8 +84,11 @@ func (w *Watch) End() Watched {
 	return w.seen
 }
 
-// Judge passes when every question was answered right, warns of those that had to be asked twice, and fails on one that was
-// not answered then either, or wrongly. What could not be asked is unknown.
+// onTheirWay are as many questions as one change may meet on their way: more of them are an interruption.
+const onTheirWay = 3
+
+// Judge passes when every question was answered right, warns of up to three that had to be asked twice, and fails on more, and
+// on one that was not answered then either, or wrongly. What could not be asked is unknown.
 func (w Watched) Judge() geored.Finding {
 	f := geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%d questions were asked, %d answers lost", w.Asked, len(w.Wrong)), Evidence: w.Wrong}
 	switch {
@@ -97,6 +100,10 @@ func (w Watched) Judge() geored.Finding {
 		f.Message += fmt.Sprintf(", and %d times nothing could be asked", len(w.Unasked))
 	case w.Asked == 0:
 		f.Verdict = geored.Unknown
+	case len(w.Repeated) > onTheirWay:
+		f.Verdict, f.Evidence = geored.Fail, w.Repeated
+		f.Message += fmt.Sprintf(", %d questions unanswered when they were first asked: more than were on their way at one moment", len(w.Repeated))
+		f.Remedy = "see what served at that moment: programs waited for their resolver's timeout, 5 s by default"
 	case len(w.Repeated) > 0:
 		f.Verdict, f.Evidence = geored.Warn, w.Repeated
 		f.Message += fmt.Sprintf(", %d questions answered when they were asked again, as resolvers ask", len(w.Repeated))

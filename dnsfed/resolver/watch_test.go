@@ -59,6 +59,10 @@ func TestAWatchSeesWhatIsLost(t *testing.T) {
 	if f := late.Judge(); f.Verdict != geored.Warn || len(f.Evidence) != 1 {
 		t.Errorf("asked again: %+v", f)
 	}
+	late.Repeated = []string{"12:00 i/o timeout", "12:01 i/o timeout", "12:01 i/o timeout", "12:02 i/o timeout"}
+	if f := late.Judge(); f.Verdict != geored.Fail || len(f.Evidence) != 4 {
+		t.Errorf("an interruption: %+v", f)
+	}
 	late.Wrong = []string{"12:00 i/o timeout"}
 	if f := late.Judge(); f.Verdict != geored.Fail {
 		t.Errorf("asked again, and lost: %+v", f)

@@ -145,7 +145,7 @@ func (l *lab) takenBack(before map[geored.SiteName]map[string]string, args ...st
 	for site, watch := range watches {
 		seen := watch.End()
 		t.Logf("%s: %d questions while all was taken back, %d asked again", site, seen.Asked, len(seen.Repeated))
-		if f := seen.Judge(); len(seen.Wrong) > 0 || len(seen.Unasked) > 0 || len(seen.Repeated) > 2 || seen.Asked < 50 {
+		if f := seen.Judge(); f.Verdict != geored.Pass && f.Verdict != geored.Warn || seen.Asked < 50 {
 			t.Errorf("%s: %s: %s %q", site, f.Verdict, f.Message, f.Evidence)
 		}
 	}
