@@ -85,6 +85,9 @@ func (r *rebuilding) take(ctx context.Context) error {
 			return fmt.Errorf("node %s: %w", n.Address, err)
 		}
 	}
+	if err := r.fenced(ctx); err != nil { // snapshots take their time
+		return geored.Retriable(err)
+	}
 	if err := r.alter(ctx, r.plan.alter(r.plan.without())); err != nil {
 		return err
 	}
@@ -99,18 +102,17 @@ func (r *rebuilding) take(ctx context.Context) error {
 	return nil
 }
 
-// keepAside has a node keep what it is about to drop. A snapshot of the same name that has a table already is of the same
-// rows, taken by a run that was killed.
+// keepAside has a node keep what it is about to drop. A table that a snapshot of the same name has already was kept by a run that
+// was killed, behind the same fence.
 func (r *rebuilding) keepAside(ctx context.Context, n Node) error {
 	held, err := r.held(ctx, n)
 	if err != nil {
 		return err
 	}
-	output, err := r.tool.Run(ctx, n, "listsnapshots")
+	kept, err := r.plan.KeptAside(ctx, r.tool, n)
 	if err != nil {
-		return fmt.Errorf("nodetool listsnapshots: %w: %s", err, lastLine(output))
+		return err
 	}
-	kept := snapshotTables(output, r.plan.Snapshot(), r.plan.Keyspace)
 	var tables []string
 	for _, table := range held {
 		if !slices.Contains(kept, table) {
@@ -124,6 +126,15 @@ func (r *rebuilding) keepAside(ctx context.Context, n Node) error {
 		return fmt.Errorf("nodetool snapshot: %w: %s", err, lastLine(output))
 	}
 	return nil
+}
+
+// KeptAside are the tables that a node has in the plan's [RebuildPlan.Snapshot].
+func (p RebuildPlan) KeptAside(ctx context.Context, tool Nodetool, n Node) (tables []string, err error) {
+	output, err := tool.Run(ctx, n, "listsnapshots")
+	if err != nil {
+		return nil, fmt.Errorf("nodetool listsnapshots: %w: %s", err, lastLine(output))
+	}
+	return snapshotTables(output, p.Snapshot(), p.Keyspace), nil
 }
 
 // snapshotTables reads from nodetool listsnapshots which tables of a keyspace a snapshot has.

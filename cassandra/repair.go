@@ -52,6 +52,16 @@ func (c *Cluster) PlanRepair(ctx context.Context, keyspace string, outage time.D
 	return p, faults.Err()
 }
 
+// isRunning ends the problem of a repair that runs.
+const isRunning = " is running"
+
+// RepairsRun says whether an error of [Cluster.PlanRepair] or [Cluster.PlanRebuild] is of repairs that run and of nothing else:
+// they come to their end.
+func RepairsRun(err error) bool {
+	faults, ok := geored.AsFaults(err)
+	return ok && len(faults) > 0 && !slices.ContainsFunc(faults, func(f geored.Fault) bool { return !strings.HasSuffix(f.Problem, isRunning) })
+}
+
 // repairsNow are the IDs of the repairs that a node coordinates or coordinated; those that run are faults, and so is that
 // it cannot be told.
 func (c *Cluster) repairsNow(ctx context.Context, n Node) (known []string, faults geored.Faults) {
@@ -64,7 +74,7 @@ func (c *Cluster) repairsNow(ctx context.Context, n Node) (known []string, fault
 	for _, r := range records {
 		known = append(known, r.ID)
 		if !r.Completed {
-			fault.Problem, fault.Remedy = fmt.Sprintf("repair %s of keyspace %s is running", r.ID, r.Keyspace), "wait for its end, or stop what repairs continuously"
+			fault.Problem, fault.Remedy = fmt.Sprintf("repair %s of keyspace %s%s", r.ID, r.Keyspace, isRunning), "wait for its end, or stop what repairs continuously"
 			faults = append(faults, fault)
 		}
 	}

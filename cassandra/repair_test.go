@@ -95,6 +95,9 @@ func TestRepairIsRefused(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%v; want %q", err, test.want)
 			}
+			if cassandra.RepairsRun(err) != (name == "running repair") {
+				t.Errorf("%v: it is only that a repair runs: %t", err, cassandra.RepairsRun(err))
+			}
 		})
 	}
 }

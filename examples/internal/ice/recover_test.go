@@ -602,7 +602,7 @@ func TestARepairBeforeTheRebuildIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, report := r.recovered(long, map[geored.StepID]string{"cassandra/keyspace/dev/rebuild": x.decided(storeCassandra)[0].Confirm})
-	if !find(report, CheckDecisions, "may be back at every site, for somebody repaired before the rebuild: repair ") || !find(report, CheckDecisions, "kept aside: snapshot georedkit-") {
+	if !find(report, CheckDecisions, "may be back at every site, for somebody repaired before the rebuild:") || !find(report, CheckDecisions, "repair ") || !find(report, CheckDecisions, "kept aside: snapshot georedkit-") {
 		t.Errorf("%+v", report.Findings)
 	}
 }

@@ -238,7 +238,7 @@ func (c *cassandraRecovery) repair(ctx context.Context, keyspace string) error {
 		if !c.kept(name, &plan) || moved(ctx, ring, plan.Nodes) {
 			var err error
 			if plan, err = ring.PlanRepair(ctx, keyspace, 0); err != nil {
-				return geored.Retriable(err) // what else repairs comes to its end
+				return awaitRepairs(err)
 			}
 			if err := c.keep(ctx, name, plan); err != nil {
 				return err
@@ -282,51 +282,19 @@ func moved(ctx context.Context, ring *cassandra.Cluster, nodes []cassandra.Node)
 	return false
 }
 
-// keptRebuild and keptRepaired begin the names under which a keyspace's rebuild is kept, and the repairs that came before it.
-const (
-	keptRebuild  = "rebuild/"
-	keptRepaired = "repaired/"
-)
-
-// keepRepaired remembers what others repaired since the outage began, as a utility does that repairs continuously (ICE guide,
-// 5.2): it may have brought back what one site had forgotten to delete, and a rebuild takes that from where it came to.
-func (c *cassandraRecovery) keepRepaired(ctx context.Context, ring *cassandra.Cluster, keyspace string) error {
-	seen, err := ring.Ring(ctx)
-	if err != nil {
-		return err
-	}
-	began := c.Note().Joined.Add(-c.Note().Outage.Most)
-	var lines []string
-	for _, v := range seen.Views {
-		repairs, err := ring.Repairs(ctx, v.Node)
-		if err != nil {
-			return geored.Retriable(err)
-		}
-		for _, r := range repairs {
-			if r.Keyspace == keyspace && r.Completed && r.Failure == "" && !r.Preview && r.Began.After(began) {
-				lines = append(lines, fmt.Sprintf("repair %s of %s, begun at node %s on %s", r.ID, keyspace, v.Node.Address, clockText(r.Began)))
-			}
-		}
-	}
-	if len(lines) == 0 {
-		return nil
-	}
-	return c.keep(ctx, keptRepaired+keyspace, lines)
-}
-
 // rebuild gives a site's rows up and takes them from another. It was confirmed before the run began.
 func (c *cassandraRecovery) rebuild(ctx context.Context, keyspace string, site geored.SiteName) error {
 	return c.with(ctx, func(ring *cassandra.Cluster) error {
 		from := c.Sites[slices.IndexFunc(c.Sites, func(s geored.SiteName) bool { return s != site })]
 		var plan cassandra.RebuildPlan
 		name := keptRebuild + keyspace
+		if err := c.keepRepaired(ctx, ring); err != nil {
+			return err
+		}
 		if !c.kept(name, &plan) {
-			if err := c.keepRepaired(ctx, ring, keyspace); err != nil {
-				return err
-			}
 			var err error
 			if plan, err = ring.PlanRebuild(ctx, cassandra.Rebuilding{Keyspace: keyspace, Site: site, From: from}); err != nil {
-				return geored.Retriable(err) // what repairs comes to its end
+				return awaitRepairs(err)
 			}
 			if err := c.keep(ctx, name, plan); err != nil {
 				return err
@@ -336,7 +304,10 @@ func (c *cassandraRecovery) rebuild(ctx context.Context, keyspace string, site g
 		if err != nil {
 			return err
 		}
-		return c.nest(ctx, stage)
+		if err := c.nest(ctx, stage); err != nil {
+			return err
+		}
+		return errors.Join(c.keepRepaired(ctx, ring), c.keepAside(ctx, ring, plan))
 	})
 }
 

@@ -175,8 +175,8 @@ func TestLossFails(t *testing.T) {
 		"nobody could tell which":     {RecoveryNote{Decisions: []Decision{rebuilt}, Missing: missing("dc2", 0, "timeout")}, geored.Fail, "timeout"},
 		"the site had nothing alone":  {RecoveryNote{Decisions: []Decision{rebuilt}, Missing: missing("dc2", 0, "")}, geored.Pass, ""},
 		"the other one had something": {RecoveryNote{Decisions: []Decision{rebuilt}, Missing: missing("dc1", 1, "")}, geored.Pass, ""},
-		"it is kept aside":            {RecoveryNote{Decisions: []Decision{rebuilt}, Kept: map[string]json.RawMessage{"rebuild/dev": []byte(`{"keyspace":"dev","site":"dc2","from":"dc1"}`)}}, geored.Pass, "kept aside: snapshot georedkit-"},
-		"somebody repaired before":    {RecoveryNote{Decisions: []Decision{rebuilt}, Kept: map[string]json.RawMessage{"repaired/dev": []byte(`["repair 7 of dev"]`)}}, geored.Unknown, "may be back at every site, for somebody repaired before the rebuild: repair 7"},
+		"it is kept aside":            {RecoveryNote{Decisions: []Decision{rebuilt}, Kept: map[string]json.RawMessage{"aside/dev": []byte(`["kept aside: snapshot s of message"]`)}}, geored.Pass, "kept aside: snapshot s"},
+		"somebody repaired before":    {RecoveryNote{Decisions: []Decision{rebuilt}, Kept: map[string]json.RawMessage{"repaired/dev": []byte(`["repair 7 of dev"]`)}}, geored.Unknown, "may be back at every site, for somebody repaired before the rebuild:\nrepair 7"},
 	} {
 		f := judgeDecisions(c.note, sites)[0]
 		if text := strings.Join(f.Evidence, "\n"); f.Verdict != c.want || !strings.Contains(text, c.says) || (f.Verdict == geored.Pass) != (f.Remedy == "") {

@@ -1,14 +1,10 @@
 package ice
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/georedkit/georedkit/cassandra"
 	"github.com/georedkit/georedkit/geored"
 )
 
@@ -109,20 +105,6 @@ func judgeLoss(f *geored.Finding, d Decision, note RecoveryNote) {
 			}
 		}
 		judgeRebuilt(f, d, note)
-	}
-}
-
-// judgeRebuilt tells where a rebuild kept what it gave up, and what may have undone its purpose.
-func judgeRebuilt(f *geored.Finding, d Decision, note RecoveryNote) {
-	var plan cassandra.RebuildPlan
-	if json.Unmarshal(note.Kept[keptRebuild+keyspaceOf(d)], &plan) == nil && plan.Snapshot() != "" {
-		f.Evidence = append(f.Evidence, fmt.Sprintf("kept aside: snapshot %s on every node of %s; nodetool clearsnapshot -t %[1]s when nobody wants it any more", plan.Snapshot(), plan.Site))
-	}
-	var repairs []string
-	if json.Unmarshal(note.Kept[keptRepaired+keyspaceOf(d)], &repairs) == nil && len(repairs) > 0 {
-		f.Verdict = geored.Join(f.Verdict, geored.Unknown)
-		f.Evidence = append(f.Evidence, "rows that were deleted may be back at every site, for somebody repaired before the rebuild: "+strings.Join(repairs, "; "))
-		f.Remedy = cmp.Or(f.Remedy, "look for deleted rows that are back; stop what repairs continuously before the link is mended")
 	}
 }
 
