@@ -86,6 +86,7 @@ REST_3 = $(TURN_0)|$(TURN_1)|$(TURN_2)
 WHOLES = link-cut upgrade hint-window retention one-way killed-install worker-in-the-cut worker-restarted cassandra-restarted \
 	power-cut killed-recovery freeze credentials dns-at-start index-wiped killed-upgrade objects-wiped mtu-hole gc-grace cut-again
 WHOLE  = $(word $(shell expr $$(git rev-list --count HEAD) / 4 % $(words $(WHOLES)) + 1),$(WHOLES))
+WHOLE_PART = $(shell expr $$(git rev-list --count HEAD) / 4 / $(words $(WHOLES)) % 16)/16
 TEST_upgrade         = '^TestUpgradeAndBack$$' ./examples/ice-upgrade
 TEST_killed-install  = '^TestWholeKilledInEveryStep$$' ./examples/ice-install
 TEST_killed-recovery = '^TestRecoveryKilledInEveryStep$$' ./examples/ice-recover
@@ -108,7 +109,7 @@ KILL_PART = $(shell expr $$(git rev-list --count HEAD) / 4 % 16)/16
 sites: ## the SDK and its programs on real sites
 	@GEOREDKIT_KILL_PART=$(KILL_PART) $(GO) test -tags lab -count=1 -p 1 -timeout 30m -skip '^($(REST_$(TURN))|$(DRILL)|$(KILLS))$$' \
 		./geored/... ./mesh/... ./dnsfed/... ./creds/... ./examples/ice-...
-	@test $(TURN) != 3 || GEOREDKIT_KILL_PART=$(KILL_PART) $(GO) test -tags lab -count=1 -timeout 25m -v \
+	@test $(TURN) != 3 || GEOREDKIT_KILL_PART=$(WHOLE_PART) $(GO) test -tags lab -count=1 -timeout 25m -v \
 		-run $(or $(TEST_$(WHOLE)),'^TestDrills$$/^$(WHOLE)$$' ./examples/ice-recover)
 
 # The parts of the long store suites that CI runs on real servers.

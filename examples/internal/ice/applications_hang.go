@@ -128,6 +128,17 @@ func needs(spec corev1.PodSpec) (secrets, configMaps []string) {
 		if m := v.ConfigMap; m != nil && !isTrue(m.Optional) {
 			configMaps = append(configMaps, m.Name)
 		}
+		if v.Projected == nil {
+			continue
+		}
+		for _, from := range v.Projected.Sources {
+			if s := from.Secret; s != nil && !isTrue(s.Optional) {
+				secrets = append(secrets, s.Name)
+			}
+			if m := from.ConfigMap; m != nil && !isTrue(m.Optional) {
+				configMaps = append(configMaps, m.Name)
+			}
+		}
 	}
 	for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
 		for _, from := range c.EnvFrom {
@@ -135,6 +146,17 @@ func needs(spec corev1.PodSpec) (secrets, configMaps []string) {
 				secrets = append(secrets, s.Name)
 			}
 			if m := from.ConfigMapRef; m != nil && !isTrue(m.Optional) {
+				configMaps = append(configMaps, m.Name)
+			}
+		}
+		for _, variable := range c.Env {
+			if variable.ValueFrom == nil {
+				continue
+			}
+			if s := variable.ValueFrom.SecretKeyRef; s != nil && !isTrue(s.Optional) {
+				secrets = append(secrets, s.Name)
+			}
+			if m := variable.ValueFrom.ConfigMapKeyRef; m != nil && !isTrue(m.Optional) {
 				configMaps = append(configMaps, m.Name)
 			}
 		}

@@ -251,8 +251,8 @@ func (d *Deployment) repairTask(step geored.Step) geored.Task {
 				return geored.Retriable(err)
 			}
 			defer c.Close()
-			// None was begun, all that the ring had then is repaired, or a node was restarted and forgot.
-			if len(ended) >= len(begun.Nodes) || moved(ctx, c, begun.Nodes) {
+			// None was begun, the ring has grown since, or a node was restarted and forgot.
+			if len(begun.Nodes) < nodes || len(ended) >= len(begun.Nodes) || moved(ctx, c, begun.Nodes) {
 				if begun, err = c.PlanRepair(ctx, keyspace, 0); err != nil {
 					return geored.Retriable(err) // a ring that just came together may not agree yet
 				}

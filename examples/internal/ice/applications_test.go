@@ -321,6 +321,27 @@ func TestItHangsForTheRightReasonOnly(t *testing.T) {
 	}
 }
 
+// What a pod does not start without is told from what it may do without.
+func TestNeedsOfAPod(t *testing.T) {
+	may := true
+	name := func(n string) corev1.LocalObjectReference { return corev1.LocalObjectReference{Name: n} }
+	secrets, configMaps := needs(corev1.PodSpec{
+		Volumes: []corev1.Volume{
+			{VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "dc2"}}},
+			{VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "spare", Optional: &may}}},
+			{VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: name("seeds")}}},
+			{VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
+				{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: name("roots")}}, {Secret: &corev1.SecretProjection{LocalObjectReference: name("keys")}}}}}}},
+		InitContainers: []corev1.Container{{EnvFrom: []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: name("first")}}}}},
+		Containers: []corev1.Container{{Env: []corev1.EnvVar{{Name: "A", Value: "b"},
+			{ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: name("user")}}},
+			{ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: name("level"), Optional: &may}}}}}},
+	})
+	if strings.Join(secrets, " ") != "dc2 keys first user" || strings.Join(configMaps, " ") != "seeds roots" {
+		t.Errorf("%q, %q", secrets, configMaps)
+	}
+}
+
 func job(name string, made int, status batchv1.JobStatus) batchv1.Job {
 	return batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.Unix(int64(made), 0)}, Status: status}
 }

@@ -103,7 +103,7 @@ func TestPreflightJudges(t *testing.T) {
 		"way is closed":               {judgePath(way, far, reach{err: errors.New("nothing comes back")}), geored.Fail, "does not arrive"},
 		"way is narrow":               {judgePath(way, far, reach{mtu: 1400}), geored.Warn, "a tunnel of MTU 1420 does not fit"},
 		"port is kilo0s":              {judgePath(way, far, reach{taken: true, ours: true}), geored.Skipped, "something listens"},
-		"port is taken":               {judgePath(way, far, reach{taken: true}), geored.Fail, "not WireGuard's kilo0"},
+		"port is taken":               {judgePath(way, far, reach{taken: true}), geored.Fail, "WireGuard's kilo0 is not there"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -114,7 +114,7 @@ func (d *Deployment) paths(ctx context.Context) []geored.Finding {
 		if p.ours = present.Present; err != nil || p.ours {
 			return p, err
 		}
-		for try := 0; p.taken && err == nil && try < 3; try++ { // it may be the echo for another site
+		for try := 0; p.taken && err == nil && try < 6; try++ { // it may be the echo for another site
 			if err = geored.SystemClock().Sleep(ctx, 2*time.Second); err == nil {
 				p, err = d.path(ctx, t)
 			}
@@ -169,7 +169,7 @@ func (d *Deployment) path(ctx context.Context, t geored.Target) (reach, error) {
 // refused: a node that answers and cannot echo has something at that port.
 func refused(err error) (reach, error) {
 	if remote := new(probe.RemoteError); errors.As(err, &remote) {
-		return reach{taken: true}, nil
+		return reach{taken: true, err: remote}, nil
 	}
 	return reach{}, err
 }
@@ -179,8 +179,8 @@ const usualMTU = 1500
 func judgePath(t geored.Target, to geored.Node, p reach) geored.Finding {
 	switch {
 	case p.taken && !p.ours:
-		return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("something that is not WireGuard's kilo0 listens at UDP port %d of node %s", to.Endpoint.Port(), t.Name),
-			Remedy: "stop it, or name another port in the node's endpoint"}
+		return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("nobody can listen at UDP port %d of node %s, and WireGuard's kilo0 is not there: %v", to.Endpoint.Port(), t.Name, p.err),
+			Remedy: "stop what listens there, or name another port in the node's endpoint"}
 	case p.taken:
 		return geored.Finding{Verdict: geored.Skipped, Message: fmt.Sprintf("something listens at UDP port %d of node %s: mesh/handshake says whether it is reached", to.Endpoint.Port(), t.Name)}
 	case p.err != nil && p.mtu == 0:
