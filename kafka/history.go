@@ -94,8 +94,12 @@ func (m MirrorHistory) with(s Sample) MirrorHistory {
 		}
 		tracks[p.Partition] = track
 	}
+	found, unread := s.found()
 	for _, before := range m.Tracks {
-		if i := before.gone(s.Time); !s.has(before.Partition) && !merged(m.Incidents, i) {
+		if found[before.Partition] || unread[before.Topic] || strings.HasPrefix(before.Topic, CanaryTopic) { // canaries come and go
+			continue
+		}
+		if i := before.gone(s.Time); !merged(m.Incidents, i) {
 			m.Incidents = append(m.Incidents, i)
 		}
 	}
@@ -111,11 +115,16 @@ func (m MirrorHistory) with(s Sample) MirrorHistory {
 	return m
 }
 
-// has says whether a partition was found, or is of a topic that could not be read. Topics of canaries come and go.
-func (s Sample) has(partition Partition) bool {
-	return strings.HasPrefix(partition.Topic, CanaryTopic) || slices.ContainsFunc(s.Positions, func(p Position) bool {
-		return p.Partition == partition || p.Topic == partition.Topic && p.Problem != ""
-	})
+// found are the partitions of a sample, and the topics of which not all could be read.
+func (s Sample) found() (partitions map[Partition]bool, unread map[string]bool) {
+	partitions, unread = make(map[Partition]bool, len(s.Positions)), map[string]bool{}
+	for _, p := range s.Positions {
+		partitions[p.Partition] = true
+		if p.Problem != "" {
+			unread[p.Topic] = true
+		}
+	}
+	return partitions, unread
 }
 
 // byPartition finds tracks by their partitions.
