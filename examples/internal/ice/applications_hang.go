@@ -93,78 +93,80 @@ func (d *Deployment) operatorPods(ctx context.Context) (pods []hanging, why stri
 	return pods, "", nil
 }
 
-// absent are the Secrets and ConfigMaps without which a pod does not start: the kubelet tells of one at a time.
+// need is what a pod does not start without: "secret" or "configmap", and its name.
+type need struct{ kind, name string }
+
+// absent are the needs of a pod that are not there: the kubelet tells of one at a time.
 func (d *Deployment) absent(ctx context.Context, spec corev1.PodSpec) ([]string, error) {
 	client := d.Clusters[d.first()].Client().CoreV1()
-	secrets, configMaps := needs(spec)
 	var absent []string
-	see := func(kind, name string, err error) error {
-		if apierrors.IsNotFound(err) {
-			absent, err = append(absent, kind+" "+name), nil
+	for _, n := range needs(spec) {
+		var err error
+		if n.kind == "secret" {
+			_, err = client.Secrets(cassandraNamespace).Get(ctx, n.name, metav1.GetOptions{})
+		} else {
+			_, err = client.ConfigMaps(cassandraNamespace).Get(ctx, n.name, metav1.GetOptions{})
 		}
-		return err
-	}
-	for _, name := range secrets {
-		_, err := client.Secrets(cassandraNamespace).Get(ctx, name, metav1.GetOptions{})
-		if err := see("secret", name, err); err != nil {
-			return nil, err
-		}
-	}
-	for _, name := range configMaps {
-		_, err := client.ConfigMaps(cassandraNamespace).Get(ctx, name, metav1.GetOptions{})
-		if err := see("configmap", name, err); err != nil {
+		switch {
+		case apierrors.IsNotFound(err):
+			absent = append(absent, n.kind+" "+n.name)
+		case err != nil:
 			return nil, err
 		}
 	}
 	return absent, nil
 }
 
-// needs are the names of what a pod mounts or takes its environment from, optional things aside.
-func needs(spec corev1.PodSpec) (secrets, configMaps []string) {
-	for _, v := range spec.Volumes {
-		if s := v.Secret; s != nil && !isTrue(s.Optional) {
-			secrets = append(secrets, s.SecretName)
+// needs are what a pod mounts or takes its environment from, optional things aside.
+func needs(spec corev1.PodSpec) []need {
+	var all []need
+	add := func(kind, name string, optional *bool) {
+		if optional == nil || !*optional {
+			all = append(all, need{kind, name})
 		}
-		if m := v.ConfigMap; m != nil && !isTrue(m.Optional) {
-			configMaps = append(configMaps, m.Name)
+	}
+	for _, v := range spec.Volumes {
+		if s := v.Secret; s != nil {
+			add("secret", s.SecretName, s.Optional)
+		}
+		if m := v.ConfigMap; m != nil {
+			add("configmap", m.Name, m.Optional)
 		}
 		if v.Projected == nil {
 			continue
 		}
 		for _, from := range v.Projected.Sources {
-			if s := from.Secret; s != nil && !isTrue(s.Optional) {
-				secrets = append(secrets, s.Name)
+			if s := from.Secret; s != nil {
+				add("secret", s.Name, s.Optional)
 			}
-			if m := from.ConfigMap; m != nil && !isTrue(m.Optional) {
-				configMaps = append(configMaps, m.Name)
+			if m := from.ConfigMap; m != nil {
+				add("configmap", m.Name, m.Optional)
 			}
 		}
 	}
 	for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
 		for _, from := range c.EnvFrom {
-			if s := from.SecretRef; s != nil && !isTrue(s.Optional) {
-				secrets = append(secrets, s.Name)
+			if s := from.SecretRef; s != nil {
+				add("secret", s.Name, s.Optional)
 			}
-			if m := from.ConfigMapRef; m != nil && !isTrue(m.Optional) {
-				configMaps = append(configMaps, m.Name)
+			if m := from.ConfigMapRef; m != nil {
+				add("configmap", m.Name, m.Optional)
 			}
 		}
 		for _, variable := range c.Env {
 			if variable.ValueFrom == nil {
 				continue
 			}
-			if s := variable.ValueFrom.SecretKeyRef; s != nil && !isTrue(s.Optional) {
-				secrets = append(secrets, s.Name)
+			if s := variable.ValueFrom.SecretKeyRef; s != nil {
+				add("secret", s.Name, s.Optional)
 			}
-			if m := variable.ValueFrom.ConfigMapKeyRef; m != nil && !isTrue(m.Optional) {
-				configMaps = append(configMaps, m.Name)
+			if m := variable.ValueFrom.ConfigMapKeyRef; m != nil {
+				add("configmap", m.Name, m.Optional)
 			}
 		}
 	}
-	return secrets, configMaps
+	return all
 }
-
-func isTrue(b *bool) bool { return b != nil && *b }
 
 // judgeHang is done when a pod waits for a Secret that it lacks, and for nothing that no later step brings.
 func judgeHang(pods []hanging, lacking []geored.SiteName) geored.State {

@@ -325,7 +325,8 @@ func TestItHangsForTheRightReasonOnly(t *testing.T) {
 func TestNeedsOfAPod(t *testing.T) {
 	may := true
 	name := func(n string) corev1.LocalObjectReference { return corev1.LocalObjectReference{Name: n} }
-	secrets, configMaps := needs(corev1.PodSpec{
+	named := map[string][]string{}
+	for _, n := range needs(corev1.PodSpec{
 		Volumes: []corev1.Volume{
 			{VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "dc2"}}},
 			{VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "spare", Optional: &may}}},
@@ -336,9 +337,11 @@ func TestNeedsOfAPod(t *testing.T) {
 		Containers: []corev1.Container{{Env: []corev1.EnvVar{{Name: "A", Value: "b"},
 			{ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: name("user")}}},
 			{ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: name("level"), Optional: &may}}}}}},
-	})
-	if strings.Join(secrets, " ") != "dc2 keys first user" || strings.Join(configMaps, " ") != "seeds roots" {
-		t.Errorf("%q, %q", secrets, configMaps)
+	}) {
+		named[n.kind] = append(named[n.kind], n.name)
+	}
+	if strings.Join(named["secret"], " ") != "dc2 keys first user" || strings.Join(named["configmap"], " ") != "seeds roots" {
+		t.Errorf("%q", named)
 	}
 }
 
