@@ -71,8 +71,11 @@ lab: ## the laboratory's own tests
 	@$(GO) test -C internal/lab ./...
 	@$(GO) test -C internal/lab/labtest -count=1 -timeout 20m ./...
 
+# What CI takes turns with goes by the number of commits.
+COUNT = $(shell git rev-list --count HEAD)
+
 # What takes longest on real sites takes turns in CI, a quarter with each commit; the drill runs all of it.
-TURN   = $(shell expr $$(git rev-list --count HEAD) % 4)
+TURN   = $(shell expr $(COUNT) % 4)
 TURN_0 = TestThreeSites|TestDriftIsTold
 TURN_1 = TestKilledAtAnyMoment|TestALaboratoryThatWasKilledComesBack|TestKiloJoinsSites
 TURN_2 = TestKilledInEveryStep|TestJournalInTwoClusters
@@ -85,8 +88,8 @@ REST_3 = $(TURN_0)|$(TURN_1)|$(TURN_2)
 # the drill retention-unseen needs one before it.
 WHOLES = link-cut upgrade hint-window retention one-way killed-install worker-in-the-cut worker-restarted cassandra-restarted \
 	power-cut killed-recovery freeze credentials dns-at-start index-wiped killed-upgrade objects-wiped mtu-hole gc-grace cut-again
-WHOLE  = $(word $(shell expr $$(git rev-list --count HEAD) / 4 % $(words $(WHOLES)) + 1),$(WHOLES))
-WHOLE_PART = $(shell expr $$(git rev-list --count HEAD) / 4 / $(words $(WHOLES)) % 16)/16
+WHOLE  = $(word $(shell expr $(COUNT) / 4 % $(words $(WHOLES)) + 1),$(WHOLES))
+WHOLE_PART = $(shell expr $(COUNT) / 4 / $(words $(WHOLES)) % 16)/16
 TEST_upgrade         = '^TestUpgradeAndBack$$' ./examples/ice-upgrade
 TEST_killed-install  = '^TestWholeKilledInEveryStep$$' ./examples/ice-install
 TEST_killed-recovery = '^TestRecoveryKilledInEveryStep$$' ./examples/ice-recover
@@ -101,10 +104,10 @@ DRILL  = $(FAULTS)|TestICE|TestWholeInstall|TestUpgradeAndBack|TestRecoverAfterA
 # The programs killed on the way through the product; for the drill alone, a sixteenth of the points each time: each kill costs
 # the next run a look at everything. DRILL_PART=0/1 takes all.
 KILLS      = TestWholeKilledInEveryStep|TestRecoveryKilledInEveryStep|TestUpgradeKilledInEveryStep
-DRILL_PART = $(shell expr $$(git rev-list --count HEAD) % 16)/16
+DRILL_PART = $(shell expr $(COUNT) % 16)/16
 
 # The points at which CI kills a program: a sixteenth, others each time.
-KILL_PART = $(shell expr $$(git rev-list --count HEAD) / 4 % 16)/16
+KILL_PART = $(shell expr $(COUNT) / 4 % 16)/16
 
 sites: ## the SDK and its programs on real sites
 	@GEOREDKIT_KILL_PART=$(KILL_PART) $(GO) test -tags lab -count=1 -p 1 -timeout 30m -skip '^($(REST_$(TURN))|$(DRILL)|$(KILLS))$$' \
@@ -120,7 +123,7 @@ CASSANDRA_FAULTS = rows/a_count_at_ONE rows/one_row_missing rows/one_cell_differ
 	repair/Merkle_trees repair/hint_window_passed repair/a_deletion_that repair/rows_of_one_node_lost \
 	nodes/node_paused nodes/node_stopped$$ nodes/link_between nodes/schema_split nodes/table_dropped nodes/node_stopped_during \
 	addresses/node_back types
-CASSANDRA_PART   = $(word $(shell expr $$(git rev-list --count HEAD) % $(words $(CASSANDRA_FAULTS)) + 1),$(CASSANDRA_FAULTS))
+CASSANDRA_PART   = $(word $(shell expr $(COUNT) % $(words $(CASSANDRA_FAULTS)) + 1),$(CASSANDRA_FAULTS))
 
 stores: ## objectstore on real MinIO and versitygw and on MinIO in two sites; parts of the suites of Cassandra and Kafka
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 30m -skip '^TestMirrorThatIsDeaf$$' ./objectstore/...
