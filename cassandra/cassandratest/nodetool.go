@@ -17,7 +17,8 @@ import (
 // Nodetool is nodetool for the nodes of a [Ring], as far as package cassandra calls it: "repair -full -pr KEYSPACE" gives
 // every node the latest version of each row, of all tokens at once; "repair -full --preview KEYSPACE TABLE…" compares;
 // "rebuild -ks KEYSPACE -- SITE" copies rows, unless the node received that keyspace before; "flush", "cleanup" and
-// "tablestats -F json KEYSPACE"; "snapshot -t NAME -kt KEYSPACE.TABLE,…" and "listsnapshots"; "netstats", as far as the mode; "reloadlocalschema" and "drain". It is safe for concurrent use.
+// "tablestats -F json KEYSPACE"; "snapshot -t NAME -kt KEYSPACE.TABLE,…" and "listsnapshots"; "netstats", as far as
+// the mode; "reloadlocalschema" and "drain". It is safe for concurrent use.
 type Nodetool struct {
 	ring *Ring
 
