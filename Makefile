@@ -130,7 +130,7 @@ stores: ## objectstore on real MinIO and versitygw and on MinIO in two sites; pa
 	@$(GO) test -tags lab -count=1 -timeout 15m -run 'TestFaultsOfCI|TestLive41/conform|TestLive41/$(CASSANDRA_PART)' ./cassandra/cassandratest
 	@$(GO) test -tags lab -count=1 -timeout 10m -run 'OfRealServers/^($(KAFKA_SAMPLE))$$' ./kafka/kafkatest
 
-drill: stores ## the store suites on real servers whole, Cassandra's and Kafka's too, the programs killed in their steps, ice-recover after a cut: about an hour and a half
+drill: stores ## the store suites on real servers whole, Cassandra's and Kafka's too, the programs killed in their steps, ice-recover after outages: some hours
 	@$(GO) test -tags lab -count=1 -timeout 60m -run '^TestMirrorThatIsDeaf$$' ./objectstore/s3
 	@$(GO) test -tags lab -count=1 -p 1 -timeout 60m ./cassandra/...
 	@GEOREDKIT_CASSANDRA=5.0 $(GO) test -tags lab -count=1 -timeout 30m ./cassandra/kube

@@ -18,7 +18,7 @@
 //     creds/kube mints, copies, rotates and revokes it with proof, creds/credstest pretends the clusters.
 //
 // geored imports no other package of the SDK, the domain packages import geored and not each other, and Kubernetes is
-// known only to packages that are named after it. So a program compiles what it uses: geored, mesh, dnsfed and creds need one YAML
+// known only to packages that are named after it and to dnsfed/coredns. So a program compiles what it uses: geored, mesh, dnsfed and creds need one YAML
 // reader beyond the standard library.
 //
 // The programs below examples carry out documented deployments with these packages, on sites of one's own or on a
