@@ -3,6 +3,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/georedkit/georedkit/examples/internal/ice"
 	"github.com/georedkit/georedkit/examples/internal/ice/command"
 	"github.com/georedkit/georedkit/geored"
@@ -10,7 +12,7 @@ import (
 )
 
 func main() {
-	cli.Program{Name: "ice-install", Open: open, Lint: ice.Lint, Whole: ice.LaboratoryApplications, Stores: ice.LaboratoryStores(), Next: next}.Main()
+	cli.Program{Name: "ice-install", Open: open, Lint: ice.Lint, Whole: ice.LaboratoryApplications, Stores: ice.LaboratoryStores(), Next: next, Budget: ice.GateBudget}.Main()
 }
 
 // next is what there is to see in a laboratory.
@@ -40,3 +42,11 @@ func open(text []byte, o cli.Options) (cli.Deployment, error) {
 type deployment struct{ command.Deployment }
 
 func (d deployment) Runbook() geored.Runbook { return d.Install() }
+
+// Connect refuses to upgrade the product: that is for ice-upgrade, which asks for a backup and goes back.
+func (d deployment) Connect(ctx context.Context) error {
+	if err := d.Deployment.Connect(ctx); err != nil || !d.Installs {
+		return err
+	}
+	return d.NotNewer(ctx)
+}

@@ -15,7 +15,7 @@ import (
 )
 
 func main() {
-	cli.Program{Name: "ice-upgrade", Open: open, Whole: ice.LaboratoryApplications, Stores: ice.LaboratoryStores(), Backups: true}.Main()
+	cli.Program{Name: "ice-upgrade", Open: open, Whole: ice.LaboratoryApplications, Stores: ice.LaboratoryStores(), Backups: true, Budget: ice.GateBudget}.Main()
 }
 
 func open(text []byte, o cli.Options) (cli.Deployment, error) {
@@ -27,7 +27,7 @@ func open(text []byte, o cli.Options) (cli.Deployment, error) {
 	if o.Backup != "" {
 		file, err := os.ReadFile(o.Backup)
 		if err != nil {
-			return nil, err
+			return nil, geored.Faults{{Field: "-backup", Value: o.Backup, Problem: "cannot be read: " + err.Error(), Remedy: "name the file that tells of the backups, or confirm that there is none"}}
 		}
 		if backups, err = ice.ParseBackup(file, time.Now()); err != nil {
 			return nil, err

@@ -55,7 +55,7 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			delete(a.objects, r.URL.Path)
 			answer = table{"kind": "Status", "apiVersion": "v1", "status": "Success"}
 		}
-	case r.Method == http.MethodPut:
+	case r.Method == http.MethodPut, r.Method == http.MethodPost:
 		text, err := io.ReadAll(r.Body)
 		if err != nil {
 			break
@@ -63,7 +63,11 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if object, _, err := scheme.Codecs.UniversalDeserializer().Decode(text, nil, nil); err == nil { // typed clients speak protobuf
 			var plain table
 			if text, err = json.Marshal(object); err == nil && json.Unmarshal(text, &plain) == nil {
-				a.objects[r.URL.Path], answer = plain, plain
+				path := r.URL.Path
+				if made, ok := plain["metadata"].(map[string]any); ok && r.Method == http.MethodPost {
+					path += "/" + fmt.Sprint(made["name"])
+				}
+				a.objects[path], answer = plain, plain
 			}
 		}
 	case r.Method == http.MethodPatch:

@@ -66,6 +66,23 @@ func (d *Deployment) workersOf(ctx context.Context, site geored.SiteName, namesp
 	return strings.Join(ids, " "), nil
 }
 
+// mirrorOf names the workers that run now, and the revisions of the product at both ends: an upgrade may change what they reach
+// the other site by, and leave them as they are. "": no worker runs.
+func (d *Deployment) mirrorOf(ctx context.Context, site, from geored.SiteName, namespace, selector string) (string, error) {
+	workers, err := d.workersOf(ctx, site, namespace, selector)
+	if err != nil || workers == "" {
+		return "", err
+	}
+	for _, end := range []geored.SiteName{from, site} {
+		have, _, err := d.releases(end).Installed(ctx, productRelease, productNamespace)
+		if err != nil {
+			return "", fmt.Errorf("site %s: %w", end, err)
+		}
+		workers += fmt.Sprintf(" %s.v%d", end, have.Revision)
+	}
+	return workers, nil
+}
+
 // provenTask is done when the workers that run now were seen to mirror, and all is settled. prove writes a canary and waits
 // for it.
 func (d *Deployment) provenTask(step geored.Step, from geored.SiteName, namespace, selector string, settled func(context.Context) (geored.State, error), prove func(context.Context) error) geored.Task {
@@ -73,7 +90,7 @@ func (d *Deployment) provenTask(step geored.Step, from geored.SiteName, namespac
 	namespaces := d.Clusters[step.Site].Client().CoreV1().Namespaces()
 	return geored.Task{Step: step,
 		Observe: func(ctx context.Context) (geored.State, error) {
-			workers, err := d.workersOf(ctx, step.Site, namespace, selector)
+			workers, err := d.mirrorOf(ctx, step.Site, from, namespace, selector)
 			if err != nil {
 				return geored.State{}, err
 			}
@@ -82,9 +99,9 @@ func (d *Deployment) provenTask(step geored.Step, from geored.SiteName, namespac
 				return geored.State{}, err
 			}
 			if workers == "" || space.Annotations[key] != workers {
-				return geored.State{Detail: "nothing was seen to come through the workers that run now"}, nil
+				return geored.State{Detail: "nothing was seen to come through the workers that run now, of these releases"}, nil
 			}
-			const done = "a canary came through the workers that run now"
+			const done = "a canary came through the workers that run now, of these releases"
 			if settled == nil {
 				return geored.State{Done: true, Detail: done}, nil
 			}
@@ -95,7 +112,7 @@ func (d *Deployment) provenTask(step geored.Step, from geored.SiteName, namespac
 			return state, err
 		},
 		Apply: func(ctx context.Context) error {
-			workers, err := d.workersOf(ctx, step.Site, namespace, selector)
+			workers, err := d.mirrorOf(ctx, step.Site, from, namespace, selector)
 			if err == nil && workers == "" {
 				err = errors.New("it has no pod")
 			}

@@ -107,6 +107,13 @@ func (d *Deployment) productTask(ctx context.Context, step geored.Step, values h
 		return geored.Task{}, err
 	}
 	task := d.releases(step.Site).Task(step, w)
+	apply := task.Apply
+	task.Apply = func(ctx context.Context) error {
+		if err := d.stillNotOlder(ctx, step.Site); err != nil {
+			return err
+		}
+		return apply(ctx)
+	}
 	task.Undo, task.Gone, task.Timeout = nil, nil, max(d.Topology.Applications.Timeout, time.Minute)
 	return task, nil
 }

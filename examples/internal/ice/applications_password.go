@@ -1,6 +1,7 @@
 package ice
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -108,7 +109,7 @@ func judgePassword(first geored.SiteName, ours, theirs creds.Document, there boo
 
 // copyPassword writes the password as it is, and nothing when the first site has none. The Secret carries Helm's marks, so
 // that the product's release takes it over instead of stumbling over it. With it goes the mark of a restart that is owed to
-// those who read the old one; zero: nobody did.
+// those who read the old one: where there was one, somebody may have. Zero, and none was there: nobody did.
 func (d *Deployment) copyPassword(ctx context.Context, site geored.SiteName, owed string) error {
 	ours, _, err := d.readPassword(ctx, d.first())
 	if err != nil {
@@ -138,9 +139,7 @@ func (d *Deployment) copyPassword(ctx context.Context, site geored.SiteName, owe
 		secret.Data = map[string][]byte{}
 	}
 	secret.Data[passwordKey] = data[passwordKey]
-	if owed != "" {
-		metav1.SetMetaDataAnnotation(&secret.ObjectMeta, restartOwed, owed)
-	}
+	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, restartOwed, cmp.Or(owed, rand.Text()))
 	_, err = secrets.Update(ctx, secret, metav1.UpdateOptions{FieldManager: kube.FieldManager})
 	return geored.Retriable(err)
 }

@@ -149,7 +149,11 @@ func proven(ctx context.Context, done string, checks ...geored.Check) (geored.St
 }
 
 func inWords(f geored.Finding) string {
-	return fmt.Sprintf("%s %s: %s", f.Check, f.Verdict, strings.Join(append([]string{f.Message}, f.Evidence...), "; "))
+	words := append([]string{f.Message}, f.Evidence...)
+	if f.Remedy != "" {
+		words = append(words, f.Remedy)
+	}
+	return fmt.Sprintf("%s %s: %s", f.Check, f.Verdict, strings.Join(words, "; "))
 }
 
 // prove is done when all checks pass or warn. What keeps them from it is the first that fails, or else the first that is
@@ -207,7 +211,7 @@ const (
 	repairEnded = "georedkit/repair-ended"
 )
 
-// repairTask repairs every node once in the life of the ring, and all once more when the ring has grown. The plan that is under
+// repairTask repairs every node once, and all once more when the ring has grown. The plan that is under
 // way stands at the StatefulSet: a run that goes on holds it against what the nodes themselves say they repaired, and repairs
 // none twice.
 func (d *Deployment) repairTask(step geored.Step) geored.Task {

@@ -444,6 +444,95 @@ func TestTheRestartThatIsOwed(t *testing.T) {
 	}
 }
 
+// A password that is copied over another one is owed a restart of those who read the other, whichever stage copies it; one that
+// was not there was read by nobody.
+func TestWhoReadTheOtherPasswordIsRestarted(t *testing.T) {
+	const path = "/api/v1/namespaces/ice-arcus/secrets/init-superuser-pass"
+	secret := func(pass string) table {
+		return table{"kind": "Secret", "apiVersion": "v1", "metadata": table{"name": "init-superuser-pass", "namespace": "ice-arcus"}, "data": table{"pass": pass}}
+	}
+	for name, there := range map[string]bool{"another one": true, "none": false} {
+		d, servers := onServers(t, withApplications(2), Options{})
+		servers["dc1"].put(path, secret("cGxhbnRlZA=="))
+		if there {
+			servers["dc2"].put(path, secret("b3RoZXI="))
+		}
+		tasks, err := d.password().Bind(t.Context())
+		if err != nil || len(tasks) != 1 {
+			t.Fatal(tasks, err)
+		}
+		if err := tasks[0].Apply(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		state, err := tasks[0].Observe(t.Context())
+		owed, err2 := d.restartOwed(t.Context(), "dc2")
+		if err != nil || err2 != nil || !state.Done || (owed != "") != there {
+			t.Errorf("%s: %+v, owed %q, %v, %v", name, state, owed, err, err2)
+		}
+	}
+}
+
+// A canary proves workers and the releases of both ends: an upgrade may change how one is reached, and leave the workers alone.
+func TestAMirrorIsProvenAnewAfterAnUpgrade(t *testing.T) {
+	d, servers := onServers(t, withApplications(2), Options{})
+	look := func() string {
+		t.Helper()
+		found, err := d.mirrorOf(t.Context(), "dc1", "dc2", "ice-minio", "app=minio-mirror")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	if found := look(); found != "" {
+		t.Errorf("no worker runs: %q", found)
+	}
+	pod := func(uid string) {
+		servers["dc1"].put("/api/v1/namespaces/ice-minio/pods/minio-mirror-1", table{"kind": "Pod", "apiVersion": "v1",
+			"metadata": table{"name": "minio-mirror-1", "namespace": "ice-minio", "uid": uid, "labels": table{"app": "minio-mirror"}}})
+	}
+	pod("one")
+	seen := map[string]bool{look(): true}
+	for name, change := range map[string]func(){
+		"another worker": func() { pod("two") },
+		"the other site": func() { installed(t, servers["dc2"]) },
+		"its own site":   func() { installed(t, servers["dc1"]) },
+	} {
+		change()
+		if found := look(); found == "" || seen[found] || found != look() {
+			t.Errorf("%s: %q", name, found)
+		} else {
+			seen[found] = true
+		}
+	}
+	servers["dc2"].silent = true
+	if found, err := d.mirrorOf(t.Context(), "dc1", "dc2", "ice-minio", "app=minio-mirror"); err == nil {
+		t.Errorf("the other end is silent, and it is %q", found)
+	}
+}
+
+// The mail server's password is looked for before anything is changed.
+func TestThePasswordFileIsReadFirst(t *testing.T) {
+	d, _ := onServers(t, withApplications(2), Options{})
+	file := filepath.Join(t.TempDir(), "mail.password")
+	d.Topology.Applications.Mail = &Mail{PasswordFile: file}
+	for text, want := range map[string]string{"": "has an empty first line", " \nsecond": "has an empty first line", "planted\n": "", "gone": "cannot be read"} {
+		err := os.WriteFile(file, []byte(text), 0o600)
+		if text == "gone" {
+			err = os.Remove(file)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Secrets(); (err != nil) != (want != "") || err != nil && (!strings.Contains(err.Error(), "applications.mail.passwordFile") || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	d.Topology.Applications.Mail = nil
+	if err := d.Secrets(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A site past its seed is left alone, also when its last revision failed or was killed: a seed takes its applications away.
 func TestASeedTakesNoApplicationsAway(t *testing.T) {
 	for status, enabled := range map[string]bool{"deployed": true, "failed": true, "pending-upgrade": true, "superseded": false} {

@@ -2,7 +2,6 @@ package ice
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"slices"
 
@@ -145,10 +144,37 @@ func (d *Deployment) withPassword(values helm.Values) (helm.Values, error) {
 	if m == nil || m.PasswordFile == "" {
 		return values, nil
 	}
-	text, err := os.ReadFile(m.PasswordFile)
+	password, err := m.password()
 	if err != nil {
-		return nil, fmt.Errorf("applications.mail.passwordFile: %w", err)
+		return nil, err
 	}
+	return helm.Merge(values, helm.Values{"charts": table{"iceMonitoring": table{"values": table{"grafana": table{"grafana.ini": table{"smtp": table{"password": password}}}}}}}), nil
+}
+
+// password is the first line of its file. The error is geored.Faults.
+func (m Mail) password() (string, error) {
+	fault := geored.Fault{Field: "applications.mail.passwordFile", Value: m.PasswordFile, Remedy: "write the mail server's password into its first line"}
+	text, err := os.ReadFile(m.PasswordFile)
 	line, _, _ := bytes.Cut(text, []byte("\n"))
-	return helm.Merge(values, helm.Values{"charts": table{"iceMonitoring": table{"values": table{"grafana": table{"grafana.ini": table{"smtp": table{"password": string(bytes.TrimSpace(line))}}}}}}}), nil
+	password := string(bytes.TrimSpace(line))
+	switch {
+	case err != nil:
+		fault.Problem = "cannot be read: " + err.Error()
+	case password == "":
+		fault.Problem = "has an empty first line"
+	default:
+		return password, nil
+	}
+	return "", geored.Faults{fault}
+}
+
+// Secrets says whether the files that hold the product's secrets can be read, before anything is changed. The error is
+// geored.Faults.
+func (d *Deployment) Secrets() error {
+	a := d.Topology.Applications
+	if a == nil || a.Mail == nil || a.Mail.PasswordFile == "" {
+		return nil
+	}
+	_, err := a.Mail.password()
+	return err
 }

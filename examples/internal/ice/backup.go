@@ -38,6 +38,9 @@ var backupDigest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 func ParseBackup(text []byte, now time.Time) ([]Backup, error) {
 	var file backupFile
 	faults := geored.Decode(text, &file)
+	for i := range faults {
+		faults[i].Field = strings.TrimSpace("-backup: " + faults[i].Field)
+	}
 	fault := func(field, value, problem, remedy string) {
 		faults = append(faults, geored.Fault{Field: "-backup: " + field, Value: value, Problem: problem, Remedy: remedy})
 	}

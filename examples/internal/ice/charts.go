@@ -66,16 +66,25 @@ func (c Charts) version(chart string) string {
 // Pins are the digests of the charts' archives, which a plan holds on to. Without a repository there are none: whoever
 // pulls is told.
 func (d *Deployment) Pins(ctx context.Context) ([]geored.Input, error) {
-	if d.charts.Repository.URL == "" {
-		return nil, nil
-	}
-	var pins []geored.Input
 	names := []string{KiloChart, CoreDNSChart}
 	if d.Topology.Applications != nil {
 		names = append(names, ProductChart)
 	}
+	return d.charts.pins(ctx, names...)
+}
+
+// Pins are those of the chart that is upgraded alone.
+func (u Upgrading) Pins(ctx context.Context) ([]geored.Input, error) {
+	return u.charts.pins(ctx, ProductChart)
+}
+
+func (p *pulled) pins(ctx context.Context, names ...string) ([]geored.Input, error) {
+	if p.Repository.URL == "" {
+		return nil, nil
+	}
+	var pins []geored.Input
 	for _, name := range names {
-		chart, err := d.charts.get(ctx, name)
+		chart, err := p.get(ctx, name)
 		if err != nil {
 			return nil, err
 		}

@@ -39,7 +39,7 @@ func (*Deployment) Departures() []report.Departure {
 		because("ring", "4.4.5", "nodetool status and describecluster are read at one node; counts of one table are compared at cqlsh's level ONE",
 			"every node is asked for its own view, and all tables are compared by keys, values and write times inside each site",
 			"a ring that fell apart looks whole to each half; ONE may be answered by the other site, and equal counts are not equal rows"),
-		because("repair", "4.4.5", "nodetool repair, without keyspace, on one node after the other", "-full -pr of the product's keyspace, each node once in the life of the ring, watched to its end by the node's own record",
+		because("repair", "4.4.5", "nodetool repair, without keyspace, on one node after the other", "-full -pr of the product's keyspace, each node once, and all again when the ring has grown, watched to its end by the node's own record",
 			"an incremental repair compares less, and a connection that breaks does not end it"),
 		because("initial-password", "4.4.6", "the password is shown, and stands on a command line in the shell's history; it is patched before the chart that makes it is installed",
 			"it is copied unseen before the installation, as the release's own, and looked at again behind it; what reads it is restarted when it had to be copied again",

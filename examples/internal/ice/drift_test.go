@@ -42,9 +42,12 @@ func releaseSecret(t *testing.T, name, namespace, chart string, revision int, va
 	return releaseThatIs(t, "deployed", name, namespace, chart, revision, values)
 }
 
-func releaseThatIs(t *testing.T, status, name, namespace, chart string, revision int, values table) table {
+// installedArchive is the digest of the charts that are installed.
+var installedArchive = "sha256:" + strings.Repeat("abcd", 16)
+
+func releaseThatIs(t *testing.T, status, name, namespace, chart string, revision int, values table, description ...string) table {
 	t.Helper()
-	text, err := json.Marshal(table{"name": name, "namespace": namespace, "version": revision, "config": values, "info": table{"status": status},
+	text, err := json.Marshal(table{"name": name, "namespace": namespace, "version": revision, "config": values, "info": table{"status": status, "description": strings.Join(description, "")},
 		"chart": table{"metadata": table{"name": chart, "version": "1.0.0"}}})
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +62,7 @@ func releaseThatIs(t *testing.T, status, name, namespace, chart string, revision
 	}
 	return table{"kind": "Secret", "apiVersion": "v1", "type": "helm.sh/release.v1",
 		"metadata": table{"name": fmt.Sprintf("sh.helm.release.v1.%s.v%d", name, revision), "namespace": namespace,
-			"labels": table{"name": name, "owner": "helm", "status": status, "version": fmt.Sprint(revision), "georedkit-chart": "abc"}},
+			"labels": table{"name": name, "owner": "helm", "status": status, "version": fmt.Sprint(revision), "georedkit-chart": installedArchive[len("sha256:"):][:40]}},
 		"data": table{"release": base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString(zipped.Bytes())))}}
 }
 

@@ -43,7 +43,7 @@ func TestHonesty(t *testing.T) {
 		Site: mesh.Site{Site: geored.Site{Name: "dc2", Pods: []netip.Prefix{netip.MustParsePrefix("10.120.0.0/16")}}}}
 	node := geored.Node{Name: "dc2-1", PodCIDRs: []netip.Prefix{netip.MustParsePrefix("10.120.0.0/24")}}
 	dns := coredns.DNS{Service: &corev1.Service{Spec: corev1.ServiceSpec{ClusterIP: "10.130.0.10"}},
-		Deployments: []coredns.Deployment{{Name: "coredns", Behind: true, Pods: []coredns.Pod{{Name: "coredns-1", ImageID: "x"}}}}}
+		Deployments: []coredns.Deployment{{Name: "coredns", Behind: true, Pods: []coredns.Pod{{Name: "coredns-1", ImageID: "x", Ready: true}}}}}
 
 	honest(t, CheckAnswers, "uid", judgeAnswer)
 	honest(t, CheckPermissions, []string(nil), alone(judgePermissions))

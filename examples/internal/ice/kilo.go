@@ -77,7 +77,7 @@ func wantedOf(parts ...any) string {
 }
 
 func (d *Deployment) wantedChart(site geored.SiteName, chart string, values any) string {
-	return wantedOf(chart, d.charts.version(chart), values, d.charts.Overlay.Of(site, chart))
+	return wantedOf(chart, d.charts.version(chart), values, d.charts.Overlay.shown(site, chart))
 }
 
 // kilo installs Kilo without peers and waits for what it tells of the nodes.

@@ -33,8 +33,11 @@ func (l *linter) products() error {
 			if applications, given := lookup(charts, "instantConnectEnterprise", "enabled").(bool); folder == "seed" && (!given || applications) {
 				l.fault(site, file+": charts.instantConnectEnterprise.enabled", "", "is not false: the applications would start before the schema is there", "write false: the seed comes before them (ICE guide, 4.4.3)")
 			}
-			if folder == "ice" && runsOperator(charts) {
+			switch {
+			case folder == "ice" && runsOperator(charts):
 				operators = append(operators, string(site))
+			case folder == "seed" && runsOperator(charts):
+				l.fault(site, file+": multiCassKop", "", "is enabled: it runs in the first site alone", "write false for multi-casskop.enabled (ICE guide, 4.4.3)")
 			}
 		}
 		if folder == "ice" {
@@ -50,8 +53,8 @@ func (l *linter) products() error {
 // runsOperator: two switches stand for one thing, and either starts it.
 func runsOperator(charts map[string]any) bool {
 	included, _ := lookup(charts, "instantConnectEnterprise", "values", "config", "include", "multiCassKop").(bool)
-	enabled, given := lookup(charts, "iceCassandra", "values", "multi-casskop", "enabled").(bool)
-	return included && (enabled || !given)
+	enabled, _ := lookup(charts, "iceCassandra", "values", "multi-casskop", "enabled").(bool)
+	return included || enabled
 }
 
 // sides are the values that say which site is the own one and which are the others.

@@ -19,6 +19,35 @@ func (o Overlay) Of(site geored.SiteName, chart string) helm.Values {
 	return helm.Merge(o.Every[chart], o.Sites[site][chart])
 }
 
+// shown is [Overlay.Of] without what -lint calls a secret: for files that people pass on, and for digests, from which what is
+// short could be guessed.
+func (o Overlay) shown(site geored.SiteName, chart string) helm.Values {
+	shown, _ := withoutSecrets(map[string]any(o.Of(site, chart))).(map[string]any)
+	return shown
+}
+
+func withoutSecrets(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		shown := map[string]any{}
+		for key, inner := range v {
+			if _, text := inner.(string); !text || !secretKey.MatchString(key) {
+				shown[key] = withoutSecrets(inner)
+			}
+		}
+		return shown
+	case helm.Values:
+		return withoutSecrets(map[string]any(v))
+	case []any:
+		shown := make([]any, len(v))
+		for i, inner := range v {
+			shown[i] = withoutSecrets(inner)
+		}
+		return shown
+	}
+	return value
+}
+
 func (o Overlay) faults(sites []geored.SiteName) geored.Faults {
 	var faults geored.Faults
 	for _, site := range slices.Sorted(maps.Keys(o.Sites)) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/georedkit/georedkit/dnsfed/coredns"
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube/helm"
 	"github.com/georedkit/georedkit/mesh"
 	"github.com/georedkit/georedkit/mesh/gateway"
 )
@@ -130,6 +131,38 @@ func TestAPIServerIsAURLThatOthersReach(t *testing.T) {
 	if got := six.apiServer(); got != six.APIServer {
 		t.Error(got)
 	}
+}
+
+// What -lint calls a secret stands in no file that is rendered, and no digest is made of it; what only names one stays.
+func TestAnOverlayIsShownWithoutItsSecrets(t *testing.T) {
+	of := func(secret string) Overlay {
+		o, err := ParseOverlay(map[string][]byte{"a": []byte("ice-kilo: {smtp: {password: " + secret + ", user: me}, list: [{apiKey: " + secret + "}], existingSecrets: [name], token: {of: me}}")}, []string{"a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	one, other := deploymentOf(t, Charts{Overlay: of("planted-one")}), deploymentOf(t, Charts{Overlay: of("planted-other")})
+	files := map[string][]byte{}
+	if err := one.addValues(files, "dc1", "a", KiloChart, helm.Values{}); err != nil {
+		t.Fatal(err)
+	}
+	text := string(files["a"])
+	if strings.Contains(text, "planted") || !strings.Contains(text, `"user": "me"`) || !strings.Contains(text, "existingSecrets") || !strings.Contains(text, `"of": "me"`) {
+		t.Error(text)
+	}
+	if one.wantedChart("dc1", KiloChart, nil) != other.wantedChart("dc1", KiloChart, nil) {
+		t.Error("the digest tells passwords apart")
+	}
+	if got := one.charts.Overlay.Of("dc1", KiloChart); !strings.Contains(fmt.Sprint(got), "planted-one") {
+		t.Errorf("the password is not installed: %v", got)
+	}
+}
+
+func deploymentOf(t *testing.T, charts Charts) *Deployment {
+	t.Helper()
+	d, _ := onServers(t, withApplications(2), Options{Charts: charts})
+	return d
 }
 
 func TestOverlayIsByChartAndSite(t *testing.T) {

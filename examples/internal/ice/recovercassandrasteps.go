@@ -209,7 +209,7 @@ func (c *cassandraRecovery) awaitOrRepair(ctx context.Context, keyspace string) 
 		}
 	}
 	if o := c.Note().Outage; o.Found {
-		return fmt.Errorf("keyspace %s: rows differ that hints would have brought, so that the outage %s is not all there was: delete configmap %s/%s in every site and start again with -since and the time at which the sites last held the same", keyspace, o, noteNamespace, noteName)
+		return fmt.Errorf("keyspace %s: rows differ that hints would have brought, so that the outage %s is not all there was: %s and start again with -since and the time at which the sites last held the same", keyspace, o, forgetNote)
 	}
 	return c.repair(ctx, keyspace)
 }
@@ -263,7 +263,7 @@ func (c *cassandraRecovery) remembersDeletions(ctx context.Context, ring *cassan
 	case cassandra.CureUnknown:
 		return geored.Retriable(fmt.Errorf("keyspace %s: whether its deletions are remembered is not known: %s", keyspace, strings.Join(reasons, "; ")))
 	case cassandra.Rebuild:
-		return fmt.Errorf("keyspace %s: the outage began %s ago at most, and %s: a repair would bring deleted rows back; delete configmap %s/%s in every site and start again with -since and -away: it plans a rebuild", keyspace, geored.RoundDuration(began), reasons[0], noteNamespace, noteName)
+		return fmt.Errorf("keyspace %s: the outage began %s ago at most, and %s: a repair would bring deleted rows back; %s and start again with -since and -away: it plans a rebuild", keyspace, geored.RoundDuration(began), reasons[0], forgetNote)
 	}
 	return nil
 }

@@ -131,6 +131,10 @@ func (k *kafkaRecovery) measure(ctx context.Context) []Missing {
 	return all
 }
 
+// workersBack is well beyond scheduled.rebalance.max.delay.ms (5 minutes unless set), for which Connect may leave what a lost
+// worker did to nobody: UNASSIGNED, which no restart shortens.
+const workersBack = 15 * time.Minute
+
 // tasks restart what failed, site after site, then wait until each mirror has copied what was there when it was first
 // looked at, then prove it by canaries.
 func (k *kafkaRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
@@ -139,7 +143,7 @@ func (k *kafkaRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 		return nil, err
 	}
 	for i := range tasks {
-		tasks[i].Permanent = "a mirror that runs stays so"
+		tasks[i].Permanent, tasks[i].Timeout = "a mirror that runs stays so", workersBack
 		if i > 0 && len(tasks[i].Needs) == 0 {
 			tasks[i].Needs = []geored.StepID{tasks[i-1].ID}
 		}

@@ -63,6 +63,8 @@ const (
 	noteNamespace = metav1.NamespaceSystem
 	noteName      = "ice-recover"
 	noteKey       = "note"
+	everyNote     = "configmap " + noteNamespace + "/" + noteName + " in every site"
+	forgetNote    = "delete " + everyNote // what a person does to have all decided anew
 )
 
 // Load reads the note of every site; a site that does not answer may have a later one, and so is an error.

@@ -239,7 +239,7 @@ func (o *objectRecovery) onlyConfirmed(ctx context.Context, d Decision) error {
 		return err
 	}
 	if now := conflicts(found); len(now) > 0 && o.confirms(now) != d.Confirm {
-		return fmt.Errorf("%d objects are changed at both sites now, such as %s, and were not confirmed: delete configmap %s/%s in every site and start again: it asks for them", len(now), now[0], noteNamespace, noteName)
+		return fmt.Errorf("%d objects are changed at both sites now, such as %s, and were not confirmed: %s and start again: it asks for them", len(now), now[0], forgetNote)
 	}
 	return nil
 }

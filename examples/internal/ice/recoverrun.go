@@ -85,7 +85,7 @@ func (r *Recovery) unlessApart(apply func(context.Context) error) func(context.C
 }
 
 func (r *Recovery) begin() geored.Task {
-	step := geored.Step{ID: "begin/note", Target: "configmap " + noteNamespace + "/" + noteName + " in every site", Action: geored.Apply,
+	step := geored.Step{ID: "begin/note", Target: everyNote, Action: geored.Apply,
 		Reason:    "outage " + r.note.Outage.String() + ": what was decided is written down before anything is changed, so that a recovery that is interrupted goes on with it",
 		Permanent: "it is the record of what was done"}
 	return geored.Task{Step: step,
@@ -309,7 +309,7 @@ func missingText(all []Missing) string {
 }
 
 func (r *Recovery) end() geored.Task {
-	step := geored.Step{ID: "end/note", Target: "configmap " + noteNamespace + "/" + noteName + " in every site", Action: geored.Apply,
+	step := geored.Step{ID: "end/note", Target: everyNote, Action: geored.Apply,
 		Reason: "every store is proven: the next outage begins after this time", Permanent: "it is the record of what was done"}
 	return geored.Task{Step: step,
 		Observe: func(context.Context) (geored.State, error) {

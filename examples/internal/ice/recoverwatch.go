@@ -94,8 +94,8 @@ func (r *Recovery) afterCut(note RecoveryNote, now time.Time) (map[string]json.R
 	for name, value := range note.Kept {
 		switch done := strings.HasPrefix(name, "done/"); {
 		case !hinted && done && strings.HasSuffix(name, "/"+string(RebuildCure)):
-			return nil, fmt.Errorf("%s, longer than hints are kept, after rows had been given up (%s): delete configmap %s/%s in every site and begin anew with -since %s",
-				cut, strings.TrimPrefix(name, "done/"), noteNamespace, noteName, clockText(note.Halted))
+			return nil, fmt.Errorf("%s, longer than hints are kept, after rows had been given up (%s): %s and begin anew with -since %s",
+				cut, strings.TrimPrefix(name, "done/"), forgetNote, clockText(note.Halted))
 		case done && !(hinted && strings.HasPrefix(name, "done/cassandra/")), !hinted && strings.HasPrefix(name, "repair/"):
 		default:
 			kept[name] = value

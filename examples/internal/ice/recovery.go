@@ -207,7 +207,7 @@ func (r *Recovery) goesOn(note RecoveryNote) error {
 	said := r.Said != OutageSaid{}
 	if now, err := FindOutage(r.Said, nil, note.Outage.Asked); said && (err != nil || now.Known != note.Outage.Known) {
 		return geored.Faults{{Field: "outage", Value: now.Known, Problem: "is not the one that is being recovered from: " + note.Outage.Known,
-			Remedy: fmt.Sprintf("say the same, or nothing, to go on with it; to begin anew, delete configmap %s/%s in every site", noteNamespace, noteName)}}
+			Remedy: "say the same, or nothing, to go on with it; to begin anew, " + forgetNote}}
 	}
 	return nil
 }

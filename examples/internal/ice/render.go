@@ -87,7 +87,7 @@ func (d *Deployment) renderPeers(ctx context.Context, files map[string][]byte) e
 }
 
 func (d *Deployment) addValues(files map[string][]byte, site geored.SiteName, name, chart string, ours helm.Values) error {
-	text, err := json.MarshalIndent(helm.Merge(ours, d.charts.Overlay.Of(site, chart)), "", "  ")
+	text, err := json.MarshalIndent(helm.Merge(ours, d.charts.Overlay.shown(site, chart)), "", "  ")
 	files[name] = append(text, '\n')
 	return err
 }

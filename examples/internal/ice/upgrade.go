@@ -86,10 +86,13 @@ func (u Upgrading) before() geored.Stage {
 		}
 		detail = strings.Join(told, "; ")
 	}
-	whole := geored.Step{ID: "before/gates", Target: "all sites", Action: geored.Await, Needs: []geored.StepID{backup.ID},
+	back := geored.Step{ID: "before/way-back", Target: "release " + productNamespace + "/" + productRelease + " in every site", Action: geored.Execute, Needs: []geored.StepID{backup.ID},
+		Reason: "a way back that was killed or refused comes to its end first: no gate passes in the middle of one", Permanent: "it is a way back itself"}
+	whole := geored.Step{ID: "before/gates", Target: "all sites", Action: geored.Await, Needs: []geored.StepID{back.ID},
 		Reason: "mesh, DNS, ring, schema, rows, positions and objects are as they should be before anything is touched"}
 	stage := geored.StageOf("before",
 		geored.Task{Step: backup, Observe: func(context.Context) (geored.State, error) { return geored.State{Done: true, Detail: detail}, nil }},
+		geored.Task{Step: back, Observe: u.noneIsOnItsWayBack, Apply: u.comeBack, Timeout: 2*u.patience() + time.Minute},
 		geored.Task{Step: whole, Observe: func(ctx context.Context) (geored.State, error) {
 			if begun, err := u.begun(ctx); err != nil || begun {
 				return geored.State{Done: begun, Detail: "a site has " + u.version() + " already: its own gates come next"}, err
@@ -122,10 +125,14 @@ func (u Upgrading) undrifted(ctx context.Context) []geored.Check {
 // wanted is the chart that is upgraded to.
 func (u Upgrading) wanted() string { return ProductChart + "-" + u.version() }
 
-// begun says whether sites were upgraded by a run that was killed: the first ones have the version, and one of them was not
+// begun says whether sites were upgraded by a run that was killed: the first ones have the very chart, and one of them was not
 // recorded with it. The gates of the sites decide then, and lead back when they fail: the ones before the upgrade would wait for
-// what only the way back mends. What somebody upgraded out of the order is no such run.
+// what only the way back mends. What somebody upgraded by hand, or out of the order, is no such run.
 func (u Upgrading) begun(ctx context.Context) (bool, error) {
+	chart, err := u.charts.get(ctx, ProductChart)
+	if err != nil {
+		return false, err
+	}
 	unrecorded, behind := false, false
 	for _, site := range u.Topology.Names() {
 		have, found, err := u.releases(site).Installed(ctx, productRelease, productNamespace)
@@ -136,7 +143,7 @@ func (u Upgrading) begun(ctx context.Context) (bool, error) {
 			behind = true
 			continue
 		}
-		if behind {
+		if behind || !have.Of(chart) {
 			return false, nil
 		}
 		recorded, err := u.recordedChart(ctx, site)
@@ -188,7 +195,11 @@ func (u Upgrading) site(site geored.SiteName) geored.Stage {
 		}
 		g := gate{u, site, u.oldChart(ctx, site, have.Chart)}
 		task.Apply, task.Timeout = g.orFailed(task.Apply), 2*u.patience()+time.Minute
-		return []geored.Task{task, {Step: proof, Observe: g.observe, Apply: func(ctx context.Context) error { return g.orBack(ctx, g.woken) }, Timeout: 2*u.patience() + time.Minute}}, err
+		proven := geored.Task{Step: proof, Observe: g.observe, Apply: func(ctx context.Context) error { return g.orBack(ctx, g.woken) }, Timeout: 2*u.patience() + time.Minute}
+		if have.Chart == u.wanted() { // a run that was killed did that
+			proven.Observe = g.goesOn
+		}
+		return []geored.Task{task, proven}, err
 	}}
 }
 
@@ -236,13 +247,49 @@ type gate struct {
 
 func (g gate) observe(ctx context.Context) (geored.State, error) { return g.look(ctx, gatesPass) }
 
-// gatesPass is [proven] for checks that read whole stores.
-func gatesPass(ctx context.Context, done string, checks ...geored.Check) (geored.State, error) {
-	return prove(ctx, geored.CheckConfig{Budget: gateBudget}, checks, func(geored.Report) string { return done }, inWords)
+// goesOn observes the gates of a site that an earlier run upgraded: they must go on passing, as for the run that upgrades. Where
+// that run had begun a site behind it, they passed then: those of the last such site decide, which are over all sites. What is
+// wrong there is no reason to take this one back.
+func (g gate) goesOn(ctx context.Context) (geored.State, error) {
+	if next, err := g.begunBehind(ctx); err != nil || next != "" {
+		return geored.State{Done: next != "", Detail: fmt.Sprintf("they passed before %s was upgraded, whose gates decide now", next)}, err
+	}
+	state, err := g.observe(ctx)
+	if err != nil || !state.Done {
+		return state, err
+	}
+	return g.holds(ctx, g.observe)
 }
 
-// gateBudget is for one check of the gates; the step's own time ends it too.
-const gateBudget = 30 * time.Minute
+// begunBehind is a site behind this one that has the version and was not recorded with it. Zero: there is none.
+func (g gate) begunBehind(ctx context.Context) (geored.SiteName, error) {
+	names := g.Topology.Names()
+	for _, site := range names[slices.Index(names, g.site)+1:] {
+		have, found, err := g.releases(site).Installed(ctx, productRelease, productNamespace)
+		if err != nil {
+			return "", fmt.Errorf("site %s: %w", site, err)
+		}
+		if !found || have.Chart != g.wanted() {
+			continue
+		}
+		recorded, err := g.recordedChart(ctx, site)
+		if err != nil {
+			return "", fmt.Errorf("site %s: its record: %w", site, err)
+		}
+		if recorded != g.wanted() {
+			return site, nil
+		}
+	}
+	return "", nil
+}
+
+// gatesPass is [proven] for checks that read whole stores.
+func gatesPass(ctx context.Context, done string, checks ...geored.Check) (geored.State, error) {
+	return prove(ctx, geored.CheckConfig{Budget: GateBudget}, checks, func(geored.Report) string { return done }, inWords)
+}
+
+// GateBudget is for one check of the gates, and of the proof at the end: they read whole stores. A step's own time ends it too.
+const GateBudget = 30 * time.Minute
 
 // evidence is what is observed, where what cannot be told is an error.
 func (g gate) evidence(ctx context.Context) (geored.State, error) { return g.look(ctx, provenOrSilent) }
@@ -276,7 +323,7 @@ func (g gate) look(ctx context.Context, proven func(context.Context, string, ...
 // provenOrSilent is [proven], but when no check fails, and some cannot tell, that is an error.
 func provenOrSilent(ctx context.Context, done string, checks ...geored.Check) (geored.State, error) {
 	var silent error
-	state, err := prove(ctx, geored.CheckConfig{Budget: gateBudget}, checks, func(geored.Report) string { return done }, func(f geored.Finding) string {
+	state, err := prove(ctx, geored.CheckConfig{Budget: GateBudget}, checks, func(geored.Report) string { return done }, func(f geored.Finding) string {
 		if f.Verdict == geored.Unknown {
 			silent = errors.New(inWords(f))
 		}
@@ -347,6 +394,48 @@ func (u Upgrading) holds(ctx context.Context, look func(context.Context) (geored
 			return state, err
 		}
 	}
+}
+
+// onItsWayBack are the sites with their charts whose rollback did not come to its end.
+func (u Upgrading) onItsWayBack(ctx context.Context) ([]gate, error) {
+	var gates []gate
+	for _, site := range u.Topology.Names() {
+		have, found, err := u.releases(site).Installed(ctx, productRelease, productNamespace)
+		if err != nil {
+			return nil, fmt.Errorf("site %s: %w", site, err)
+		}
+		if found && have.RollingBack {
+			gates = append(gates, gate{u, site, have.Chart})
+		}
+	}
+	return gates, nil
+}
+
+func (u Upgrading) noneIsOnItsWayBack(ctx context.Context) (geored.State, error) {
+	gates, err := u.onItsWayBack(ctx)
+	if err != nil || len(gates) == 0 {
+		return geored.State{Done: err == nil, Detail: "no site is on its way back"}, err
+	}
+	return geored.State{Detail: fmt.Sprintf("the way of %s back to %s was interrupted", gates[0].site, gates[0].old)}, nil
+}
+
+func (u Upgrading) comeBack(ctx context.Context) error {
+	gates, err := u.onItsWayBack(ctx)
+	if err != nil {
+		return geored.Retriable(err)
+	}
+	for _, g := range gates {
+		if err := g.stillHeld(ctx); err != nil {
+			return err
+		}
+		if _, err := g.releases(g.site).RollBack(ctx, productRelease, productNamespace, g.old); err != nil {
+			return fmt.Errorf("roll back to %s: %w", g.old, err)
+		}
+		if err := g.settled(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (g gate) back(ctx context.Context) error {

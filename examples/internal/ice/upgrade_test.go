@@ -12,6 +12,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/drift"
 	"github.com/georedkit/georedkit/geored/geotest"
+	"github.com/georedkit/georedkit/geored/kube/helm"
 )
 
 func upgrading(t *testing.T, n int, backups ...Backup) Upgrading {
@@ -47,7 +48,7 @@ func TestOneSiteAfterTheOther(t *testing.T) {
 	if last := book.Stages[len(book.Stages)-2].Name; last != "finish" {
 		t.Errorf("%s comes before the record", last)
 	}
-	want := []string{"before/backup", "before/gates", "upgrade-dc1/dc1/install", "upgrade-dc1/dc1/gates", "upgrade-dc2/dc2/install", "upgrade-dc2/dc2/gates", "upgrade-dc3/dc3/install", "upgrade-dc3/dc3/gates",
+	want := []string{"before/backup", "before/way-back", "before/gates", "upgrade-dc1/dc1/install", "upgrade-dc1/dc1/gates", "upgrade-dc2/dc2/install", "upgrade-dc2/dc2/gates", "upgrade-dc3/dc3/install", "upgrade-dc3/dc3/gates",
 		"record/dc1/configmap", "record/dc2/configmap", "record/dc3/configmap"}
 	if !slices.Equal(ids, want) {
 		t.Errorf("%v", ids)
@@ -62,7 +63,7 @@ func TestOneSiteAfterTheOther(t *testing.T) {
 // The gates before the upgrade wait for nothing that an upgrade brings about: they have the time of every step.
 func TestTheGatesBeforeHaveNoPatience(t *testing.T) {
 	tasks, err := upgrading(t, 2).before().Bind(t.Context())
-	if err != nil || len(tasks) != 2 || tasks[1].Timeout != 0 {
+	if err != nil || len(tasks) != 3 || tasks[2].ID != "before/gates" || tasks[2].Timeout != 0 {
 		t.Errorf("%v, %v", tasks, err)
 	}
 }
@@ -120,8 +121,8 @@ func TestParseBackup(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := ParseBackup(nil, now); err == nil {
-		t.Error("an empty file is a backup")
+	if _, err := ParseBackup(nil, now); err == nil || !strings.Contains(err.Error(), "-backup: file: is empty") {
+		t.Errorf("an empty file is a backup, or nobody says whose: %v", err)
 	}
 	for age, want := range map[time.Duration]bool{time.Hour: false, 24 * time.Hour: false, 25 * time.Hour: true} {
 		if err := tooOld([]Backup{{Store: "cassandra", Time: now.Add(-age)}}, now); (err != nil) != want || want && !strings.Contains(err.Error(), "is more than") {
@@ -262,6 +263,7 @@ func TestNobodyIsRolledBackWithoutTheLock(t *testing.T) {
 func TestWhatAnUpgradeGoesBackTo(t *testing.T) {
 	d, servers := onServers(t, withApplications(2), Options{Charts: Charts{Versions: map[string]string{ProductChart: "1.0.0"}}})
 	u, wanted := Upgrading{Deployment: d}, ProductChart+"-1.0.0"
+	d.charts.have[ProductChart] = helm.Chart{Name: ProductChart, Version: "1.0.0", Digest: installedArchive}
 	for _, server := range servers {
 		installed(t, server)
 	}
@@ -300,10 +302,66 @@ func TestWhatAnUpgradeGoesBackTo(t *testing.T) {
 	if begun, err := u.begun(t.Context()); err != nil || !begun {
 		t.Errorf("the record of one site is missing, and nothing is under way: %v", err)
 	}
+	behind := func(site geored.SiteName) geored.State {
+		t.Helper()
+		next, err := gate{u, site, ""}.begunBehind(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return geored.State{Done: next != "", Detail: string(next)}
+	}
+	if dc1, dc2 := behind("dc1"), behind("dc2"); !dc1.Done || dc1.Detail != "dc2" || dc2.Done {
+		t.Errorf("dc2 has the version and no record of it, and dc1 is to decide: %+v, %+v", dc1, dc2)
+	}
+	d.charts.have[ProductChart] = helm.Chart{Name: ProductChart, Version: "1.0.0", Digest: "sha256:" + strings.Repeat("0", 64)}
+	if begun, err := u.begun(t.Context()); err != nil || begun {
+		t.Errorf("somebody upgraded the first site by hand, and it is taken for a run that was killed: %v", err)
+	}
+	d.charts.have[ProductChart] = helm.Chart{Name: ProductChart, Version: "1.0.0", Digest: installedArchive}
+	recorded("dc2", wanted)
+	if dc1 := behind("dc1"); dc1.Done {
+		t.Errorf("all sites are recorded with the version, and the gates of dc1 are not asked: %+v", dc1)
+	}
+	recorded("dc2", ProductChart+"-0.9.0")
 	old := releaseThatIs(t, "deployed", "ice-helm-operator", "ice-release", "older-"+ProductChart, 4, table{})
 	servers["dc1"].put("/api/v1/namespaces/ice-release/secrets/sh.helm.release.v1.ice-helm-operator.v4", old)
 	if begun, err := u.begun(t.Context()); err != nil || begun {
 		t.Errorf("somebody upgraded dc2 by hand, and it is taken for a run that was killed: %v", err)
+	}
+}
+
+// A way back that was killed, or that a server refused, comes to its end before a gate is asked; what failed otherwise is left
+// to the gates.
+func TestAWayBackThatWasInterruptedGoesOn(t *testing.T) {
+	for name, c := range map[string]struct {
+		status, description string
+		interrupted         bool
+	}{
+		"killed":           {"pending-rollback", "Rollback to 2", true},
+		"refused":          {"failed", `Rollback "ice-helm-operator" failed: denied`, true},
+		"marked as failed": {"failed", "was left pending-rollback by a run that was killed", true},
+		"at its end":       {"deployed", "Rollback to 2", false},
+		"an upgrade":       {"failed", "Upgrade failed: denied", false},
+		"a killed upgrade": {"pending-upgrade", "Preparing upgrade", false},
+	} {
+		d, servers := onServers(t, withApplications(2), Options{})
+		servers["dc2"].put("/api/v1/namespaces/ice-release/secrets/sh.helm.release.v1.ice-helm-operator.v4",
+			releaseThatIs(t, c.status, "ice-helm-operator", "ice-release", ProductChart, 4, table{}, c.description))
+		var locks geored.MemoryLocks
+		d.lock = locks.Lock("it", geored.Holder{}) // which nobody took
+		u := Upgrading{Deployment: d}
+		state, err := u.noneIsOnItsWayBack(t.Context())
+		if err != nil || state.Done == c.interrupted || c.interrupted && !strings.Contains(state.Detail, "dc2 back to "+ProductChart+"-1.0.0") {
+			t.Errorf("%s: %+v, %v", name, state, err)
+		}
+		if err := u.comeBack(t.Context()); (err != nil) != c.interrupted {
+			t.Errorf("%s: without the lock: %v", name, err)
+		}
+	}
+	d, servers := onServers(t, withApplications(2), Options{})
+	servers["dc2"].silent = true
+	if state, err := (Upgrading{Deployment: d}).noneIsOnItsWayBack(t.Context()); err == nil || state.Done {
+		t.Errorf("a silent site is not on its way back: %+v", state)
 	}
 }
 
@@ -367,8 +425,18 @@ func TestAnOlderProductIsRefused(t *testing.T) {
 		}
 	}
 	d, servers := onServers(t, withApplications(2), Options{})
-	if err := d.NotOlder(t.Context()); err != nil || len(servers["dc1"].requests()) == 0 {
+	if err := errors.Join(d.NotOlder(t.Context()), d.NotNewer(t.Context())); err != nil || len(servers["dc1"].requests()) == 0 {
 		t.Errorf("where nothing is installed: %v", err)
+	}
+	for version, want := range map[string]string{"1.0.1": "site dc1: -chart-version 1.0.1: is newer than 1.0.0, which is installed", "1.0.0": "", "0.9.0": ""} {
+		d, servers := onServers(t, withApplications(2), Options{Charts: Charts{Versions: map[string]string{ProductChart: version}}})
+		installed(t, servers["dc1"])
+		if err := d.NotNewer(t.Context()); (err != nil) != (want != "") || err != nil && (!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "ice-upgrade")) {
+			t.Errorf("%s: %v", version, err)
+		}
+		if err := d.stillNotOlder(t.Context(), "dc1"); (err != nil) != (version == "0.9.0") || err != nil && !strings.Contains(err.Error(), "is installed at dc1 by now") {
+			t.Errorf("%s, under the lock: %v", version, err)
+		}
 	}
 	if isOlder("3.5.10", "3.5.9") || !isOlder("3.5.9", "3.5.10") || isOlder("3.5.9", "3.5.9") || isOlder("3.5.9", "") {
 		t.Error("versions are compared by their letters")

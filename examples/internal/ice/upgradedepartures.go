@@ -12,6 +12,9 @@ func UpgradeDepartures() []report.Departure {
 		because("order", "6", "it does not matter which cluster is first", "the order of the topology", "a run that was killed must know what it had begun"),
 		because("skew", "6", "nothing is said of versions", "two versions at once at most, with the same first two numbers, and never an older one", "two that differ by more were never meant to share a ring and a schema"),
 		because("gates", "6", "the initial check of 4.4.5, on the one site", "all gates, over both sites too, for ten seconds in a row", "what crashes again and again passes in between"),
+		because("repair", "6", "nodetool repair on every node behind the first site, and its Cassandra pods restarted where the schema is split (4.4.5)",
+			"rows are compared by keys, values and write times, and the schema at every node; nothing is repaired or restarted",
+			"what is the same needs no repair; a schema that stays split is a gate that does not pass"),
 		because("back", "6", "nothing is said of a failure", "the release is rolled back, and no other site is touched; when a gate cannot be asked nothing is", "silence is no evidence"),
 		because("restart", "4.4.8", "pods of MirrorMaker and ksqldb are deleted once more", "canaries come through every mirror; ksqldb is restarted once for the version", "a restart stops what runs, and proves nothing"),
 	}

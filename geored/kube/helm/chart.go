@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -46,6 +47,9 @@ func (c Chart) copy() *chart.Chart {
 // Faults tells which values the chart refuses: by its schema, or because they are no table where the chart has one, or
 // the other way round. Values are not repeated.
 func (c Chart) Faults(values Values) geored.Faults {
+	if c.chart == nil {
+		return geored.Faults{{Field: "chart", Problem: "is missing", Remedy: "pull it from a Repository"}}
+	}
 	plain, err := values.plain()
 	if err != nil {
 		return geored.Faults{{Field: "values", Problem: err.Error()}}
@@ -65,16 +69,24 @@ func (c Chart) Faults(values Values) geored.Faults {
 			}
 		}
 		if len(faults) == 0 {
-			faults = geored.Faults{{Field: "values", Problem: err.Error()}}
+			faults = geored.Faults{{Field: "values", Problem: misfit, Remedy: "see the values of chart " + c.String()}}
 		}
 	}
 	return faults
 }
 
+const misfit = "do not fit the chart's schema"
+
+// valueless are the schema's complaints that repeat no value: keys that it does not know, keys that it lacks, kinds.
+var valueless = regexp.MustCompile(`^(additional propert(y|ies) .* not allowed|missing propert(y|ies) .*|got [a-z]+, want .*)$`)
+
 // schemaFault reads "'/config/peers': additional properties 'x' not allowed".
 func (c Chart) schemaFault(text string) geored.Fault {
 	where, problem, _ := strings.Cut(text, ": ")
 	path := strings.ReplaceAll(strings.Trim(where, "'/"), "/", ".")
+	if !valueless.MatchString(problem) {
+		problem = misfit
+	}
 	return geored.Fault{Field: strings.TrimSuffix("values "+path, " "), Problem: problem, Remedy: "see the values of chart " + c.String()}
 }
 

@@ -71,6 +71,24 @@ func TestChartTellsWhichValuesItRefuses(t *testing.T) {
 	}
 }
 
+// What a schema says of a value may repeat it: of those complaints only the place is told.
+func TestAFaultRepeatsNoValue(t *testing.T) {
+	c := Chart{Name: "sample", Version: "1"}
+	for text, want := range map[string]string{
+		"'/smtp/password': '" + secretPassword + "' does not match pattern '^[a-z]{40}$'": "values smtp.password: do not fit the chart's schema",
+		"'/smtp/mail': '" + secretPassword + "' is not valid email: no @":                 "values smtp.mail: do not fit the chart's schema",
+		"'/smtp': missing properties 'user', 'password'":                                  "values smtp: missing properties 'user', 'password'",
+		"'/replicas': got string, want integer":                                           "values replicas: got string, want integer",
+	} {
+		if got := c.schemaFault(text).Error(); !strings.Contains(got, want) || strings.Contains(got, secretPassword) {
+			t.Errorf("%s\nwant: %s", got, want)
+		}
+	}
+	if faults := (Chart{}).Faults(Values{}); len(faults) != 1 || faults[0].Field != "chart" {
+		t.Errorf("a chart that is none: %v", faults)
+	}
+}
+
 func TestRenderNeedsNoCluster(t *testing.T) {
 	w := Release{Name: "kilo-dc1", Namespace: "kube-system", Chart: pulled(t), Values: Values{"config": map[string]any{"cidr": "10.80.0.0/16"}}}
 	for range 2 { // rendering leaves the chart as it is
@@ -140,6 +158,20 @@ func TestWhatAReleaseLacks(t *testing.T) {
 	}
 	if got, _ := wanted.missing(nil); got != "is not installed" {
 		t.Error(got)
+	}
+}
+
+// Who upgrades by hand leaves the mark of the archive before: neither the name nor the mark alone says whose it is.
+func TestWhichArchiveARevisionIsOf(t *testing.T) {
+	c := Chart{Name: "a", Version: "1", Digest: "sha256:" + strings.Repeat("ab", 32)}
+	mark := shortDigest(c.Digest)
+	if i := (Installed{Chart: "a-1", Digest: mark}); !i.Of(c) {
+		t.Errorf("%+v is not of %s", i, c)
+	}
+	for _, i := range []Installed{{Chart: "a-2", Digest: mark}, {Chart: "a-1", Digest: "other"}, {Chart: "a-1"}, {Digest: mark}} {
+		if i.Of(c) {
+			t.Errorf("%+v is of %s", i, c)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package helm
 import (
 	"context"
 	"encoding/json"
+	"strings"
 
 	"helm.sh/helm/v3/pkg/release"
 
@@ -16,8 +17,10 @@ type Installed struct {
 	Revision int
 	Deployed bool
 	Status   string // Helm's word for it
-	Values   Values
-	Manifest string
+	// RollingBack says that it was made by a rollback that did not come to its end: killed, or refused.
+	RollingBack bool
+	Values      Values
+	Manifest    string
 }
 
 // Decode reads the values into a struct.
@@ -38,9 +41,22 @@ func (r Releases) Installed(ctx context.Context, name, namespace string) (Instal
 	if err != nil || last == nil || last.Info.Status == release.StatusUninstalled {
 		return Installed{}, false, err
 	}
-	i := Installed{Revision: last.Version, Deployed: last.Info.Status == release.StatusDeployed, Status: last.Info.Status.String(), Values: last.Config, Manifest: last.Manifest, Digest: last.Labels[digestLabel]}
+	i := Installed{RollingBack: rollingBack(last.Info), Revision: last.Version, Deployed: last.Info.Status == release.StatusDeployed, Status: last.Info.Status.String(), Values: last.Config, Manifest: last.Manifest, Digest: last.Labels[digestLabel]}
 	if last.Chart != nil && last.Chart.Metadata != nil {
 		i.Chart = last.Chart.Metadata.Name + "-" + last.Chart.Metadata.Version
 	}
 	return i, true, nil
+}
+
+// Of says that the revision is of that very archive, and was installed by this package: who upgrades by hand to another one
+// leaves the mark of the one before.
+func (i Installed) Of(c Chart) bool {
+	return i.Chart == c.String() && i.Digest == shortDigest(c.Digest)
+}
+
+// rollingBack: what failed is told from a failed upgrade by its description alone, which is Helm's, or ours where a run was
+// killed.
+func rollingBack(i *release.Info) bool {
+	const pending = release.StatusPendingRollback
+	return i.Status == pending || i.Status == release.StatusFailed && (strings.HasPrefix(i.Description, "Rollback ") || strings.Contains(i.Description, pending.String()))
 }

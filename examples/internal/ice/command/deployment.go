@@ -41,9 +41,13 @@ func chartsOf(o cli.ChartOptions) (ice.Charts, error) {
 	return ice.Charts{Repository: repository, Versions: o.Versions, Overlay: overlay}, err
 }
 
-// Connect refuses what would take the product of a site back: somebody may have upgraded it since.
+// Connect refuses what would take the product of a site back: somebody may have upgraded it since. The files with secrets are
+// read before that.
 func (d Deployment) Connect(ctx context.Context) error {
 	if err := d.Complete(ctx); err != nil || !d.Installs {
+		return err
+	}
+	if err := d.Secrets(); err != nil {
 		return err
 	}
 	return d.NotOlder(ctx)
