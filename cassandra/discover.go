@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -79,6 +80,9 @@ func (d *discovery) contacts(ctx context.Context) []candidate {
 	for _, site := range d.Sites {
 		for _, name := range site.Nodes {
 			addresses, err := d.resolve(ctx, name)
+			if err == nil && len(addresses) == 0 {
+				err = errors.New("the name stands for no address")
+			}
 			if err != nil {
 				d.lost = append(d.lost, geored.Silence{Target: geored.Target{Site: site.Name, Name: "node " + name}, Reason: err.Error()})
 			}

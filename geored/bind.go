@@ -7,6 +7,9 @@ import (
 
 // bind makes a stage's tasks and holds them against its outline: what runs is what was planned.
 func (s Stage) bind(ctx context.Context) ([]Task, error) {
+	if s.Bind == nil {
+		return nil, fmt.Errorf("stage %s: has no Bind", s.Name)
+	}
 	made, err := s.Bind(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("stage %s: %w", s.Name, err)

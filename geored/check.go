@@ -143,6 +143,9 @@ func (p *prover) examine(ctx context.Context, i int) []Finding {
 }
 
 func (p *prover) run(ctx context.Context, check Check) []Finding {
+	if check.Run == nil {
+		return []Finding{{Verdict: Unknown, Message: "the check has no Run"}}
+	}
 	ctx, cancel := withBudget(ctx, p.Clock, p.Budget, ErrBudget)
 	defer cancel()
 	came := make(chan []Finding, 1)

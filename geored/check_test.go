@@ -157,6 +157,19 @@ func TestACheckThatDoesNotEndIsUnknown(t *testing.T) {
 	}
 }
 
+func TestACheckWithoutRunIsUnknown(t *testing.T) {
+	if got := verdicts(t, geored.CheckConfig{}, geored.Check{ID: "empty"}); got != "empty=unknown" {
+		t.Error(got)
+	}
+}
+
+func TestAStageWithoutBindIsAnError(t *testing.T) {
+	book := geored.Runbook{Name: "book", Stages: []geored.Stage{{Name: "empty", Outline: []geored.Step{step("a", "dc1")}}}}
+	if _, err := book.Run(t.Context(), geored.RunConfig{}); err == nil || !strings.Contains(err.Error(), "stage empty: has no Bind") {
+		t.Error(err)
+	}
+}
+
 func TestProveRefusesFaultyChecks(t *testing.T) {
 	_, err := geored.Prove(t.Context(), geored.CheckConfig{}, asked("a", geored.Pass, "nowhere"), asked("a", geored.Pass))
 	if faults, ok := geored.AsFaults(err); !ok || len(faults) != 2 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/geotest"
@@ -154,6 +155,12 @@ func TestMarks(t *testing.T) {
 				t.Errorf("applied %d times in %d runs, %v", w.Applied("restart"), i+1, err)
 			}
 		}
+	}
+	w.Break("dc1", geotest.LosesEffects)
+	c := config(t)
+	c.RunID, c.StepTimeout = "of-a-lost-restart", 10*time.Millisecond
+	if _, err := book(w.Marked(step("restart", "dc1"))).Run(t.Context(), c); err == nil {
+		t.Error("what was lost passes for the restart of the run before")
 	}
 	if geored.RunOf(t.Context()) != "" {
 		t.Error("there is no run")

@@ -68,12 +68,16 @@ func AwaitLock(ctx context.Context, held *HeldError, until time.Time) {
 	}
 }
 
-// AllLocks is one lock made of several: held when all are. They are taken in their order and given back in the other.
+// AllLocks is one lock made of several: held when all are. They are taken in their order and given back in the other. Of
+// none, it cannot be taken.
 func AllLocks(locks ...Lock) Lock { return allLocks(locks) }
 
 type allLocks []Lock
 
 func (all allLocks) Acquire(ctx context.Context) error {
+	if len(all) == 0 {
+		return errors.New("no lock is named: nobody would hold it")
+	}
 	for i, lock := range all {
 		if err := lock.Acquire(ctx); err != nil {
 			return errors.Join(err, all[:i].Release(context.WithoutCancel(ctx)))

@@ -52,6 +52,12 @@ func TestAllLocks(t *testing.T) {
 	})
 }
 
+func TestNoLockIsHeldByNobody(t *testing.T) {
+	if err := geored.AllLocks().Acquire(t.Context()); err == nil {
+		t.Error("no lock was taken, and it is held")
+	}
+}
+
 // When the second lock is refused the first is given back.
 func TestAllLocksOrNone(t *testing.T) {
 	var place geored.MemoryLocks

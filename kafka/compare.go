@@ -53,12 +53,13 @@ type Comparison struct {
 	Err        error // why it was not compared to its end; the counts are of what was
 }
 
-// Verdict is fail when records are missing or differ, unknown when that cannot be told, warn for duplicates and disorder.
+// Verdict is fail when records are missing or differ, unknown when that cannot be told or none was matched yet, warn for
+// duplicates and disorder. That of a zero Comparison is unknown.
 func (c Comparison) Verdict() geored.Verdict {
 	switch {
 	case c.Missing > 0, c.Different > 0:
 		return geored.Fail
-	case c.Err != nil, c.Unproven > 0, c.Matched == 0 && c.Source.From < c.Copied:
+	case c.Err != nil, c.Unproven > 0, c.Matched == 0 && (c.Source.From < c.Copied || c.Waiting > 0 || c.Source == Range{}):
 		return geored.Unknown
 	case c.Duplicates > 0, c.OutOfOrder > 0, c.Strays > 0:
 		return geored.Warn
@@ -157,6 +158,9 @@ func (r *Replication) spans(ctx context.Context, m Mirror, topics []string) ([]s
 		if !found[t] {
 			return nil, fmt.Errorf("site %s: topic %s: is not one that the mirror to %s selects", m.From, t, m.To)
 		}
+	}
+	if len(spans) == 0 {
+		return nil, fmt.Errorf("mirror %s: selects no topic: there is nothing to compare", m)
 	}
 	bounds, _ := r.sites[m.From].Brokers.Bounds(ctx, partitions) // an error stands in its bounds as well
 	for i := range spans {

@@ -88,6 +88,10 @@ func LossFinding(s Sample, before, after History) geored.Finding {
 		f.Evidence = append(f.Evidence, i.String())
 	}
 	f.Message = fmt.Sprintf("%d incidents", len(now.Incidents))
+	if len(s.Positions) == 0 && len(now.Incidents) == 0 {
+		f.Verdict = worse(f.Verdict, geored.Unknown)
+		f.Evidence = append(f.Evidence, "no partition was looked at")
+	}
 	unknown := 0
 	anonymous := 0
 	known := past.byPartition()

@@ -192,3 +192,25 @@ func printed(a Access) string {
 	text, _ := json.Marshal(a.SASL)
 	return fmt.Sprintf("%v %+v %#v %s", *a.SASL, *a.SASL, *a.SASL, text)
 }
+
+// A copy of which nothing was matched is not shown to be whole.
+func TestWhatWasNotComparedIsUnknown(t *testing.T) {
+	source := Range{Partition{"orders", 0}, 0, 9}
+	for name, c := range map[string]struct {
+		is   Comparison
+		want geored.Verdict
+	}{
+		"nothing":              {Comparison{}, geored.Unknown},
+		"all of it waits":      {Comparison{Span: Span{Source: source}, Waiting: 9}, geored.Unknown},
+		"an empty partition":   {Comparison{Span: Span{Source: Range{Partition: Partition{"orders", 0}}}}, geored.Pass},
+		"some of it waits":     {Comparison{Span: Span{Source: source, Copied: 5}, Matched: 5, Waiting: 4}, geored.Pass},
+		"copied, none matched": {Comparison{Span: Span{Source: source, Copied: 5}}, geored.Unknown},
+	} {
+		if got := c.is.Verdict(); got != c.want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if f := LossFinding(Sample{From: way.From, To: way.To}, History{}, History{}); f.Verdict != geored.Unknown {
+		t.Errorf("no partition was looked at: %+v", f)
+	}
+}

@@ -1,9 +1,11 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -87,9 +89,15 @@ func (r *Replication) forget(ctx context.Context, plan Remirroring, connector st
 	for i, p := range plan.Partitions {
 		partitions[i] = connect.Offset{Cluster: plan.Mirror.source(), Topic: p.Topic, Partition: p.Number}
 	}
-	return r.until(ctx, "stopped", func() error {
-		return r.sites[plan.Mirror.To].Control.ForgetOffsets(ctx, connector, partitions)
+	var refused error
+	err := r.until(ctx, "stopped", func() error {
+		err := r.sites[plan.Mirror.To].Control.ForgetOffsets(ctx, connector, partitions)
+		if answer := (*connect.Error)(nil); errors.As(err, &answer) && !answer.Retriable() && answer.Status != http.StatusBadRequest { // 400: it is not stopped yet
+			refused, err = err, nil
+		}
+		return err
 	})
+	return cmp.Or(refused, err)
 }
 
 // isCopied asks whether nothing waits in the plan's partitions that was there at the first look, which fills ends, and the

@@ -137,7 +137,11 @@ func askOf[T any](ctx context.Context, r *Replication, mirrors []Mirror, budget 
 
 // sourceConnector finds the mirror's source connector and reads what it selects.
 func (r *Replication) sourceConnector(ctx context.Context, m Mirror) (connect.Connector, Selection, error) {
-	connectors, err := r.sites[m.To].Worker.Connectors(ctx)
+	worker := r.sites[m.To].Worker
+	if worker == nil {
+		return connect.Connector{}, Selection{}, fmt.Errorf("site %s: has no Worker: mirror %s cannot be looked at", m.To, m)
+	}
+	connectors, err := worker.Connectors(ctx)
 	if err != nil {
 		return connect.Connector{}, Selection{}, at(m.To, err)
 	}

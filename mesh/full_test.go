@@ -227,6 +227,9 @@ func TestLocationIPsAreCarriedByTheirNode(t *testing.T) {
 }
 
 func TestSplitPrefix(t *testing.T) {
+	if parts := mesh.SplitPrefix(netip.Prefix{}, 2); len(parts) != 0 {
+		t.Errorf("no prefix is split into %v", parts)
+	}
 	for _, c := range []struct {
 		prefix string
 		n      int

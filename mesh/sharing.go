@@ -50,9 +50,12 @@ func share(site Site, members []Gateway, sharing Sharing) []ownership {
 }
 
 // SplitPrefix cuts a prefix into equal parts, in the order of their addresses: the smallest power of two that gives
-// everyone of n one or more, or as many as there are addresses.
+// everyone of n one or more, or as many as there are addresses. Of a prefix that is not
+// valid there are none.
 func SplitPrefix(p netip.Prefix, n int) []netip.Prefix {
-	p = p.Masked()
+	if p = p.Masked(); !p.IsValid() {
+		return nil
+	}
 	bits := p.Bits()
 	for parts := 1; parts < n && bits < p.Addr().BitLen(); parts *= 2 {
 		bits++

@@ -36,6 +36,9 @@ func (c Comparer) compareBucket(ctx context.Context, name string) BucketComparis
 	}
 	r.look(ctx)
 	r.walk(ctx, r.tasks(ctx, rest))
+	if r.Prefix != "" && r.result.keys() == 0 {
+		r.result.Notes = append(r.result.Notes, fmt.Sprintf("no key begins with %q at any site", r.Prefix))
+	}
 	return r.result
 }
 

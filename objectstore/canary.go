@@ -36,7 +36,7 @@ type Canary struct {
 // Crossing is what became of a canary on its way between two sites.
 type Crossing struct {
 	From, To geored.SiteName
-	Arrived  bool          // with the right bytes
+	Arrived  bool          // with the right size, under a key that nobody else has
 	Took     time.Duration // until it was seen; about the interval too long at most
 	// Deleted says that it disappeared at To after it was deleted at From.
 	Deleted    bool
@@ -75,7 +75,10 @@ func (c Canary) faults() geored.Faults {
 	if len(c.Sites) < 2 {
 		faults = append(faults, geored.Fault{Field: "Sites", Problem: "names fewer than two sites", Remedy: "give two or more"})
 	}
-	for _, site := range c.Sites {
+	for i, site := range c.Sites {
+		if slices.ContainsFunc(c.Sites[:i], func(other CanarySite) bool { return other.Name == site.Name }) {
+			faults = append(faults, geored.Fault{Site: site.Name, Field: "Sites", Value: string(site.Name), Problem: "stands there twice", Remedy: "give each site once"})
+		}
 		if !site.Name.IsValid() || site.Store == nil {
 			faults = append(faults, geored.Fault{Site: site.Name, Field: "Sites", Value: string(site.Name), Problem: "has no valid name, or no store"})
 		}

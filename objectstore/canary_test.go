@@ -90,6 +90,34 @@ func TestCanaryFaultyInput(t *testing.T) {
 	}
 }
 
+// What crosses from a site to itself proves no mirror.
+func TestACanaryDoesNotCrossToItself(t *testing.T) {
+	_, c := mirrored(t, 2)
+	c.Sites[1] = c.Sites[0]
+	crossings, err := c.Run(t.Context())
+	if faults, ok := geored.AsFaults(err); !ok || len(faults) != 1 || faults[0].Site != "dc1" || crossings != nil {
+		t.Errorf("%v, %v", crossings, err)
+	}
+}
+
+// A prefix that nothing begins with compares nothing. The check may be asked again and again.
+func TestACheckOfAPrefix(t *testing.T) {
+	servers, sites := world(t, 2)
+	servers[0].Put("files", "invoices/1", "one")
+	told := 0
+	for prefix, want := range map[string]geored.Verdict{"invoices/": geored.Fail, "invocies/": geored.Unknown} {
+		check := objectstore.Comparer{Sites: sites, Prefix: prefix, Found: func(objectstore.Difference) { told++ }}.Check()
+		for range 3 {
+			if f := check.Run(t.Context()); len(f) != 1 || f[0].Verdict != want {
+				t.Errorf("%s: %+v, want %s", prefix, f, want)
+			}
+		}
+	}
+	if told != 3 {
+		t.Errorf("one difference was told of %d times in three runs", told)
+	}
+}
+
 func TestOutageLimits(t *testing.T) {
 	day := 24 * time.Hour
 	for _, c := range []struct {

@@ -18,8 +18,8 @@ func (c Comparer) Check() geored.Check {
 		ID:    "objectstore/equal",
 		Title: "buckets hold the same objects at all sites",
 		Run: func(ctx context.Context) []geored.Finding {
-			shown := map[string][]string{}
-			found := c.Found
+			c := c // it may run again, and beside itself
+			shown, found := map[string][]string{}, c.Found
 			c.Found = func(d Difference) {
 				between := c.inOrder(d)
 				if key := fmt.Sprint(d.Bucket, between); len(shown[key]) < evidenceLines {

@@ -69,6 +69,15 @@ func (p Pair) Equal() int64 {
 	return n
 }
 
+// keys is how many keys were compared, between all pairs together.
+func (b BucketComparison) keys() int64 {
+	var n int64
+	for _, p := range b.Pairs {
+		n += p.Equal() + p.Different + p.Unproven
+	}
+	return n
+}
+
 // Verdict is fail when anything differs or a bucket is missing; unknown when anything was not compared, or is not
 // proven; else pass. A bucket that no two sites have is unknown.
 func (b BucketComparison) Verdict() geored.Verdict {

@@ -40,8 +40,11 @@ type ResetStatus struct {
 }
 
 // AwaitReset follows a reset until the server calls it ended, and gives its last status with an error when it failed, was
-// canceled, or another one took its place. A comparison must follow.
+// canceled, or another one took its place. A comparison must follow. Without a clock it is the machine's.
 func AwaitReset(ctx context.Context, store Replicator, bucket, target, id string, clock geored.Clock) (ResetStatus, error) {
+	if clock == nil {
+		clock = geored.SystemClock()
+	}
 	for {
 		status, err := store.ResetStatus(ctx, bucket, target)
 		switch {

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 )
 
@@ -10,6 +11,9 @@ import (
 // lead to the pods' present addresses. It gives those of the first cluster that knows pods behind the name; the error is
 // that of all of them.
 func (p Pods) Resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	if len(p.Clusters) == 0 {
+		return nil, fmt.Errorf("%s: no cluster is named", host)
+	}
 	var all []error
 	for _, c := range p.Clusters {
 		found, err := c.Resolve(ctx, host)

@@ -127,8 +127,12 @@ func (c *Cluster) resource(w http.ResponseWriter, r *http.Request, path string, 
 	case r.Method == http.MethodGet:
 		answer(w, http.StatusOK, c.objects[at])
 	case r.Method == http.MethodDelete:
-		delete(c.objects, at)
-		delete(c.pending, at)
+		for r := range c.objects {
+			if r == at || at.resource == "namespaces" && r.namespace == at.name { // with all that is in it
+				delete(c.objects, r)
+				delete(c.pending, r)
+			}
+		}
 		answer(w, http.StatusOK, object{"kind": "Status", "apiVersion": "v1", "status": "Success"})
 	case r.URL.Query().Get("dryRun") != "":
 		answer(w, http.StatusOK, c.merged(at, body))
@@ -137,7 +141,10 @@ func (c *Cluster) resource(w http.ResponseWriter, r *http.Request, path string, 
 			refuse(w, http.StatusConflict, "Conflict", at.name+" was changed meanwhile")
 			return
 		}
-		delete(c.objects[at], "data")
+		o := c.objects[at]
+		delete(o, "data")
+		delete(o.metadata(), "labels")
+		delete(o.metadata(), "annotations")
 		answer(w, http.StatusOK, c.put(at, body))
 	case r.Method == http.MethodPost:
 		answer(w, http.StatusCreated, c.put(at, body))

@@ -122,7 +122,8 @@ func secretOf(live corev1.Secret) creds.Secret {
 	return s
 }
 
-// Copies are the Secrets in some namespaces of a site that carry an export of anybody, for creds.Surplus.
+// Copies are the Secrets in some namespaces of a site that carry an export of anybody, for creds.Surplus; "" is all
+// namespaces.
 func (r Receiver) Copies(ctx context.Context, namespaces ...string) ([]creds.Copy, error) {
 	var copies []creds.Copy
 	for _, namespace := range namespaces {
@@ -135,7 +136,7 @@ func (r Receiver) Copies(ctx context.Context, namespaces ...string) ([]creds.Cop
 				continue
 			}
 			e, _ := secretOf(secret).Export() // what can be read of it is enough
-			copies = append(copies, creds.Copy{Site: r.Cluster.Site(), Namespace: namespace, Name: secret.Name, Account: e.Account})
+			copies = append(copies, creds.Copy{Site: r.Cluster.Site(), Namespace: secret.Namespace, Name: secret.Name, Account: e.Account})
 		}
 	}
 	return copies, nil

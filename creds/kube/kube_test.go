@@ -372,6 +372,26 @@ func (w *world) server(url string) {
 	w.sources["dc1"] = s
 }
 
+// Where no grant is left, copies that somebody forgot are looked for everywhere.
+func TestCopiesThatOutliveTheLastGrantAreFound(t *testing.T) {
+	w := newWorld(t, 2)
+	w.install()
+	proof := credskube.Proof{Receivers: w.receivers}
+	for _, want := range []geored.Verdict{geored.Warn, geored.Unknown} {
+		report, err := geored.Prove(t.Context(), geored.CheckConfig{Budget: time.Minute}, proof.Checks()...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := verdict(report, credskube.CheckPrivilege); got != want {
+			t.Errorf("%s, want %s: %+v", got, want, report)
+		}
+		for _, c := range w.clusters {
+			c.Break(credstest.Unreachable(0))
+			c.Break(credstest.Unreachable(1))
+		}
+	}
+}
+
 func TestProofSeesDrift(t *testing.T) {
 	change := func(f func(*corev1.Secret)) func(*world) {
 		return func(w *world) {

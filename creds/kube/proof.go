@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/georedkit/georedkit/creds"
 	"github.com/georedkit/georedkit/geored"
 )
@@ -174,14 +176,16 @@ func (p Proof) accepted(ctx context.Context) []geored.Finding {
 	})
 }
 
-// privilege looks for access that no grant explains, in the namespaces that grants are for.
+// privilege looks for access that no grant explains, in the namespaces that grants are for; where no grant is left, in all.
 func (p Proof) privilege(ctx context.Context) []geored.Finding {
 	var namespaces []string
 	for _, g := range p.Grants {
 		namespaces = append(namespaces, g.Consumer.Namespace)
 	}
 	slices.Sort(namespaces)
-	namespaces = slices.Compact(namespaces)
+	if namespaces = slices.Compact(namespaces); len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
 	var targets []geored.Target
 	for site := range p.Receivers {
 		targets = append(targets, geored.Target{Site: site})

@@ -21,7 +21,11 @@ func (s Source) Revoke(ctx context.Context, name string) error {
 	if m.token.IsZero() {
 		return s.discard(ctx, name) // it was never filled: there is nothing to be refused
 	}
-	if err := s.heedsMarks(); err != nil {
+	tooOld, err := s.heedsNoMarks(ctx)
+	if err != nil {
+		return geored.Retriable(fmt.Errorf("secret %s: %w", name, err))
+	}
+	if tooOld != "" {
 		if err := s.discard(ctx, name); err != nil {
 			return err
 		}

@@ -1,11 +1,15 @@
 package kube
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/version"
 
 	"github.com/georedkit/georedkit/creds"
 	"github.com/georedkit/georedkit/geored"
@@ -148,9 +152,9 @@ func (r Rotation) reloads(ctx context.Context) ([]geored.Task, error) {
 
 // refuse ends when no API server takes an older token any more, while every one takes the new: a server that refuses
 // everybody proves nothing.
-func (r Rotation) refuse(context.Context) ([]geored.Task, error) {
-	if err := r.From.heedsMarks(); err != nil {
-		return nil, err
+func (r Rotation) refuse(ctx context.Context) ([]geored.Task, error) {
+	if tooOld, err := r.From.heedsNoMarks(ctx); err != nil || tooOld != "" {
+		return nil, cmp.Or(err, errors.New(tooOld))
 	}
 	return []geored.Task{{Step: r.Steps(creds.Refuse)[0], Observe: r.observeRefusal, Apply: func(ctx context.Context) error {
 		old, err := r.From.older(ctx, r.Generation)
@@ -192,17 +196,21 @@ func (r Rotation) observeRefusal(ctx context.Context) (geored.State, error) {
 	return geored.State{Done: true, Detail: fmt.Sprintf("every API server refuses %d older tokens and takes the new one", len(old))}, nil
 }
 
-// heedsMarks says whether the source is of a version that heeds the mark of invalidity.
-func (s Source) heedsMarks() error {
-	version, err := s.Cluster.Client().Discovery().ServerVersion()
+// heedsNoMarks says why the source may pay no heed to the mark of invalidity: its version is too old. Zero: it heeds it.
+func (s Source) heedsNoMarks(ctx context.Context) (string, error) {
+	text, err := s.Cluster.Client().Discovery().RESTClient().Get().AbsPath("/version").Do(ctx).Raw()
 	if err != nil {
-		return err
+		return "", fmt.Errorf("the version of the API server: %w", err)
 	}
-	minor, err := strconv.Atoi(strings.TrimRight(version.Minor, "+"))
-	if err != nil || version.Major == "1" && minor < 29 {
-		return fmt.Errorf("the API server is %s, which may pay no heed to the label %s: delete the older token secrets by hand", version.GitVersion, InvalidSince)
+	var found version.Info
+	if err := json.Unmarshal(text, &found); err != nil {
+		return "", fmt.Errorf("the version of the API server: %w", err)
 	}
-	return nil
+	minor, err := strconv.Atoi(strings.TrimRight(found.Minor, "+"))
+	if err != nil || found.Major == "1" && minor < 29 {
+		return fmt.Sprintf("the API server is %s, which may pay no heed to the label %s: delete the older token secrets by hand", found.GitVersion, InvalidSince), nil
+	}
+	return "", nil
 }
 
 func (r Rotation) discards(context.Context) ([]geored.Task, error) {

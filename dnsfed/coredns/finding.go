@@ -16,7 +16,7 @@ func Judge(answers geored.Answers[DNS]) []geored.Finding {
 		if len(problems) == 0 {
 			return geored.Finding{Verdict: geored.Pass, Message: "one deployment stands behind the Service, and all its pods run one image"}
 		}
-		return geored.Finding{Verdict: geored.Fail, Message: problems[0], Evidence: problems, Remedy: "leave one deployment behind Service " + ServiceName}
+		return geored.Finding{Verdict: geored.Fail, Message: problems[0], Evidence: problems, Remedy: "leave one deployment behind Service " + ServiceName + ", with pods that are ready"}
 	})
 }
 
@@ -25,19 +25,22 @@ func (d DNS) problems() []string {
 		return []string{"there is no Service " + ServiceName}
 	}
 	var problems, behind, labelled []string
-	images := map[string]bool{}
+	images, ready := map[string]bool{}, false
 	for _, deployment := range d.Deployments {
 		if deployment.Behind {
 			behind = append(behind, deployment.Name)
 			for _, pod := range deployment.Pods {
-				images[pod.ImageID] = true
+				images[pod.ImageID], ready = true, ready || pod.Ready
 			}
-		} else if deployment.live.Labels["k8s-app"] == "kube-dns" {
+		} else if deployment.live != nil && deployment.live.Labels["k8s-app"] == "kube-dns" {
 			labelled = append(labelled, deployment.Name)
 		}
 	}
 	if len(behind) != 1 {
 		problems = append(problems, fmt.Sprintf("%d deployments stand behind the Service: %s", len(behind), strings.Join(behind, ", ")))
+	}
+	if len(behind) > 0 && !ready {
+		problems = append(problems, "no pod behind the Service is ready: nobody answers")
 	}
 	if len(images) > 1 {
 		problems = append(problems, fmt.Sprintf("the pods behind the Service run %d different images", len(images)))

@@ -18,7 +18,7 @@ import (
 func stock(name string, behind bool, images ...string) Deployment {
 	d := Deployment{Name: name, Behind: behind, live: &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"k8s-app": "kube-dns"}}}}
 	for _, image := range images {
-		d.Pods = append(d.Pods, Pod{Name: image, ImageID: image})
+		d.Pods = append(d.Pods, Pod{Name: image, ImageID: image, Ready: true})
 	}
 	return d
 }
@@ -36,6 +36,9 @@ func TestJudgeFindsASecondDNS(t *testing.T) {
 		"one beside":     {dns: DNS{Service: service, Deployments: []Deployment{stock("a", true, "x"), stock("b", false, "x")}}, want: geored.Fail},
 		"none behind":    {dns: DNS{Service: service}, want: geored.Fail},
 		"two images":     {dns: DNS{Service: service, Deployments: []Deployment{stock("a", true, "x", "y")}}, want: geored.Fail},
+		"no pod":         {dns: DNS{Service: service, Deployments: []Deployment{stock("a", true)}}, want: geored.Fail},
+		"none is ready":  {dns: DNS{Service: service, Deployments: []Deployment{{Name: "a", Behind: true, Pods: []Pod{{Name: "x", ImageID: "x"}}}}}, want: geored.Fail},
+		"made by hand":   {dns: DNS{Service: service, Deployments: []Deployment{stock("a", true, "x"), {Name: "b"}}}, want: geored.Pass},
 		"no Service":     {dns: DNS{Deployments: []Deployment{stock("a", false, "x")}}, want: geored.Fail},
 		"silent cluster": {err: silent, want: geored.Unknown},
 	} {

@@ -99,9 +99,11 @@ func TestLeavesHoldNoSecret(t *testing.T) {
 		"smtp":    map[string]any{"password": "planted", "user": "u"},
 		"tokens":  []any{"planted"},
 		"tls.key": "planted",
+		"key":     "planted",
+		"env":     []any{map[string]any{"name": "DB_PASSWORD", "value": "planted"}},
 	}
 	facts, leftOut := salt.Leaves(tree)
-	if len(facts) != 3 || leftOut != 3 || facts["config.peers.0.endpoint"] != salt.Digest("1.2.3.4:5") || facts["config.enabled"] == "" || facts["smtp.user"] == "" {
+	if len(facts) != 3 || leftOut != 5 || facts["config.peers.0.endpoint"] != salt.Digest("1.2.3.4:5") || facts["config.enabled"] == "" || facts["smtp.user"] == "" {
 		t.Errorf("%v, %d left out", facts, leftOut)
 	}
 	if again, _ := salt.Leaves(tree); fmt.Sprint(again) != fmt.Sprint(facts) {

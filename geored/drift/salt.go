@@ -32,7 +32,7 @@ func (s Salt) Digest(value any) string {
 }
 
 // secretName errs on the side of leaving out.
-var secretName = regexp.MustCompile(`(?i)passw|passphrase|secret|token|credential|private|jaas|api[-_]?key|access[-_]?key|\.key$|salt$|htpasswd|auth$`)
+var secretName = regexp.MustCompile(`(?i)passw|passphrase|secret|token|credential|private|jaas|api[-_]?key|access[-_]?key|(^|\.)key$|salt$|htpasswd|auth$`)
 
 // Leaves are the salted digests of the values of a tree, each under its path: "config.peers.0.endpoint". What is named like
 // a secret is left out with all below it; leftOut counts how often.
@@ -50,6 +50,9 @@ func (s Salt) leaves(facts map[string]string, path string, value any) (leftOut i
 	}
 	switch v := value.(type) {
 	case map[string]any:
+		if name, ok := v["name"].(string); ok && v["value"] != nil && secretName.MatchString(name) { // {name: DB_PASSWORD, value: …}
+			return 1
+		}
 		for key, inner := range v {
 			leftOut += s.leaves(facts, path+"."+key, inner)
 		}

@@ -140,15 +140,15 @@ func (w *World) observe(ctx context.Context, step geored.Step) (geored.State, er
 }
 
 func (w *World) apply(ctx context.Context, step geored.Step) error {
-	return w.change(ctx, step, func(e *effect) *int { return &e.applied }, true)
+	return w.change(ctx, step, func(e *effect) *int { return &e.applied }, func(e *effect) { e.there = true })
 }
 
 func (w *World) undo(ctx context.Context, step geored.Step) error {
-	return w.change(ctx, step, func(e *effect) *int { return &e.undone }, false)
+	return w.change(ctx, step, func(e *effect) *int { return &e.undone }, func(e *effect) { e.there = false })
 }
 
 // change makes an effect be there or not, as far as the site's fault lets it, and counts it.
-func (w *World) change(ctx context.Context, step geored.Step, count func(*effect) *int, there bool) error {
+func (w *World) change(ctx context.Context, step geored.Step, count func(*effect) *int, become func(*effect)) error {
 	if err := w.answer(ctx, step.Site); err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (w *World) change(ctx context.Context, step geored.Step, count func(*effect
 	if fault == LosesEffects {
 		return nil
 	}
-	e.there = there
+	become(e)
 	if fault == LosesReplies {
 		return geored.Retriable(ErrNoReply)
 	}

@@ -18,13 +18,7 @@ func (w *World) Marked(step geored.Step) geored.Task {
 			return w.effect(step.ID).mark, err
 		},
 		func(ctx context.Context, mark string) error {
-			err := w.apply(ctx, step)
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if e := w.effect(step.ID); e.there {
-				e.mark = mark
-			}
-			return err
+			return w.change(ctx, step, func(e *effect) *int { return &e.applied }, func(e *effect) { e.there, e.mark = true, mark })
 		})
 }
 

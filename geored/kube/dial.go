@@ -50,6 +50,9 @@ func (c *Cluster) Dial(ctx context.Context, network, address string) (net.Conn, 
 // other's addresses over all sites. When none has one, the error is [ErrNoPod] only if all of them answered.
 func DialAny(clusters ...*Cluster) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if len(clusters) == 0 {
+			return nil, fmt.Errorf("dial %s: no cluster is named", address)
+		}
 		var silent, absent []error
 		for _, c := range clusters {
 			conn, err := c.Dial(ctx, network, address)

@@ -103,6 +103,9 @@ func TestNoPodIsSaidOnlyWhenAllAnswered(t *testing.T) {
 	if _, err := DialAny(without, without)(ctx, "tcp", "10.90.0.9:9042"); !errors.Is(err, ErrNoPod) {
 		t.Errorf("both answered: %v", err)
 	}
+	if conn, err := DialAny()(ctx, "tcp", "10.90.0.9:9042"); err == nil || conn != nil {
+		t.Errorf("nobody was asked: %v, %v", conn, err)
+	}
 	if _, err := DialAny(without, down)(ctx, "tcp", "10.90.0.9:9042"); err == nil || errors.Is(err, ErrNoPod) {
 		t.Errorf("one did not answer: %v", err)
 	}
@@ -115,5 +118,11 @@ func TestResolve(t *testing.T) {
 	}
 	if _, err := c.Resolve(t.Context(), "db-0.db.shop.svc"); !errors.Is(err, ErrNoPod) {
 		t.Errorf("a pod that is not ready: %v", err)
+	}
+}
+
+func TestALeaseNowhereIsHeldByNobody(t *testing.T) {
+	if err := NewLeaseLock(LeaseConfig{Name: "it"}).Acquire(t.Context()); err == nil {
+		t.Error("no cluster has the lease, and it is held")
 	}
 }

@@ -52,6 +52,9 @@ func (r *replica) send(ctx context.Context, batch []entry) error {
 func (r *replica) behind() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.reason == "" && len(r.missed) > 0 {
+		return fmt.Sprintf("%d records are still to be written there", len(r.missed))
+	}
 	return r.reason
 }
 

@@ -82,6 +82,9 @@ func (l *LeaseLock) Acquire(ctx context.Context) error {
 	if l.stop != nil {
 		return &geored.HeldError{Where: "lease " + l.Namespace + "/" + l.Name, Holder: l.Holder}
 	}
+	if len(l.Clusters) == 0 {
+		return fmt.Errorf("lease %s/%s: no cluster is named: nobody would hold it", l.Namespace, l.Name)
+	}
 	found, silent, err := l.free(ctx)
 	if err != nil {
 		return err

@@ -3,9 +3,11 @@ package report_test
 import (
 	"bytes"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/georedkit/georedkit/geored/report"
 )
@@ -64,6 +66,16 @@ func TestTheSameDocumentGivesTheSameBytes(t *testing.T) {
 			if !bytes.Equal(first.Bytes(), again.Bytes()) {
 				t.Fatalf("%s: two calls differ", extension)
 			}
+		}
+	}
+}
+
+// A document that somebody put together need not say when its run began.
+func TestADocumentWithoutABeginning(t *testing.T) {
+	for name, d := range documents() {
+		d.Run.Began = time.Time{}
+		if err := report.Write(io.Discard, ".html", d); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -82,13 +83,21 @@ type scale struct {
 func scaleOf(d Document) scale {
 	s := scale{d.Run.Began, d.Run.Took}
 	for _, o := range d.Run.Outcomes {
+		if d.Run.Began.IsZero() && !o.Began.IsZero() && (s.from.IsZero() || o.Began.Before(s.from)) {
+			s.from = o.Began
+		}
+	}
+	for _, o := range d.Run.Outcomes {
 		if !o.Began.IsZero() {
 			s.span = max(s.span, o.Began.Add(o.Took).Sub(s.from))
 		}
 	}
-	s.span = max(s.span, 1)
+	s.span = min(max(s.span, 1), longest)
 	return s
 }
+
+// longest is as far as ticks can be counted.
+const longest = math.MaxInt64 / 16
 
 // percent is where a time lies on the scale.
 func (s scale) percent(d time.Duration) float64 {

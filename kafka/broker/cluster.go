@@ -65,7 +65,7 @@ func (c *Cluster) connected(ctx context.Context) (sarama.Client, error) {
 	if client != nil && !client.Closed() {
 		return client, nil
 	}
-	client, err := within(ctx, c.timeout, func() (sarama.Client, error) { return c.newClient(ctx) })
+	client, err := within(ctx, c.timeout, func() (sarama.Client, error) { return c.newClient(ctx) }, func(late sarama.Client) { _ = late.Close() })
 	if err != nil {
 		return nil, c.failed("connect", nil, err)
 	}
@@ -79,18 +79,27 @@ func (c *Cluster) connected(ctx context.Context) (sarama.Client, error) {
 	return client, nil
 }
 
-// within comes back when exchange ends, or with the context's cause, or after the timeout: sarama pays heed to neither.
-func within[T any](ctx context.Context, timeout time.Duration, exchange func() (T, error)) (T, error) {
+// within comes back when exchange ends, or with the context's cause, or after the timeout: sarama pays heed to neither. What
+// comes after that is given to late.
+func within[T any](ctx context.Context, timeout time.Duration, exchange func() (T, error), late ...func(T)) (T, error) {
 	type answer struct {
 		value T
 		err   error
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w within %s", kafka.ErrUnreachable, timeout))
 	defer cancel()
-	came := make(chan answer, 1)
+	came := make(chan answer)
 	go func() {
 		value, err := exchange()
-		came <- answer{value, err}
+		select {
+		case came <- answer{value, err}:
+		case <-ctx.Done():
+			for _, end := range late {
+				if err == nil {
+					end(value)
+				}
+			}
+		}
 	}()
 	select {
 	case a := <-came:

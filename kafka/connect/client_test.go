@@ -88,6 +88,14 @@ func TestSettingsRedact(t *testing.T) {
 	}
 }
 
+func TestSettingsHideWhatConvertersAndURLsCarry(t *testing.T) {
+	s := connect.Settings{"value.converter.basic.auth.user.info": "me:hunter2", "url": "https://me:hunter2@registry", "plain": "http://connect:8083/a@b"}
+	yaml, err := s.MarshalYAML()
+	if text := fmt.Sprint(s, yaml); err != nil || strings.Contains(text, "hunter2") || !strings.Contains(text, "connect:8083/a@b") {
+		t.Error(text, err)
+	}
+}
+
 func TestPutSettingsSendsTheSecret(t *testing.T) {
 	worker := &answers{status: 201, body: `{}`}
 	if err := worker.client(t).PutSettings(t.Context(), "a->b.X", connect.Settings{"a.password": "hunter2"}); err != nil {

@@ -20,13 +20,16 @@ type Settings map[string]string
 const Redacted = "[redacted]"
 
 // secretKey errs on the side of hiding; "key.converter" and its like are no secrets.
-var secretKey = regexp.MustCompile(`(?i)password|jaas|secret|token|credential|\.key$|keystore\.(key|certificate)`)
+var secretKey = regexp.MustCompile(`(?i)password|jaas|secret|token|credential|user\.info|\.key$|keystore\.(key|certificate)`)
+
+// userInfo is a user with a password in a URL.
+var userInfo = regexp.MustCompile(`://[^/@\s]*:[^/@\s]*@`)
 
 // Shown is a copy that may be shown: what may be a secret is [Redacted].
 func (s Settings) Shown() map[string]string {
 	shown := maps.Clone(map[string]string(s))
-	for key := range shown {
-		if secretKey.MatchString(key) {
+	for key, value := range shown {
+		if secretKey.MatchString(key) || userInfo.MatchString(value) {
 			shown[key] = Redacted
 		}
 	}
@@ -51,6 +54,9 @@ func (s Settings) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // MarshalJSON redacts in files.
 func (s Settings) MarshalJSON() ([]byte, error) { return json.Marshal(s.Shown()) }
+
+// MarshalYAML does so too, for encoders that ask for it.
+func (s Settings) MarshalYAML() (any, error) { return s.Shown(), nil }
 
 // PutSettings makes a connector, or changes its whole configuration.
 func (c *Client) PutSettings(ctx context.Context, name string, s Settings) error {

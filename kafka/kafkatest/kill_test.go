@@ -195,3 +195,13 @@ func planned(ctx context.Context, r *kafka.Replication, topic string) (*kafka.Re
 		}
 	}
 }
+
+// As Connect has it, settings and restarts do not wake what was paused or stopped.
+func TestWhatWasStoppedStaysStopped(t *testing.T) {
+	for _, state := range []connect.State{connect.Paused, connect.Stopped} {
+		c := &connector{state: state}
+		if (&worker{}).startUnlessHeld(c); c.state != state || c.changed != 0 {
+			t.Errorf("%s became %s", state, c.state)
+		}
+	}
+}

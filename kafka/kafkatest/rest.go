@@ -30,11 +30,15 @@ func (w *worker) handler() http.Handler {
 	handle("PUT /connectors/{name}/stop", of(w.move(connect.Stopped)))
 	handle("PUT /connectors/{name}/resume", of(w.move(connect.Running)))
 	handle("POST /connectors/{name}/restart", of(w.restart))
-	handle("POST /connectors/{name}/tasks/{id}/restart", of(func(c *connector, _ *http.Request) (int, any) { w.start(c); return 204, nil }))
+	handle("POST /connectors/{name}/tasks/{id}/restart", of(func(c *connector, _ *http.Request) (int, any) { w.startUnlessHeld(c); return 204, nil }))
 	handle("DELETE /connectors/{name}/offsets", of(forget))
 	handle("PATCH /connectors/{name}/offsets", of(forget))
 	handle("DELETE /connectors/{name}", func(s *workerState, r *http.Request) (int, any) {
-		delete(s.connectors, r.PathValue("name"))
+		name := r.PathValue("name")
+		if s.connectors[name] == nil {
+			return 404, refusal{404, "Connector " + name + " not found"}
+		}
+		delete(s.connectors, name)
 		return 204, nil
 	})
 	return mux
@@ -155,7 +159,7 @@ func (w *worker) restart(c *connector, r *http.Request) (int, any) {
 		failed = failed || t.State == connect.Failed && r.FormValue("includeTasks") == "true"
 	}
 	if failed || r.FormValue("onlyFailed") != "true" {
-		w.start(c)
+		w.startUnlessHeld(c)
 	}
 	return 202, c.file()
 }

@@ -98,7 +98,14 @@ func (w *worker) putLocked(state *workerState, name string, s connect.Settings) 
 		state.connectors[name] = c
 	}
 	c.settings = maps.Clone(s)
-	w.start(c)
+	w.startUnlessHeld(c)
+}
+
+// startUnlessHeld: what was paused or stopped stays so until it is resumed.
+func (w *worker) startUnlessHeld(c *connector) {
+	if c.state != connect.Paused && c.state != connect.Stopped {
+		w.start(c)
+	}
 }
 
 // start is what Connect does with a connector that is to run. One that cannot reach its source fails, and stays so.
