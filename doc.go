@@ -18,8 +18,8 @@
 //     creds/kube mints, copies, rotates and revokes it with proof, creds/credstest pretends the clusters.
 //
 // geored imports no other package of the SDK, the domain packages import geored and not each other, and Kubernetes is
-// known only to packages that are named after it and to dnsfed/coredns. So a program compiles what it uses: geored, mesh, dnsfed and creds need one YAML
-// reader beyond the standard library.
+// known only to packages that are named after it and to dnsfed/coredns. So a program compiles what it uses: geored, mesh,
+// dnsfed and creds need one YAML reader beyond the standard library.
 //
 // The programs below examples carry out documented deployments with these packages, on sites of one's own or on a
 // laboratory of real Kubernetes clusters on one machine. Begin with examples/ice-install.

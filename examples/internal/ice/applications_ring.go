@@ -211,9 +211,8 @@ const (
 	repairEnded = "georedkit/repair-ended"
 )
 
-// repairTask repairs every node once, and all once more when the ring has grown. The plan that is under
-// way stands at the StatefulSet: a run that goes on holds it against what the nodes themselves say they repaired, and repairs
-// none twice.
+// repairTask repairs every node once, and all once more when the ring has grown. The plan that is under way stands at the
+// StatefulSet: a run that goes on holds it against what the nodes themselves say they repaired, and repairs none twice.
 func (d *Deployment) repairTask(step geored.Step) geored.Task {
 	sets := d.Clusters[step.Site].Client().AppsV1().StatefulSets(cassandraNamespace)
 	mark := func(ctx context.Context, key string, value any) error {

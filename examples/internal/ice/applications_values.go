@@ -140,19 +140,18 @@ func list(sites []geored.SiteName) []any {
 
 // withPassword adds what the files of values do not hold: the mail server's password.
 func (d *Deployment) withPassword(values helm.Values) (helm.Values, error) {
-	m := d.Topology.Applications.Mail
-	if m == nil || m.PasswordFile == "" {
-		return values, nil
-	}
-	password, err := m.password()
-	if err != nil {
-		return nil, err
+	password, err := d.Topology.Applications.Mail.password()
+	if err != nil || password == "" {
+		return values, err
 	}
 	return helm.Merge(values, helm.Values{"charts": table{"iceMonitoring": table{"values": table{"grafana": table{"grafana.ini": table{"smtp": table{"password": password}}}}}}}), nil
 }
 
-// password is the first line of its file. The error is geored.Faults.
-func (m Mail) password() (string, error) {
+// password is the first line of its file. Zero: no file is named. The error is geored.Faults.
+func (m *Mail) password() (string, error) {
+	if m == nil || m.PasswordFile == "" {
+		return "", nil
+	}
 	fault := geored.Fault{Field: "applications.mail.passwordFile", Value: m.PasswordFile, Remedy: "write the mail server's password into its first line"}
 	text, err := os.ReadFile(m.PasswordFile)
 	line, _, _ := bytes.Cut(text, []byte("\n"))
@@ -171,10 +170,9 @@ func (m Mail) password() (string, error) {
 // Secrets says whether the files that hold the product's secrets can be read, before anything is changed. The error is
 // geored.Faults.
 func (d *Deployment) Secrets() error {
-	a := d.Topology.Applications
-	if a == nil || a.Mail == nil || a.Mail.PasswordFile == "" {
+	if d.Topology.Applications == nil {
 		return nil
 	}
-	_, err := a.Mail.password()
+	_, err := d.Topology.Applications.Mail.password()
 	return err
 }

@@ -146,13 +146,22 @@ func (u Upgrading) begun(ctx context.Context) (bool, error) {
 		if behind || !have.Of(chart) {
 			return false, nil
 		}
-		recorded, err := u.recordedChart(ctx, site)
+		without, err := u.unrecorded(ctx, site)
 		if err != nil {
-			return false, fmt.Errorf("site %s: its record: %w", site, err)
+			return false, err
 		}
-		unrecorded = unrecorded || recorded != u.wanted()
+		unrecorded = unrecorded || without
 	}
 	return unrecorded, nil
+}
+
+// unrecorded says that a site was not recorded with the version.
+func (u Upgrading) unrecorded(ctx context.Context, site geored.SiteName) (bool, error) {
+	recorded, err := u.recordedChart(ctx, site)
+	if err != nil {
+		return false, fmt.Errorf("site %s: its record: %w", site, err)
+	}
+	return recorded != u.wanted(), nil
 }
 
 // recordedChart is the product's when the last installation or upgrade came to its end. Zero: no record tells.
@@ -272,11 +281,11 @@ func (g gate) begunBehind(ctx context.Context) (geored.SiteName, error) {
 		if !found || have.Chart != g.wanted() {
 			continue
 		}
-		recorded, err := g.recordedChart(ctx, site)
+		without, err := g.unrecorded(ctx, site)
 		if err != nil {
-			return "", fmt.Errorf("site %s: its record: %w", site, err)
+			return "", err
 		}
-		if recorded != g.wanted() {
+		if without {
 			return site, nil
 		}
 	}
@@ -425,11 +434,8 @@ func (u Upgrading) comeBack(ctx context.Context) error {
 		return geored.Retriable(err)
 	}
 	for _, g := range gates {
-		if err := g.stillHeld(ctx); err != nil {
+		if _, err := g.rollBack(ctx); err != nil {
 			return err
-		}
-		if _, err := g.releases(g.site).RollBack(ctx, productRelease, productNamespace, g.old); err != nil {
-			return fmt.Errorf("roll back to %s: %w", g.old, err)
 		}
 		if err := g.settled(ctx); err != nil {
 			return err
@@ -438,16 +444,24 @@ func (u Upgrading) comeBack(ctx context.Context) error {
 	return nil
 }
 
-func (g gate) back(ctx context.Context) error {
+// rollBack brings the release back to the old chart, for whoever still holds the lock.
+func (g gate) rollBack(ctx context.Context) (revision int, err error) {
 	if err := g.stillHeld(ctx); err != nil {
-		return fmt.Errorf("it is not rolled back: %w", err)
+		return 0, fmt.Errorf("it is not rolled back: %w", err)
 	}
 	if g.old == "" {
-		return errors.New("it is not rolled back: no site tells what it was before; type: " + g.Clusters[g.site].Helm("-n "+productNamespace+" rollback "+productRelease))
+		return 0, errors.New("it is not rolled back: no site tells what it was before; type: " + g.Clusters[g.site].Helm("-n "+productNamespace+" rollback "+productRelease))
 	}
-	revision, err := g.releases(g.site).RollBack(ctx, productRelease, productNamespace, g.old)
+	if revision, err = g.releases(g.site).RollBack(ctx, productRelease, productNamespace, g.old); err != nil {
+		return 0, fmt.Errorf("roll back to %s: %w", g.old, err)
+	}
+	return revision, nil
+}
+
+func (g gate) back(ctx context.Context) error {
+	revision, err := g.rollBack(ctx)
 	if err != nil {
-		return fmt.Errorf("roll back to %s: %w", g.old, err)
+		return err
 	}
 	return errors.Join(fmt.Errorf("the release of %s was rolled back to revision %d, %s; no other site was touched after it", g.site, revision, g.old), g.settled(ctx))
 }
