@@ -192,7 +192,7 @@ func TestARebuildIsKilledAnywhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		return m.rehearsal(t, func(c *cassandra.Cluster) (geored.Stage, error) {
-			return c.RebuildStage(p, m, m, p.Confirmation(), time.Minute)
+			return c.RebuildStage(p, m, m, p.Confirmation(), time.Minute, nil)
 		})
 	})
 }

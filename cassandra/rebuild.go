@@ -32,6 +32,9 @@ type RebuildPlan struct {
 	Replication map[string]string `json:"replication"`     // of the keyspace, as it is and will be again
 	Known       []string          `json:"known,omitempty"` // streams that the nodes knew of before, by ID: they are not ours
 	Generations map[string]int64  `json:"generations"`     // of these nodes, by host ID; one that restarted has a higher one
+	// GivenUp says that the site was emptied by this plan, and is not to be emptied again: what it holds is new. The stage of
+	// [Cluster.RebuildStage] tells when that is so. Zero: not yet.
+	GivenUp bool `json:"givenUp,omitempty"`
 }
 
 // Confirmation is the value that carries the plan out. It names what is given up, and another plan has another.
@@ -40,7 +43,8 @@ func (p RebuildPlan) Confirmation() string {
 }
 
 // Snapshot is the name under which the nodes keep what is given up (nodetool listsnapshots) until somebody clears it
-// (nodetool clearsnapshot -t NAME): the site needs room for its rows twice. Zero: the plan gives nothing up.
+// (nodetool clearsnapshot -t NAME): the site needs room for its rows twice. A run that was interrupted before they were given up
+// takes another one when it goes on, with a number behind the name. Zero: the plan gives nothing up.
 func (p RebuildPlan) Snapshot() string {
 	if p.Emptied {
 		return ""
@@ -49,6 +53,7 @@ func (p RebuildPlan) Snapshot() string {
 }
 
 func (p RebuildPlan) digest() string {
+	p.GivenUp = false          // it is the same plan
 	text, _ := json.Marshal(p) // it has nothing that cannot be marshalled
 	sum := sha256.Sum256(text)
 	return fmt.Sprintf("%x", sum[:4])

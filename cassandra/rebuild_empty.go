@@ -19,7 +19,7 @@ func (r *rebuilding) observeEmpty(ctx context.Context) (geored.State, error) {
 		return geored.State{Detail: "the keyspace is taken from it"}, nil
 	}
 	begun, err := r.begun(ctx, ring)
-	if err != nil || begun || r.emptied {
+	if err != nil || begun || r.plan.GivenUp {
 		return geored.State{Done: err == nil, Detail: "emptied"}, err
 	}
 	// A run that was killed may have emptied it.
@@ -52,14 +52,16 @@ func (r *rebuilding) empty(ctx context.Context) error {
 			return fmt.Errorf("node %s: %w", n.Address, err)
 		}
 	}
+	r.plan.GivenUp = true
+	if r.keep != nil {
+		if err := r.keep(ctx, r.plan); err != nil {
+			return fmt.Errorf("keep that the site is emptied: %w", err)
+		}
+	}
 	if err := r.fenced(ctx); err != nil {
 		return geored.Retriable(err)
 	}
-	if err := r.alter(ctx, r.plan.alter(r.plan.Replication)); err != nil {
-		return err
-	}
-	r.emptied = true
-	return nil
+	return r.alter(ctx, r.plan.alter(r.plan.Replication))
 }
 
 // taken says whether the keyspace is taken from the site.
@@ -102,34 +104,33 @@ func (r *rebuilding) take(ctx context.Context) error {
 	return nil
 }
 
-// keepAside has a node keep what it is about to drop. A table that a snapshot of the same name has already was kept by a run that
-// was killed, behind the same fence.
+// keepAside has a node keep what it is about to drop. A snapshot of a run that was killed before is not enough: clients may have
+// written since.
 func (r *rebuilding) keepAside(ctx context.Context, n Node) error {
 	held, err := r.held(ctx, n)
-	if err != nil {
+	if err != nil || len(held) == 0 {
 		return err
 	}
 	kept, err := r.plan.KeptAside(ctx, r.tool, n)
 	if err != nil {
 		return err
 	}
-	var tables []string
-	for _, table := range held {
-		if !slices.Contains(kept, table) {
-			tables = append(tables, r.plan.Keyspace+"."+table)
-		}
+	name := r.plan.Snapshot()
+	for i := 2; kept[name] != nil; i++ {
+		name = fmt.Sprintf("%s-%d", r.plan.Snapshot(), i)
 	}
-	if len(tables) == 0 {
-		return nil
+	tables := make([]string, len(held))
+	for i, table := range held {
+		tables[i] = r.plan.Keyspace + "." + table
 	}
-	if output, err := r.tool.Run(ctx, n, "snapshot", "-t", r.plan.Snapshot(), "-kt", strings.Join(tables, ",")); err != nil {
+	if output, err := r.tool.Run(ctx, n, "snapshot", "-t", name, "-kt", strings.Join(tables, ",")); err != nil {
 		return fmt.Errorf("nodetool snapshot: %w: %s", err, lastLine(output))
 	}
 	return nil
 }
 
-// KeptAside are the tables that a node has in the plan's [RebuildPlan.Snapshot].
-func (p RebuildPlan) KeptAside(ctx context.Context, tool Nodetool, n Node) (tables []string, err error) {
+// KeptAside are the tables that a node has in snapshots of the plan, by the name of the snapshot: see [RebuildPlan.Snapshot].
+func (p RebuildPlan) KeptAside(ctx context.Context, tool Nodetool, n Node) (map[string][]string, error) {
 	output, err := tool.Run(ctx, n, "listsnapshots")
 	if err != nil {
 		return nil, fmt.Errorf("nodetool listsnapshots: %w: %s", err, lastLine(output))
@@ -137,12 +138,14 @@ func (p RebuildPlan) KeptAside(ctx context.Context, tool Nodetool, n Node) (tabl
 	return snapshotTables(output, p.Snapshot(), p.Keyspace), nil
 }
 
-// snapshotTables reads from nodetool listsnapshots which tables of a keyspace a snapshot has.
-func snapshotTables(output, snapshot, keyspace string) []string {
-	var tables []string
+// snapshotTables reads from nodetool listsnapshots which tables of a keyspace a snapshot has, and those with a number behind its
+// name.
+func snapshotTables(output, snapshot, keyspace string) map[string][]string {
+	tables := map[string][]string{}
 	for line := range strings.Lines(output) {
-		if fields := strings.Fields(line); len(fields) > 2 && fields[0] == snapshot && fields[1] == keyspace {
-			tables = append(tables, fields[2])
+		fields := strings.Fields(line)
+		if snapshot != "" && len(fields) > 2 && (fields[0] == snapshot || strings.HasPrefix(fields[0], snapshot+"-")) && fields[1] == keyspace {
+			tables[fields[0]] = append(tables[fields[0]], fields[2])
 		}
 	}
 	return tables

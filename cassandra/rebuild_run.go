@@ -19,7 +19,11 @@ import (
 // says Emptied. Until its replicas are back, requests to the site fail, so that nobody reads half of the rows. Then one
 // node after another is rebuilt, watched to its end by what the node itself says of its streams, and all tables but
 // counters are compared, every replica.
-func (c *Cluster) RebuildStage(p RebuildPlan, tool Nodetool, restarter Restarter, confirm string, timeout time.Duration) (geored.Stage, error) {
+//
+// keep is given the plan with GivenUp set as soon as the site is empty, and before it may take new rows: keep that one in place
+// of the first, and make the stage of it when a run that was interrupted is taken up. What fails there fails the step. Nodes that
+// restart forget that they were rebuilt; zero, for runs that nobody takes up: such a site would be emptied a second time.
+func (c *Cluster) RebuildStage(p RebuildPlan, tool Nodetool, restarter Restarter, confirm string, timeout time.Duration, keep func(context.Context, RebuildPlan) error) (geored.Stage, error) {
 	var faults geored.Faults
 	if confirm != p.Confirmation() {
 		faults = append(faults, geored.Fault{Site: p.Site, Field: "confirm", Value: confirm, Problem: "is not the value of this plan", Remedy: fmt.Sprintf("it is %q", p.Confirmation())})
@@ -30,7 +34,7 @@ func (c *Cluster) RebuildStage(p RebuildPlan, tool Nodetool, restarter Restarter
 	if err := faults.Err(); err != nil {
 		return geored.Stage{}, err
 	}
-	r := &rebuilding{Cluster: c, plan: p, tool: tool, restarter: restarter, before: maps.Clone(p.Generations), received: map[string]bool{}}
+	r := &rebuilding{Cluster: c, plan: p, tool: tool, restarter: restarter, keep: keep, before: maps.Clone(p.Generations), received: map[string]bool{}}
 	steps := p.Steps()
 	last := len(steps) - 1
 	tasks := []geored.Task{{Step: steps[0], Observe: r.observeFence, Timeout: timeout}}
@@ -56,7 +60,7 @@ type rebuilding struct {
 	tool      Nodetool
 	restarter Restarter
 	before    map[string]int64 // generations of the nodes when the keyspace was taken from them, by host ID
-	emptied   bool
+	keep      func(context.Context, RebuildPlan) error
 	received  map[string]bool // nodes whose nodetool came back well and that had nothing to stream, by host ID
 }
 

@@ -16,7 +16,7 @@ import (
 
 func rebuild(t *testing.T, r *cassandratest.Ring, p cassandra.RebuildPlan, tool cassandra.Nodetool, timeout time.Duration) (geored.Result, error) {
 	t.Helper()
-	stage, err := open(t, r.Config()).RebuildStage(p, tool, r, p.Confirmation(), timeout)
+	stage, err := open(t, r.Config()).RebuildStage(p, tool, r, p.Confirmation(), timeout, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,14 +265,14 @@ func TestRebuildIsFenced(t *testing.T) {
 func TestRebuildIsConfirmedByValue(t *testing.T) {
 	r := seeded(t, two)
 	p := planned(t, r, second)
-	if _, err := open(t, r.Config()).RebuildStage(p, r.Nodetool(), nil, p.Confirmation(), time.Minute); err == nil || !strings.Contains(err.Error(), "restarter") {
+	if _, err := open(t, r.Config()).RebuildStage(p, r.Nodetool(), nil, p.Confirmation(), time.Minute, nil); err == nil || !strings.Contains(err.Error(), "restarter") {
 		t.Errorf("nobody restarts the nodes: %v", err)
 	}
 	other := second
 	other.From, other.Site = "dc1", "dc2"
 	other.Emptied = true
 	for _, value := range []string{"", "yes", "dev", planned(t, r, other).Confirmation()} {
-		if _, err := open(t, r.Config()).RebuildStage(p, r.Nodetool(), r, value, time.Minute); err == nil || !strings.Contains(err.Error(), p.Confirmation()) {
+		if _, err := open(t, r.Config()).RebuildStage(p, r.Nodetool(), r, value, time.Minute, nil); err == nil || !strings.Contains(err.Error(), p.Confirmation()) {
 			t.Errorf("%q: %v", value, err)
 		}
 	}
@@ -325,5 +325,82 @@ func TestRebuildIsRefused(t *testing.T) {
 				t.Errorf("%v; want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// A site that gave its rows up is not emptied again by a run that is taken up later: what it holds by then is new, though its
+// nodes restarted and know of no rebuild.
+func TestASiteIsEmptiedOnce(t *testing.T) {
+	t.Parallel()
+	r := seeded(t, two)
+	r.DeleteAt("dc1", "dev.changeset", 1)
+	p, tool := planned(t, r, second), r.Nodetool()
+	var kept cassandra.RebuildPlan
+	carry := func(p cassandra.RebuildPlan) error {
+		t.Helper()
+		stage, err := open(t, r.Config()).RebuildStage(p, tool, r, p.Confirmation(), 20*time.Second, func(_ context.Context, p cassandra.RebuildPlan) error {
+			kept = p
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = geored.Runbook{Name: "rebuild", Stages: []geored.Stage{stage}}.Run(t.Context(), geored.RunConfig{})
+		return err
+	}
+	if err := carry(p); err != nil {
+		t.Fatal(err)
+	}
+	if !kept.GivenUp || kept.Confirmation() != p.Confirmation() || kept.Snapshot() != p.Snapshot() {
+		t.Fatalf("%+v", kept)
+	}
+	ring, err := open(t, r.Config()).Ring(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range ring.Views {
+		if v.Node.Site == "dc2" {
+			if err := r.Restart(t.Context(), v.Node); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cleanups := func() int {
+		n := 0
+		for _, call := range tool.Calls() {
+			if strings.Contains(call, "cleanup") {
+				n++
+			}
+		}
+		return n
+	}
+	before := cleanups()
+	if err := carry(kept); err != nil || cleanups() != before {
+		t.Errorf("%d cleanups, there were %d: %v", cleanups(), before, err)
+	}
+	if x := compare(t, r, quickly()); x.Equality != cassandra.Equal || x.Rows("dc2") != 99 {
+		t.Errorf("%s", x)
+	}
+}
+
+// What clients wrote after a snapshot of a run that was killed is in another one.
+func TestEverySnapshotIsOfItsOwnTime(t *testing.T) {
+	t.Parallel()
+	r := seeded(t, two)
+	p, tool := planned(t, r, second), r.Nodetool()
+	ring, err := open(t, r.Config()).Ring(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := ring.Views[slices.IndexFunc(ring.Views, func(v cassandra.View) bool { return v.Node.Site == "dc2" })].Node
+	if _, err := tool.Run(t.Context(), at, "snapshot", "-t", p.Snapshot(), "-kt", "dev.changeset"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rebuild(t, r, p, tool, 20*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := p.KeptAside(t.Context(), tool, at)
+	if err != nil || len(kept[p.Snapshot()]) != 1 || !slices.Contains(kept[p.Snapshot()+"-2"], "changeset") {
+		t.Errorf("%v, %v", kept, err)
 	}
 }

@@ -29,7 +29,7 @@ var titles = map[Case]string{
 func (c Case) CheckID() geored.CheckID { return geored.CheckID("dns/" + string(c)) }
 
 // Checks ask the whole table, one check for each case and one finding for each server. A case that the table has no
-// question for is skipped.
+// question for is skipped; it is unknown where the records of a site are missing, or no server is named.
 func (t Table) Checks(r Resolver, options ...geored.AskOption) []geored.Check {
 	var checks []geored.Check
 	for _, c := range t.federation.Cases() {
@@ -45,10 +45,24 @@ func (t Table) run(ctx context.Context, c Case, r Resolver, options []geored.Ask
 	for _, part := range t.perServer(c) {
 		findings = append(findings, part.Ask(ctx, r, options...))
 	}
-	if len(findings) == 0 {
+	switch {
+	case len(t.Questions) == 0: // every server is asked for a name that nobody has
+		return []geored.Finding{{Verdict: geored.Unknown, Message: "no name server is known: nobody was asked", Remedy: "name the servers of every site"}}
+	case len(t.unread) > 0 && c != OwnAPI && c != Neither: // these two ask for no service of that site, or are unsure themselves
+		findings = append(findings, t.unasked())
+	case len(findings) == 0:
 		return []geored.Finding{{Verdict: geored.Skipped, Message: fmt.Sprintf("the records hold nothing to ask for: no name is %s", c)}}
 	}
 	return findings
+}
+
+// unasked tells of the sites whose services nobody was asked for.
+func (t Table) unasked() geored.Finding {
+	f := geored.Finding{Verdict: geored.Unknown, Message: "the services of some sites could not be read, and were not asked for"}
+	for _, site := range t.unread {
+		f.Unanswered = append(f.Unanswered, geored.Silence{Target: geored.Target{Site: site, Name: "services"}, Reason: "its services could not be read"})
+	}
+	return f
 }
 
 // perServer parts the questions of a case by their server, in the table's order.

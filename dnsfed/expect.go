@@ -35,7 +35,7 @@ func (f Federation) Expect(r Records, servers []Server) (Table, error) {
 	if len(faults) > 0 {
 		return Table{}, faults
 	}
-	t := Table{federation: f}
+	t := Table{federation: f, unread: r.Unread}
 	for _, server := range servers {
 		e := expecter{Federation: f, own: server.Site, unread: r.Unread, services: map[string][]Service{}}
 		e.read(r.Services, r.Imports)

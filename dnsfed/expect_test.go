@@ -1,6 +1,8 @@
 package dnsfed
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -169,6 +171,43 @@ func TestParseVersion(t *testing.T) {
 	for _, text := range []string{"", "1", "1.2", "1.2.x", "1.-2.3", "1.2.3.4", "latest", "1.2.999999"} {
 		if v, err := ParseVersion(text); err == nil {
 			t.Errorf("%q was read as %s", text, v)
+		}
+	}
+}
+
+// silent is a resolver that gives no answer.
+type silent struct{}
+
+func (silent) Resolve(context.Context, Question) (Answer, error) {
+	return Answer{}, errors.New("it gives no answer")
+}
+
+// Where nobody could be asked, or a site's services were not read, a case is unknown and not skipped.
+func TestNobodyWasAskedIsUnknown(t *testing.T) {
+	services := []Service{{Site: "dc1", Namespace: "default", Name: "here", Addresses: addr("10.96.0.20")}}
+	for name, c := range map[string]struct {
+		records Records
+		servers []Server
+		want    map[Case]geored.Verdict
+	}{
+		"no server": {Records{Services: services}, nil, map[Case]geored.Verdict{LocalOnly: geored.Unknown, Neither: geored.Unknown}},
+		"not read": {Records{Services: services, Unread: []geored.SiteName{"dc2"}}, []Server{server("dc1")},
+			map[Case]geored.Verdict{RemoteOnly: geored.Unknown, Both: geored.Unknown}},
+		"all read": {Records{Services: services}, []Server{server("dc1")}, map[Case]geored.Verdict{RemoteOnly: geored.Skipped}},
+	} {
+		table, err := federation(2).Expect(c.records, c.servers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, check := range table.Checks(silent{}) {
+			for k, want := range c.want {
+				if check.ID != k.CheckID() {
+					continue
+				}
+				if found := check.Run(t.Context()); len(found) != 1 || found[0].Verdict != want {
+					t.Errorf("%s: %s: %+v, want %s", name, check.ID, found, want)
+				}
+			}
 		}
 	}
 }

@@ -96,4 +96,5 @@ func (q Question) Target() geored.Target {
 type Table struct {
 	Questions  []Question
 	federation Federation
+	unread     []geored.SiteName // sites whose services are not in it
 }

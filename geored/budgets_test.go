@@ -219,3 +219,20 @@ func (b *backwards) Now() time.Time {
 	defer b.mu.Unlock()
 	return b.Clock.Now().Add(-b.off)
 }
+
+// What ran out of its time inside a step is told as it is: the step's own budget is not over.
+func TestABudgetInsideAStepIsNotTheStepsOwn(t *testing.T) {
+	var w geotest.World
+	inner := w.Gate(step("inner", "dc2"))
+	inner.Timeout = time.Minute
+	outer := w.Task(step("outer", "dc1"))
+	c := config(t)
+	outer.Timeout, outer.Apply = 12*time.Hour, func(ctx context.Context) error {
+		_, err := book(inner).Run(ctx, geored.RunConfig{Clock: c.Clock})
+		return err
+	}
+	_, err := book(outer).Run(t.Context(), c)
+	if err == nil || !strings.Contains(err.Error(), "thing/inner is not there") || !strings.Contains(err.Error(), "not done after 1m0s") || strings.Contains(err.Error(), "12h") {
+		t.Errorf("%v", err)
+	}
+}

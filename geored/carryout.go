@@ -19,8 +19,9 @@ func (r *run) carryOut(ctx context.Context, o *Outcome, t *Task) {
 	if timeout <= 0 {
 		timeout = r.StepTimeout
 	}
-	limited := budgetContext{Context: ctx, clock: r.Clock, end: o.Began.Add(timeout), cause: ErrBudget}
+	limited := budgetContext{Context: context.WithValue(ctx, stepKey{}, t.ID), clock: r.Clock, end: o.Began.Add(timeout), cause: ErrBudget}
 	err := r.pursue(&limited, o, t)
+	over := limited.Err() != nil // else it is the budget of something inside, which names itself
 	limited.stop()
 	now := r.Clock.Now()
 	o.Took = max(now.Sub(o.Began), 0)
@@ -31,7 +32,7 @@ func (r *run) carryOut(ctx context.Context, o *Outcome, t *Task) {
 	case ctx.Err() != nil:
 		o.Status = Interrupted
 	default:
-		if errors.Is(err, ErrBudget) {
+		if over && errors.Is(err, ErrBudget) {
 			err = fmt.Errorf("not done after %s: %s: %w", timeout, o.Detail, ErrBudget)
 		}
 		err = errors.Join(err, r.write(Record{Time: now, Kind: Failure, Step: t.ID, Site: t.Site, Detail: err.Error()}))

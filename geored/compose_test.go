@@ -216,3 +216,20 @@ func TestAnOutputSurvivesAnInterruption(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
+
+// A restart that stands in a runbook twice is carried out twice, each time under a mark of its own.
+func TestAMarkedStepInARunbookTwice(t *testing.T) {
+	last, restarts := "", 0
+	restart := geored.Marked(step("restart", "dc1"), func(context.Context) (string, error) { return last, nil },
+		func(_ context.Context, mark string) error {
+			last, restarts = mark, restarts+1
+			return nil
+		})
+	b := geored.Runbook{Name: "b", Stages: []geored.Stage{geored.StageOf("restart", restart)}}
+	c := config(t)
+	c.RunID = "one"
+	result, err := geored.Sequence("s", geored.Prefix("before", b), geored.Prefix("after", b)).Run(t.Context(), c)
+	if err != nil || restarts != 2 || last != geored.MarkOf("one", "after/restart") {
+		t.Errorf("%d restarts, %s, %s, %v", restarts, last, statuses(result), err)
+	}
+}

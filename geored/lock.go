@@ -60,6 +60,12 @@ func (e *HeldError) Unwrap() error { return ErrHeld }
 
 type awaitKey struct{}
 
+// WatchLock gives a context for [Lock.Acquire] with which tell is told that the lock is waited for: who holds it, and when it
+// ends. A run does so for itself; it is for those who take a lock before a run, to read under it what the run is about.
+func WatchLock(ctx context.Context, tell func(held *HeldError, until time.Time)) context.Context {
+	return context.WithValue(ctx, awaitKey{}, tell)
+}
+
 // AwaitLock tells those who watch a run that its lock is waited for: who holds it, and when it ends unless that holder
 // shows that it lives. Locks that wait call it from within Acquire, with the context that they were given.
 func AwaitLock(ctx context.Context, held *HeldError, until time.Time) {

@@ -39,7 +39,7 @@ func (l looker) observe(ctx context.Context, tasks []Task, steps []PlanStep) {
 
 func (l looker) one(ctx context.Context, task Task) Live {
 	target := []Target{{Site: task.Site}}
-	answers := Ask(ctx, target, func(ctx context.Context, _ Target) (State, error) { return task.Observe(ctx) },
+	answers := Ask(context.WithValue(ctx, stepKey{}, task.ID), target, func(ctx context.Context, _ Target) (State, error) { return task.Observe(ctx) },
 		AskBudget(l.StepTimeout), AskClock(l.Clock))
 	for _, silent := range answers.Unanswered() {
 		return Live{LiveUnknown, silent.Reason}

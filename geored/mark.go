@@ -7,7 +7,10 @@ import (
 	"strings"
 )
 
-type runKey struct{}
+type (
+	runKey  struct{}
+	stepKey struct{}
+)
 
 // RunOf is the ID of the run that a task's functions were called by; "" outside of a run.
 func RunOf(ctx context.Context) string {
@@ -30,7 +33,8 @@ func MarkOf(run string, step StepID) string {
 // Marked makes a task of an effect that cannot be observed, such as a restart or a repair. read gives the mark that the
 // last one left ("" for none); apply brings the effect about and leaves the mark in one and the same call, as an
 // annotation of a pod template, the name of a job, or a row: then an apply that was cut off is not repeated by the run
-// that goes on. What can only be marked in a second call is done twice when it is cut off between them.
+// that goes on. What can only be marked in a second call is done twice when it is cut off between them. A place
+// that has room for one mark may carry one such step of a run: of two, a run that goes on would do the earlier one again.
 func Marked(step Step, read func(ctx context.Context) (string, error), apply func(ctx context.Context, mark string) error) Task {
 	return Task{
 		Step: step,
@@ -39,11 +43,20 @@ func Marked(step Step, read func(ctx context.Context) (string, error), apply fun
 			if err != nil {
 				return State{}, err
 			}
-			if wanted := MarkOf(RunOf(ctx), step.ID); found != wanted {
+			if found != markOf(ctx, step) {
 				return State{Detail: "not done by this run"}, nil
 			}
 			return State{Done: true, Detail: "done by this run: " + found}, nil
 		},
-		Apply: func(ctx context.Context) error { return apply(ctx, MarkOf(RunOf(ctx), step.ID)) },
+		Apply: func(ctx context.Context) error { return apply(ctx, markOf(ctx, step)) },
 	}
+}
+
+// markOf is the mark of a step under the name that it has in the run: [Prefix] may have given it another.
+func markOf(ctx context.Context, step Step) string {
+	id, ok := ctx.Value(stepKey{}).(StepID)
+	if !ok {
+		id = step.ID
+	}
+	return MarkOf(RunOf(ctx), id)
 }

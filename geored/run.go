@@ -71,7 +71,7 @@ func (r Runbook) run(ctx context.Context, c RunConfig, way way) (Result, error) 
 		err = r.unconfirmed(run.Confirmed).Err()
 	}
 	if err == nil {
-		err = run.within(ctx)
+		err = run.within(ctx, run.begin)
 	}
 	return run.end(err)
 }
@@ -123,8 +123,8 @@ func newRun(book Runbook, c RunConfig, way way) *run {
 	return r
 }
 
-// within gives the run its budget and its name.
-func (r *run) within(ctx context.Context) error {
+// within gives the run its budget and its name, and does the rest under its lock.
+func (r *run) within(ctx context.Context, rest func(context.Context) error) error {
 	ctx = context.WithValue(ctx, runKey{}, r.RunID)
 	r.keep = context.WithoutCancel(ctx)
 	if r.Budget > 0 {
@@ -132,12 +132,12 @@ func (r *run) within(ctx context.Context) error {
 		ctx, cancel = withBudget(ctx, r.Clock, r.Budget, fmt.Errorf("the run is not done after %s: %w", r.Budget, ErrBudget))
 		defer cancel()
 	}
-	return r.locked(ctx)
+	return r.locked(ctx, rest)
 }
 
-func (r *run) locked(ctx context.Context) (err error) {
+func (r *run) locked(ctx context.Context, rest func(context.Context) error) (err error) {
 	if r.Lock != nil {
-		awaiting := context.WithValue(ctx, awaitKey{}, func(held *HeldError, until time.Time) {
+		awaiting := WatchLock(ctx, func(held *HeldError, until time.Time) {
 			r.tell(Event{Kind: LockAwaited, Detail: held.Error(), Holder: &held.Holder, Until: until})
 		})
 		if err := r.Lock.Acquire(awaiting); err != nil {
@@ -145,6 +145,11 @@ func (r *run) locked(ctx context.Context) (err error) {
 		}
 		defer func() { err = errors.Join(err, r.Lock.Release(r.keep)) }()
 	}
+	return rest(ctx)
+}
+
+// begin writes down what begins, and carries it out.
+func (r *run) begin(ctx context.Context) error {
 	if err := r.record(Record{Kind: r.begun, Detail: r.name, Plan: r.Plan}); err != nil {
 		return err
 	}

@@ -34,19 +34,33 @@ func Applied(ctx context.Context, j Journal, runbook string) (map[StepID]bool, e
 // with nothing to take back are [Unchanged].
 func (r Runbook) Undo(ctx context.Context, c RunConfig) (Result, error) {
 	c = c.withDefaults()
+	whole := newRun(r, c, backward)
 	if err := r.Validate(); err != nil {
-		return newRun(r, c, backward).end(err)
+		return whole.end(err)
 	}
-	applied, err := Applied(ctx, c.Journal, r.Name)
-	if err == nil && len(applied) > 0 {
-		err = strangeClusters(ctx, c)
+	var back *Result
+	err := whole.within(ctx, func(ctx context.Context) error { // who held the lock until now may have applied more
+		applied, err := Applied(ctx, c.Journal, r.Name)
+		if err == nil && len(applied) > 0 {
+			err = strangeClusters(ctx, c)
+		}
+		if err != nil {
+			return fmt.Errorf("undo: %w", err)
+		}
+		under := c
+		under.Budget = 0 // it is the context's
+		if c.Lock != nil {
+			under.Lock = HeldLock(c.Lock)
+		}
+		result, err := r.reversed(applied).run(ctx, under, backward)
+		back = &result
+		return err
+	})
+	if back == nil {
+		return whole.end(err)
 	}
-	if err != nil {
-		return newRun(r, c, backward).end(fmt.Errorf("undo: %w", err))
-	}
-	result, err := r.reversed(applied).run(ctx, c, backward)
-	result.Outcomes = r.inPlanOrder(result.Outcomes)
-	return result, err
+	back.Outcomes = r.inPlanOrder(back.Outcomes)
+	return *back, err
 }
 
 // clusterNote begins the records that say which cluster a run worked on.

@@ -243,3 +243,41 @@ func TestUndoKeepsTheOrderAcrossGates(t *testing.T) {
 		t.Errorf("%v, %v", order, err)
 	}
 }
+
+// late is a lock whose last holder applies something more before it lets go.
+type late struct {
+	geored.Lock
+	last func()
+}
+
+func (l late) Acquire(ctx context.Context) error {
+	l.last()
+	return l.Lock.Acquire(ctx)
+}
+
+// What is taken back is decided under the lock: another runner applied until it let go.
+func TestUndoReadsTheJournalUnderItsLock(t *testing.T) {
+	var w geotest.World
+	var order []geored.StepID
+	book, c := undoBook(&w, &order), config(t)
+	c.Journal = &geored.MemoryJournal{}
+	w.Set("gate", true)
+	first := geored.Runbook{Name: book.Name, Stages: book.Stages[:1]}
+	if _, err := first.Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	c.Lock = late{new(geored.MemoryLocks).Lock("it", geored.Holder{}), func() {
+		other := c
+		other.Lock = nil
+		if _, err := book.Run(t.Context(), other); err != nil {
+			t.Error(err)
+		}
+	}}
+	result, err := book.Undo(t.Context(), c)
+	if err != nil || w.There("a") || w.There("c") || w.There("d") || result.Count(geored.Undone) != 4 {
+		t.Errorf("%s, %v, %v", statuses(result), order, err)
+	}
+	if err := c.Lock.Check(t.Context()); !errors.Is(err, geored.ErrLockLost) {
+		t.Errorf("the lock is still held: %v", err)
+	}
+}

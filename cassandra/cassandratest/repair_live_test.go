@@ -209,10 +209,10 @@ func (s *subject) carryOutRebuild(what cassandra.Rebuilding) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := s.cluster.RebuildStage(plan, s, s, "yes", time.Minute); err == nil || !strings.Contains(err.Error(), plan.Confirmation()) {
+	if _, err := s.cluster.RebuildStage(plan, s, s, "yes", time.Minute, nil); err == nil || !strings.Contains(err.Error(), plan.Confirmation()) {
 		s.t.Errorf("carried out for a yes: %v", err)
 	}
-	stage, err := s.cluster.RebuildStage(plan, s, s, plan.Confirmation(), 3*time.Minute)
+	stage, err := s.cluster.RebuildStage(plan, s, s, plan.Confirmation(), 3*time.Minute, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -316,7 +316,7 @@ func TestARebuildInPods(t *testing.T) {
 	before := r.address("dc2")
 	plan, err := c.PlanRebuild(t.Context(), cassandra.Rebuilding{Keyspace: "dev", Site: "dc2", From: "dc1"})
 	must(t, err)
-	stage, err := c.RebuildStage(plan, r.pods, r.pods, plan.Confirmation(), 4*time.Minute)
+	stage, err := c.RebuildStage(plan, r.pods, r.pods, plan.Confirmation(), 4*time.Minute, nil)
 	must(t, err)
 	result, err := geored.Runbook{Name: "rebuild", Stages: []geored.Stage{stage}}.Run(t.Context(), geored.RunConfig{Poll: 200 * time.Millisecond})
 	for _, o := range result.Outcomes {

@@ -33,6 +33,7 @@ func Conformance(t *testing.T, api API) {
 		{"garbage is refused", (*suite).garbage}, {"another cluster's token is refused", (*suite).foreign}, {"token secrets are filled", (*suite).filled},
 		{"a mark takes a token out of use and back", (*suite).marked}, {"a token dies with its secret", (*suite).deleted},
 		{"requested tokens", (*suite).requested}, {"bound tokens die with what they are bound to", (*suite).bound},
+		{"what replaces an object leaves nothing of it", (*suite).replaced}, {"a namespace ends with all that is in it", (*suite).emptied},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(&suite{t, api}) })
 	}
@@ -216,4 +217,37 @@ func (s *suite) bound() {
 	}
 	s.do(http.MethodDelete, s.in("secrets/leash"), nil, http.StatusOK)
 	s.await(token, "")
+}
+
+func (s *suite) replaced() {
+	old := s.do(http.MethodPost, s.in("secrets"), object{"type": "Opaque", "data": object{"old": "b2xk"},
+		"metadata": object{"name": "replaced", "labels": object{"old": "1"}, "annotations": object{"old": "1"}}}, http.StatusCreated)
+	with := func(version string) object {
+		return object{"type": "Opaque", "data": object{"new": "bmV3"}, "metadata": object{"name": "replaced", "labels": object{"new": "1"}, "resourceVersion": version}}
+	}
+	s.do(http.MethodPut, s.in("secrets/replaced"), with(old.text("metadata", "resourceVersion")), http.StatusOK)
+	s.do(http.MethodPut, s.in("secrets/replaced"), with(old.text("metadata", "resourceVersion")), http.StatusConflict)
+	got := s.do(http.MethodGet, s.in("secrets/replaced"), nil, http.StatusOK)
+	for _, of := range [][]string{{"data"}, {"metadata", "labels"}, {"metadata", "annotations"}} {
+		if text := got.text(append(of, "old")...); text != "" {
+			s.Errorf("%s still has %q", strings.Join(of, "."), text)
+		}
+	}
+	if got.text("data", "new") != "bmV3" || got.text("metadata", "labels", "new") != "1" {
+		s.Errorf("the replacement is not there: %v", got)
+	}
+}
+
+func (s *suite) emptied() {
+	const space = "/api/v1/namespaces/credstest-emptied"
+	s.do(http.MethodPost, "/api/v1/namespaces", object{"metadata": object{"name": "credstest-emptied"}}, http.StatusCreated)
+	s.do(http.MethodPost, space+"/secrets", object{"type": "Opaque", "metadata": object{"name": "inside"}}, http.StatusCreated)
+	s.do(http.MethodDelete, space, nil, http.StatusOK)
+	status := 0
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if status, _ = s.send(s.api.Admin, http.MethodGet, space+"/secrets/inside", nil, creds.Token{}); status == http.StatusNotFound {
+			return
+		}
+	}
+	s.Fatalf("status %d: the namespace was deleted, and what was in it is there", status)
 }

@@ -3,8 +3,10 @@ package kube_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -540,5 +542,31 @@ func TestRevokedTokensAreRefusedBeforeTheyAreDeleted(t *testing.T) {
 	}
 	if err := source.Revoke(t.Context(), "coredns-token-1"); err != nil {
 		t.Errorf("a token that is gone: %v", err)
+	}
+}
+
+// A version that nobody told is no old version: the Secret, the only proof, is neither marked nor deleted.
+func TestNothingIsRevokedWhileTheVersionIsUnknown(t *testing.T) {
+	w := newWorld(t, 2)
+	w.install()
+	c, source := w.clusters["dc1"], w.sources["dc1"]
+	var err error
+	if source.Cluster, err = kube.New("dc1", &rest.Config{Host: c.URL(), BearerToken: c.Admin.Reveal(), Dial: c.Dial, TLSClientConfig: rest.TLSClientConfig{CAData: c.Authority.PEM()},
+		ContentConfig: rest.ContentConfig{ContentType: "application/json"}, WrapTransport: func(next http.RoundTripper) http.RoundTripper {
+			return roundTrip(func(r *http.Request) (*http.Response, error) {
+				if r.URL.Path == "/version" {
+					return nil, errors.New("connection reset")
+				}
+				return next.RoundTrip(r)
+			})
+		}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := source.Revoke(t.Context(), "coredns-token-1"); err == nil || !geored.IsRetriable(err) || !strings.Contains(err.Error(), "the version of the API server") {
+		t.Errorf("%v", err)
+	}
+	secret, err := source.Cluster.Client().CoreV1().Secrets("kube-system").Get(t.Context(), "coredns-token-1", metav1.GetOptions{})
+	if err != nil || secret.Labels[credskube.InvalidSince] != "" {
+		t.Errorf("%v, labels %v", err, secret.Labels)
 	}
 }

@@ -71,6 +71,14 @@ func Conformance(t *testing.T, build func(*testing.T) System) {
 				t.Errorf("%s: %s: nobody can tell what is nowhere", finding.Check, finding.Verdict)
 			}
 		}
+		for _, check := range table.Checks(system) {
+			if check.ID != dnsfed.RemoteOnly.CheckID() {
+				continue
+			}
+			if found := check.Run(t.Context()); found[len(found)-1].Verdict != geored.Unknown {
+				t.Errorf("%s: %+v, though nobody was asked for the services of %s", check.ID, found, f.Sites[1].Name)
+			}
+		}
 	})
 }
 

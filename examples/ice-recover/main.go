@@ -28,7 +28,7 @@ func program() cli.Program {
 }
 
 func flags(f *flag.FlagSet, o *ice.RecoveryOptions) {
-	f.DurationVar(&o.Said.Length, "outage", 0, "`TIME` that the sites were apart, as 3h40m; without it and -since: found from evidence, or refused")
+	f.DurationVar(&o.Said.Length, "outage", 0, "`TIME` that the sites were apart, as 3h40m, counted back from now: what passed since the link came back counts too; without it and -since: found from evidence, or refused")
 	f.Func("since", "`TIME` at which the sites were last together, as 2026-11-21T10:00:00Z", func(text string) (err error) {
 		if o.Said.Since, err = time.Parse(time.RFC3339, text); err != nil {
 			return errors.New("write it like 2026-11-21T10:00:00Z")

@@ -29,7 +29,11 @@ func (s *session) change(ctx context.Context, d Deployment, events *events) (cod
 	if err := s.permitted(d); err != nil {
 		return ExitUsage, true, err
 	}
-	work, err := s.begin(ctx, d)
+	observe := func(e geored.Event) {
+		events.write(e)
+		s.screen.event(e)
+	}
+	work, err := s.begin(ctx, d, observe)
 	switch {
 	case errors.Is(err, geored.ErrHeld):
 		return ExitUnknown, true, err
@@ -38,11 +42,7 @@ func (s *session) change(ctx context.Context, d Deployment, events *events) (cod
 	}
 	defer func() { err = errors.Join(err, work.end(ctx)) }()
 	config := geored.RunConfig{
-		Journal: work.journal, Lock: work.lock, StepTimeout: s.Timeout, Confirmed: s.Confirm, Clusters: plan.Clusters,
-		Observer: func(e geored.Event) {
-			events.write(e)
-			s.screen.event(e)
-		},
+		Journal: work.journal, Lock: geored.HeldLock(work.lock), StepTimeout: s.Timeout, Confirmed: s.Confirm, Clusters: plan.Clusters, Observer: observe,
 	}
 	if s.Undo {
 		code, err = s.undo(ctx, book, config)
@@ -102,28 +102,30 @@ func (s *session) ended(ctx context.Context, result geored.Result, err error) (i
 type work struct {
 	lock    geored.Lock
 	journal geored.Journal
-	mine    *geored.FileLock
 	file    *geored.FileJournal
 }
 
-// begin takes the lock of this machine before it touches the journal, which is for one process at a time.
-func (s *session) begin(ctx context.Context, d Deployment) (*work, error) {
+// begin takes the locks, of this machine and of the clusters, before it touches the journal, which is for one process at a time:
+// what another one wrote into it until it let go is read too.
+func (s *session) begin(ctx context.Context, d Deployment, tell func(geored.Event)) (*work, error) {
 	dir := s.journalDir()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	holder := s.holder()
-	w := &work{mine: geored.NewFileLock(filepath.Join(dir, s.Name+".lock"), holder)}
-	if err := w.mine.Acquire(ctx); err != nil {
-		return nil, err
-	}
-	err := w.open(ctx, s, d, filepath.Join(dir, s.Name+".journal"))
-	if err != nil {
-		return nil, errors.Join(err, w.end(ctx))
-	}
-	w.lock = geored.HeldLock(w.mine)
+	locks := []geored.Lock{geored.NewFileLock(filepath.Join(dir, s.Name+".lock"), holder)}
 	if locker, ok := d.(Locker); ok {
-		w.lock = geored.AllLocks(w.lock, locker.Lock(holder))
+		locks = append(locks, locker.Lock(holder))
+	}
+	w := &work{lock: geored.AllLocks(locks...)}
+	awaiting := geored.WatchLock(ctx, func(held *geored.HeldError, until time.Time) {
+		tell(geored.Event{Time: time.Now(), Kind: geored.LockAwaited, Detail: held.Error(), Holder: &held.Holder, Until: until})
+	})
+	if err := w.lock.Acquire(awaiting); err != nil {
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	if err := w.open(ctx, s, d, filepath.Join(dir, s.Name+".journal")); err != nil {
+		return nil, errors.Join(err, w.end(ctx))
 	}
 	return w, nil
 }
@@ -152,7 +154,7 @@ func (w *work) end(ctx context.Context) error {
 	if w.file != nil {
 		err = w.file.Close()
 	}
-	return errors.Join(err, w.mine.Release(context.WithoutCancel(ctx)))
+	return errors.Join(err, w.lock.Release(context.WithoutCancel(ctx)))
 }
 
 const journalKubernetes = "kubernetes"

@@ -237,3 +237,48 @@ func TestAFailedStepIsNoRefusal(t *testing.T) {
 		}
 	}
 }
+
+// behind is a deployment whose lock another runner held, who wrote into the journal until he let go.
+type behind struct {
+	deployment
+	path string
+}
+
+func (b behind) Lock(geored.Holder) geored.Lock {
+	return lastWords{new(geored.MemoryLocks).Lock("it", geored.Holder{}), b.path}
+}
+
+type lastWords struct {
+	geored.Lock
+	path string
+}
+
+func (l lastWords) Acquire(ctx context.Context) error {
+	journal, err := geored.OpenFileJournal(l.path)
+	if err != nil {
+		return err
+	}
+	for _, r := range []geored.Record{{Kind: geored.RunBegun, Detail: "test"}, {Kind: geored.Intent, Step: "mesh/dc1", Site: "dc1"}} {
+		r.Run = "of-another"
+		err = errors.Join(err, journal.Append(ctx, r))
+	}
+	return errors.Join(err, journal.Close(), l.Lock.Acquire(ctx))
+}
+
+func TestTheJournalIsReadUnderTheLock(t *testing.T) {
+	var world geotest.World
+	dir := t.TempDir()
+	topology := filepath.Join(t.TempDir(), "topology.yaml")
+	if err := os.WriteFile(topology, []byte("sites: []"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	world.Set("mesh/dc1", true)
+	program := Program{Name: "test", Open: func([]byte, Options) (Deployment, error) {
+		return behind{deployment{world: &world}, filepath.Join(dir, "test.journal")}, nil
+	}}
+	var out, said bytes.Buffer
+	code := program.Run(t.Context(), []string{"-topology", topology, "-probe-image", "registry.example.org/probe:1", "-journal", dir, "-yes", "-undo"}, strings.NewReader(""), &out, &said)
+	if code != ExitPass || world.There("mesh/dc1") {
+		t.Errorf("what another runner applied was not taken back: exit code %d\n%s", code, said.String())
+	}
+}

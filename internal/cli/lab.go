@@ -17,6 +17,7 @@ import (
 // labSession is the laboratory that one call of a program works in.
 type labSession struct {
 	running    laboratory.Running
+	found      bool // somebody else started it
 	probeImage string
 }
 
@@ -52,7 +53,7 @@ func (s *session) startLab(ctx context.Context) (*labSession, error) {
 	if err := s.agreeOnWhole(found, filepath.Join(running.Dir, "whole")); err != nil {
 		return nil, err
 	}
-	session := &labSession{running: running, probeImage: laboratory.ProbeRef}
+	session := &labSession{running: running, found: found, probeImage: laboratory.ProbeRef}
 	if s.Keep || s.Plan != "" { // a plan is for these clusters and no others
 		err = os.WriteFile(session.kept(), nil, 0o600)
 	}
@@ -94,9 +95,11 @@ func (s *session) agreeOnWhole(found bool, mark string) error {
 // kept marks a laboratory that somebody wanted to keep: no later call takes it away.
 func (l *labSession) kept() string { return filepath.Join(l.running.Dir, "kept") }
 
-// leave takes the laboratory down, unless it was to be kept.
+// leave takes the laboratory down, unless it was to be kept. What only looks takes away no laboratory that it found: it held no
+// lock, and another one may work there.
 func (l *labSession) leave(ctx context.Context, s *session) error {
-	if _, err := os.Stat(l.kept()); err == nil {
+	looked := l.found && (s.Check || s.Render != "")
+	if _, err := os.Stat(l.kept()); err == nil || looked {
 		s.screen.printf("%s", s.farewell(filepath.Join(l.running.Dir, "dc1.kubeconfig")))
 		return nil
 	}

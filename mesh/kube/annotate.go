@@ -77,6 +77,9 @@ func (n annotated) before(live *corev1.Node) (map[string]*string, error) {
 		if err := json.Unmarshal([]byte(text), &before); err != nil {
 			return nil, fmt.Errorf("node %s: annotation %s: %w", n.node, AnnotatedBefore, err)
 		}
+		if before == nil {
+			return nil, fmt.Errorf("node %s: annotation %s is %s: it must name what the annotations were; if they were none, write {}", n.node, AnnotatedBefore, text)
+		}
 	}
 	for key := range n.wanted {
 		if _, known := before[key]; known {

@@ -308,4 +308,31 @@ func TestAMirrorThatIsStopped(t *testing.T) {
 	if state, err := r.mirrors.Running(t.Context(), site, "again"); err != nil || state.Done {
 		t.Errorf("it is said to run: %+v, %v", state, err)
 	}
+	must(t, r.mirrors.Start(t.Context(), site)) // somebody else stopped it
+	if state, err := r.mirrors.Stopped(t.Context(), site); err != nil || !state.Done {
+		t.Errorf("it was started: %+v, %v", state, err)
+	}
+}
+
+// A mirror is stopped, and started with as many pods as it had; both can be done twice.
+func TestStopAndStart(t *testing.T) {
+	r := up(t)
+	site := r.Names[0]
+	for range 2 {
+		must(t, r.mirrors.Stop(t.Context(), site))
+		r.Await("no pod is left", func() (string, bool) {
+			state, err := r.mirrors.Stopped(t.Context(), site)
+			return fmt.Sprint(state, err), state.Done
+		})
+	}
+	for range 2 {
+		must(t, r.mirrors.Start(t.Context(), site))
+		r.Await("a pod mirrors", func() (string, bool) {
+			m, err := r.mirrors.Read(t.Context(), site)
+			return fmt.Sprintf("%+v, %v", m, err), len(m.Pods) == 1 && m.Pods[0].Mirrors && m.Wanted == 1
+		})
+		if state, err := r.mirrors.Stopped(t.Context(), site); err != nil || state.Done {
+			t.Errorf("it is said to be stopped: %+v, %v", state, err)
+		}
+	}
 }

@@ -76,6 +76,7 @@ type sitesRig struct {
 	apart   func() []geored.Silence
 	gates   []Gate
 	away    geored.SiteName
+	removes bool // mirrors do (--remove)
 }
 
 // ringTool is a nodetool that knows reloadseeds, and what is to be counted.
@@ -139,7 +140,39 @@ type fakeMirrors struct {
 	mu      sync.Mutex
 	started map[geored.SiteName]time.Time
 	marks   map[geored.SiteName]string
+	stopped map[geored.SiteName]bool
 	times   int
+	calls   []string // stops and starts, and how many objects the site had
+}
+
+func (m *fakeMirrors) Stop(_ context.Context, site geored.SiteName) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stopped[site], m.calls = true, append(m.calls, fmt.Sprintf("stop %s %d", site, m.has(site)))
+	return nil
+}
+
+func (m *fakeMirrors) has(site geored.SiteName) int {
+	n := 0
+	for _, id := range []string{"a", "b", "c", "d"} {
+		if m.rig.objects[site].Has(filesBucket, "object-"+id) {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *fakeMirrors) Stopped(_ context.Context, site geored.SiteName) (geored.State, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return geored.State{Done: m.stopped[site]}, nil
+}
+
+func (m *fakeMirrors) Start(_ context.Context, site geored.SiteName) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stopped[site], m.calls = false, append(m.calls, fmt.Sprintf("start %s %d", site, m.has(site)))
+	return nil
 }
 
 func (m *fakeMirrors) Restart(_ context.Context, site geored.SiteName, mark string) error {
@@ -167,7 +200,7 @@ func (m *fakeMirrors) Running(_ context.Context, site geored.SiteName, mark stri
 func (m *fakeMirrors) Read(_ context.Context, site geored.SiteName) (objectkube.Mirror, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return objectkube.Mirror{Pods: []objectkube.Pod{{Mirrors: true, Started: m.started[site]}}}, nil
+	return objectkube.Mirror{Mark: m.marks[site], Pods: []objectkube.Pod{{Mirrors: true, Started: m.started[site]}}}, nil
 }
 
 // fakeIndex is an index for each site, which a job fills from the rows of the site.
@@ -244,7 +277,7 @@ func newSites(t *testing.T, names ...geored.SiteName) *sitesRig {
 	r.tool = &ringTool{Nodetool: r.ring.Nodetool()}
 	r.ring.CreateTable(cassandratest.Table{Keyspace: "dev", Name: "message", Columns: []cassandratest.Column{
 		{Name: "id", Type: "text", Kind: cassandratest.PartitionKey}, {Name: "object_key", Type: "text"}}})
-	r.mirrors = &fakeMirrors{rig: r, started: map[geored.SiteName]time.Time{}, marks: map[geored.SiteName]string{}}
+	r.mirrors = &fakeMirrors{rig: r, started: map[geored.SiteName]time.Time{}, marks: map[geored.SiteName]string{}, stopped: map[geored.SiteName]bool{}}
 	r.index = &fakeIndex{rows: map[geored.SiteName][]Reference{}, documents: map[geored.SiteName]map[string]bool{}}
 	r.index.objects = func(site geored.SiteName, key string) bool { return r.objects[site].Has(filesBucket, key) }
 	for _, name := range names {
@@ -391,7 +424,7 @@ func (r *sitesRig) recovery(said OutageSaid) *Recovery {
 	x.Stores = []Store{mirrors,
 		x.Cassandra(CassandraStore{Open: func(context.Context) (*cassandra.Cluster, error) { return cassandra.Open(config) }, Tool: r.tool, Restarter: restarts{r.ring}, Away: r.away, Settle: time.Second}),
 		x.Search(SearchStore{r.index, r.index})}
-	objects := ObjectStore{Access: map[geored.SiteName]ObjectAccess{}, Mirrors: r.mirrors, Patience: 5 * time.Second, MakeBucket: func(_ context.Context, site geored.SiteName) error {
+	objects := ObjectStore{Access: map[geored.SiteName]ObjectAccess{}, Mirrors: r.mirrors, Removes: r.removes, Patience: 5 * time.Second, MakeBucket: func(_ context.Context, site geored.SiteName) error {
 		r.objects[site].SetVersioning(filesBucket, objectstore.Unversioned)
 		return nil
 	}}
@@ -610,12 +643,17 @@ func TestARepairBeforeTheRebuildIsTold(t *testing.T) {
 // A disk is lost with its bucket: what the other site has comes back, and what was there alone is named.
 func TestLostBucket(t *testing.T) {
 	for name, c := range map[string]struct {
-		alone []string // messages whose object dc2 alone had
-		want  geored.Verdict
-	}{"the other site has all": {nil, geored.Pass}, "one was there alone": {[]string{"z"}, geored.Fail}} {
+		alone   []string // messages whose object dc2 alone had
+		want    geored.Verdict
+		removes bool
+		calls   string // to the mirrors
+	}{"the other site has all": {nil, geored.Pass, false, "[]"}, "one was there alone": {[]string{"z"}, geored.Fail, false, "[]"},
+		// From an empty bucket a mirror with --remove learns to empty the other one.
+		"mirrors remove": {nil, geored.Pass, true, "[stop dc2 0 start dc2 4]"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newSites(t, "dc1", "dc2")
+			r.removes = c.removes
 			r.during("dc1", "d")
 			for _, id := range c.alone {
 				r.during("dc2", id)
@@ -624,8 +662,15 @@ func TestLostBucket(t *testing.T) {
 			if _, err := r.objects["dc2"].Client(t, "dc2", nil).Bucket(t.Context(), filesBucket); !errors.Is(err, objectstore.ErrNoBucket) {
 				t.Fatalf("the bucket is there: %v", err)
 			}
-			_, report := r.recovered(OutageSaid{Length: time.Minute}, nil)
+			var confirmed map[geored.StepID]string
+			if c.removes {
+				confirmed = map[geored.StepID]string{"objects/conflicts": confirmation("mirrors-may-remove-objects")}
+			}
+			_, report := r.recovered(OutageSaid{Length: time.Minute}, confirmed)
 			r.wants(report, c.want)
+			if got := fmt.Sprint(r.mirrors.calls); got != c.calls {
+				t.Errorf("%s, want %s", got, c.calls)
+			}
 			for _, id := range []string{"a", "d"} {
 				if !r.objects["dc2"].Has(filesBucket, "object-"+id) {
 					t.Errorf("object-%s is not back", id)

@@ -250,3 +250,98 @@ func TestMoreRowsThanAreLookedAt(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// A recovery that was killed is started during another cut: it is halted as one that runs is, and what was measured before stays.
+func TestACutThatIsFoundWhenARecoveryGoesOn(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	r.during("dc1", "d")
+	r.apart = func() []geored.Silence {
+		return []geored.Silence{{Target: geored.Target{Site: "dc2"}, Reason: "no route to host"}}
+	}
+	said := OutageSaid{Length: time.Hour}
+	x := r.recovery(said)
+	if err := x.Assess(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if x.Note().Apart.IsZero() {
+		t.Error("nobody saw that the sites were apart when it was decided")
+	}
+	joined := time.Now().Add(-time.Minute)
+	if err := x.change(t.Context(), func(n *RecoveryNote) {
+		n.Joined, n.Missing = joined, []Missing{{Store: storeKafka, From: "dc1", To: "dc2", Count: 3, Oldest: joined.Add(-time.Minute), Seen: joined}}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	again := r.recovery(said)
+	again.Watch = WatchConfig{Every: 20 * time.Millisecond}
+	halted := new(ApartError)
+	if _, err := r.run(t.Context(), again, nil); !errors.As(err, &halted) {
+		t.Fatal(err)
+	}
+	note, _, err := r.notes.Load(t.Context())
+	if err != nil || !note.Joined.IsZero() || !note.Halted.Equal(joined) || len(note.Missing) != 0 || len(note.Before) != 1 || note.Before[0].Missing[0].Count != 3 {
+		t.Fatalf("%+v, %v", note, err)
+	}
+	r.apart = func() []geored.Silence { return nil }
+	x, report := r.recovered(said, nil)
+	if len(x.Note().Before) != 1 || !find(report, CheckRPO, "the oldest of 3 missing writes") || !find(report, CheckRTO, "the sites had come together on") {
+		t.Errorf("what was measured before the cut is forgotten: %+v", report.Findings)
+	}
+}
+
+// What was lost before a recovery was halted stays a failure, though the stores do not show it any more.
+func TestALossFromBeforeACut(t *testing.T) {
+	note := RecoveryNote{Joined: noon, Decisions: []Decision{{Store: storeKafka, Part: "mirror dc1 -> dc2", Cure: LostCure, Because: []string{"orders/0: its log begins at 5 > 2"}},
+		{Store: storeCassandra, Part: "keyspace dev", Cure: RebuildCure, GivesUp: "dc2"}, {Store: storeSearch, Cure: RefillCure}},
+		Missing: []Missing{{Store: storeCassandra, From: "dc2", To: "dc1", Count: 2, Keys: []string{"dev.message 7"}}}}
+	for range mostCuts + 2 {
+		note = note.halted(noon.Add(time.Hour), noon.Add(2*time.Hour))
+		note.Missing, note.Joined = []Missing{{Store: storeCassandra, From: "dc2", To: "dc1", Keys: []string{"dev.message 8"}, Count: 1}}, noon
+	}
+	note.Decisions = []Decision{{Store: storeKafka, Part: "mirror dc1 -> dc2", Cure: AwaitCure}}
+	report := geored.Report{Findings: judgeDecisions(note, []geored.SiteName{"dc1", "dc2"})}
+	for i := range report.Findings {
+		report.Findings[i].Check = CheckDecisions
+	}
+	if report.Verdict() != geored.Fail || !find(report, CheckDecisions, "orders/0: its log begins at 5 > 2") || !find(report, CheckDecisions, "dev.message 7") ||
+		!find(report, CheckDecisions, "before the recovery was halted on 2") {
+		t.Errorf("%+v", report.Findings)
+	}
+	if len(note.Before) != mostCuts+2 || note.Before[mostCuts].Missing[0].Keys != nil || note.Before[mostCuts].Missing[0].Count != 1 {
+		t.Errorf("%+v", note.Before)
+	}
+}
+
+// A mirror that was restarted for the canary is not restarted again by the recovery that goes on.
+func TestAMirrorThatTheCanaryRestarted(t *testing.T) {
+	r := newSites(t, "dc1", "dc2")
+	mirrors := restartedOnce{r.mirrors, "canary"}
+	for _, mark := range []string{"reset", "canary"} {
+		if err := r.mirrors.Restart(t.Context(), "dc1", mark); err != nil {
+			t.Fatal(err)
+		}
+		if state, err := mirrors.Running(t.Context(), "dc1", "reset"); err != nil || !state.Done {
+			t.Errorf("%s: %+v, %v", mark, state, err)
+		}
+	}
+	times := r.mirrors.times
+	if err := mirrors.Restart(t.Context(), "dc1", "reset"); err != nil || r.mirrors.times != times {
+		t.Errorf("it was restarted once more: %v", err)
+	}
+	if state, err := mirrors.Running(t.Context(), "dc2", "reset"); err != nil || state.Done {
+		t.Errorf("one that was not restarted: %+v, %v", state, err)
+	}
+	if err := mirrors.Restart(t.Context(), "dc2", "reset"); err != nil || r.mirrors.times != times+1 {
+		t.Errorf("one that was not restarted: %v", err)
+	}
+}
+
+// A mirror of which no partition was looked at may have lost anything.
+func TestNoPositionIsNoProofAgainstALoss(t *testing.T) {
+	if d := DecideMirror(Outage{Most: time.Minute}, MirrorFacts{}); !d.MayLose {
+		t.Errorf("%+v", d)
+	}
+	if f := judgeLosses(kafka.Sample{From: "dc1", To: "dc2"}, kafka.History{}, false); f.Verdict != geored.Unknown {
+		t.Errorf("%+v", f)
+	}
+}

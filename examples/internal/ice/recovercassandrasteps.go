@@ -300,7 +300,9 @@ func (c *cassandraRecovery) rebuild(ctx context.Context, keyspace string, site g
 				return err
 			}
 		}
-		stage, err := ring.RebuildStage(plan, c.Tool, c.Restarter, plan.Confirmation(), dataTimeout)
+		stage, err := ring.RebuildStage(plan, c.Tool, c.Restarter, plan.Confirmation(), dataTimeout, func(ctx context.Context, plan cassandra.RebuildPlan) error {
+			return c.keep(ctx, name, plan)
+		})
 		if err != nil {
 			return err
 		}

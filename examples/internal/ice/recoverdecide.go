@@ -86,6 +86,9 @@ func decideKeyspace(o Outage, limits cassandra.Limits, keyspace string) Decision
 	d := Decision{Store: storeCassandra, Part: "keyspace " + keyspace}
 	limits = limitsOf(keyspace, limits)
 	cure, reasons := limits.Cure(o.Most)
+	if grace := shortestGrace(limits); grace > 0 {
+		d.Seen = append(d.Seen, fmt.Sprintf("deletions are remembered for %s: no repair brings them back if the sites were together after %s", grace, clockText(o.Asked.Add(-grace))))
+	}
 	for _, u := range limits.Unknown {
 		d.Silent = append(d.Silent, u.Target.String()+": "+u.Reason)
 	}
@@ -98,7 +101,7 @@ func decideKeyspace(o Outage, limits cassandra.Limits, keyspace string) Decision
 	case cure == cassandra.Repair || cure == cassandra.Rebuild:
 		d.Cure, d.Without = RepairCure, "rows written during the outage stay missing at one site, and nobody is told"
 		if cure == cassandra.Rebuild {
-			d.Seen = []string{"users and roles that were dropped during the outage may come back: look at LIST ROLES afterwards"}
+			d.Seen = append(d.Seen, "users and roles that were dropped during the outage may come back: look at LIST ROLES afterwards")
 			d.Confirm = confirmation("dropped-roles-may-come-back", o.Known)
 		}
 	case cure == cassandra.AwaitHints:
@@ -109,6 +112,17 @@ func decideKeyspace(o Outage, limits cassandra.Limits, keyspace string) Decision
 		d.Because = []string{"the limits are not known, so that no cure is safe unless the sites are shown to be equal"}
 	}
 	return d
+}
+
+// shortestGrace is the shortest gc_grace; zero: none is known.
+func shortestGrace(limits cassandra.Limits) time.Duration {
+	var shortest time.Duration
+	for i, t := range limits.Tables {
+		if i == 0 || t.GCGrace < shortest {
+			shortest = t.GCGrace
+		}
+	}
+	return shortest
 }
 
 // limitsOf are the limits with the tables of one keyspace alone.
@@ -171,7 +185,7 @@ func DecideMirror(o Outage, f MirrorFacts) Decision {
 	d.Again, again = madeAnew(f)
 	lost, short = append(lost, lossesIn(f.Seen, open)...), unique(short)
 	d.Unknown, d.Silent = unique(d.Unknown), unique(d.Silent)
-	d.MayLose = len(short)+len(d.Unknown)+len(d.Silent) > 0
+	d.MayLose = len(short)+len(d.Unknown)+len(d.Silent) > 0 || len(f.Positions) == 0
 	switch failed := f.Status.Verdict == geored.Fail; {
 	case len(lost) > 0:
 		d.Cure, d.Because, d.Without = LostCure, lost, "records that the source removed before they were copied are missing at the other site for good, and lag 0 hides it"

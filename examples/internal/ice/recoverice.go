@@ -238,6 +238,6 @@ func mirrorRemoves(ctx context.Context, c *kube.Cluster) (bool, error) {
 		return false, fmt.Errorf("site %s: %w", c.Site(), err)
 	}
 	return slices.ContainsFunc(deployment.Spec.Template.Spec.Containers, func(container corev1.Container) bool {
-		return slices.ContainsFunc(append(container.Command, container.Args...), func(a string) bool { return strings.HasPrefix(a, "--remove") })
+		return strings.Contains(strings.Join(slices.Concat(container.Command, container.Args), " "), "--remove") // a shell may start it
 	}), nil
 }

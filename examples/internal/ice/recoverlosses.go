@@ -162,7 +162,7 @@ func (k *kafkaRecovery) mirror(d Decision) (kafka.Mirror, error) {
 func judgeLosses(s kafka.Sample, past kafka.History, mayLose bool) geored.Finding {
 	after := seenSince(past, s)
 	f := kafka.LossFinding(s, past, after)
-	if len(after.Of(kafka.Mirror{From: s.From, To: s.To}).Incidents) == 0 && !mayLose && f.Verdict == geored.Unknown {
+	if len(after.Of(kafka.Mirror{From: s.From, To: s.To}).Incidents) == 0 && !mayLose && f.Verdict == geored.Unknown && len(s.Positions) > 0 {
 		f.Verdict, f.Message = geored.Pass, "the outage was within the retention of every topic, and nothing else tells of a loss"
 	}
 	return f

@@ -69,8 +69,25 @@ func judgeDecisions(note RecoveryNote, sites []geored.SiteName) []geored.Finding
 	if len(findings) == 0 {
 		return []geored.Finding{{Verdict: geored.Unknown, Message: "nothing was decided"}}
 	}
+	for _, cut := range note.Before {
+		findings = append(findings, cut.losses(note, sites)...)
+	}
 	if len(note.Evidence) > 0 && note.Outage.Most > 0 {
 		findings = append(findings, lengthTold(note, sites))
+	}
+	return findings
+}
+
+// losses are what was lost before the recovery was halted: the stores do not show it any more.
+func (cut BeforeCut) losses(note RecoveryNote, sites []geored.SiteName) []geored.Finding {
+	var findings []geored.Finding
+	for _, d := range cut.Decisions {
+		f := geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%s, %s: %s, before the recovery was halted on %s", d.Store, d.Part, d.Cure, clockText(cut.Halted)),
+			Asked: asked(sites, d.Store), Evidence: d.Because}
+		judgeLoss(&f, d, RecoveryNote{Missing: cut.Missing, Kept: note.Kept})
+		if f.Verdict != geored.Pass {
+			findings = append(findings, f)
+		}
 	}
 	return findings
 }
@@ -113,6 +130,21 @@ func judgeLoss(f *geored.Finding, d Decision, note RecoveryNote) {
 // it, which is why it tells when that was.
 func judgeRPO(note RecoveryNote) []geored.Finding {
 	var findings []geored.Finding
+	for _, cut := range note.Before {
+		for _, f := range measuredRPO(RecoveryNote{Apart: cut.Apart, Joined: cut.Joined, Missing: cut.Missing}) {
+			f.Message += ", before the recovery was halted on " + clockText(cut.Halted)
+			findings = append(findings, f)
+		}
+	}
+	now := measuredRPO(note)
+	if len(now) == 0 {
+		now = []geored.Finding{{Verdict: geored.Unknown, Message: "nothing was measured"}}
+	}
+	return append(findings, now...)
+}
+
+func measuredRPO(note RecoveryNote) []geored.Finding {
+	var findings []geored.Finding
 	for _, m := range note.Missing {
 		f := geored.Finding{Site: m.From, To: m.To, Verdict: geored.Pass, Asked: []geored.Target{{Site: m.From, To: m.To, Name: m.Store}}}
 		late := m.Seen.Sub(note.Joined)
@@ -132,9 +164,6 @@ func judgeRPO(note RecoveryNote) []geored.Finding {
 		f.Evidence = []string{joinedText(note), fmt.Sprintf("looked at within %s, until %s; %s", geored.RoundDuration(m.Took), beside(late), uncounted(late)),
 			"write times are those of the servers' and producers' clocks: the check site/clock says how far they are apart; what was deleted bears none, and is not counted"}
 		findings = append(findings, f)
-	}
-	if len(findings) == 0 {
-		findings = []geored.Finding{{Verdict: geored.Unknown, Message: "nothing was measured"}}
 	}
 	return findings
 }
@@ -205,6 +234,10 @@ func judgeRTO(note RecoveryNote, records []geored.Record, sites []geored.SiteNam
 	default:
 		f.Message = fmt.Sprintf("RTO %s from the sites being together to the last proof", geored.RoundDuration(note.Done.Sub(note.Joined)))
 	}
-	f.Evidence = append([]string{joinedText(note), "each time is that at which a look saw the step done: how late that was at most stands with each step in the JSON report"}, lines...)
+	f.Evidence = []string{joinedText(note)}
+	for _, cut := range note.Before {
+		f.Evidence = append(f.Evidence, fmt.Sprintf("the sites had come together on %s too, and were apart again since %s: the time is that from the last coming together", clockText(cut.Joined), clockText(cut.Halted)))
+	}
+	f.Evidence = append(append(f.Evidence, "each time is that at which a look saw the step done: how late that was at most stands with each step in the JSON report"), lines...)
 	return f
 }

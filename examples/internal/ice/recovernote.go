@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,7 +31,41 @@ type RecoveryNote struct {
 	Kept      map[string]json.RawMessage `json:"kept,omitempty"`  // what steps keep, by name
 	Halted    time.Time                  `json:"halted,omitzero"` // when it was halted because the sites went apart again; zero: not since it decided
 	Done      time.Time                  `json:"done,omitzero"`   // when all was proven; zero: it is under way
+	// Before is what was known each time that it was halted, oldest first: what is looked at afterwards does not show it any more.
+	Before []BeforeCut `json:"before,omitempty"`
 }
+
+// BeforeCut is what a recovery knew when the sites went apart again.
+type BeforeCut struct {
+	Apart     time.Time  `json:"apart,omitzero"` // as in a [RecoveryNote]
+	Joined    time.Time  `json:"joined,omitzero"`
+	Halted    time.Time  `json:"halted"`
+	Missing   []Missing  `json:"missing,omitempty"`
+	Decisions []Decision `json:"decisions,omitempty"` // those by which something is lost
+}
+
+// halted is the note of a recovery that was halted, for the sites were apart again since then.
+func (n RecoveryNote) halted(since, seen time.Time) RecoveryNote {
+	cut := BeforeCut{Apart: n.Apart, Joined: n.Joined, Halted: since, Missing: n.Missing}
+	for _, d := range n.Decisions {
+		if d.Cure == LostCure || d.Cure == RebuildCure {
+			cut.Decisions = append(cut.Decisions, d)
+		}
+	}
+	if len(n.Before) >= mostCuts { // a note has little room: how many they were stays
+		cut.Missing = slices.Clone(cut.Missing)
+		for i := range cut.Missing {
+			cut.Missing[i].Keys = nil
+		}
+	}
+	n.Before = append(slices.Clone(n.Before), cut)
+	n.Joined, n.Apart, n.Halted, n.Missing = time.Time{}, seen, since, nil
+	n.Number++
+	return n
+}
+
+// mostCuts are as many as keys are kept of.
+const mostCuts = 5
 
 // Missing is what one site lacked of another's writes in one store when it was looked at, before anything was changed.
 type Missing struct {

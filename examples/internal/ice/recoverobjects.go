@@ -24,6 +24,9 @@ type ObjectAccess interface {
 type ObjectMirrors interface {
 	objectstore.MirrorPods
 	Read(ctx context.Context, site geored.SiteName) (objectkube.Mirror, error)
+	Stop(ctx context.Context, site geored.SiteName) error
+	Stopped(ctx context.Context, site geored.SiteName) (geored.State, error)
+	Start(ctx context.Context, site geored.SiteName) error
 }
 
 // ObjectStore is the object stores with their mirrors as a recovery sees them.
@@ -193,6 +196,10 @@ func (o *objectRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 		step.Reason += "; these mirrors remove (--remove) what the other site has alone: what is written while one of them restarts may be lost"
 	}
 	tasks = append(tasks, o.once(step, dataTimeout, func(ctx context.Context) error { return o.onlyConfirmed(ctx, d) }))
+	removing := o.Removes && len(d.Empty) > 0
+	if removing {
+		tasks = append(tasks, o.onceAt(d.Empty, "stop", "this mirror removes (--remove): from an empty bucket it would learn to empty the other site's", o.stop)...)
+	}
 	for _, site := range o.Sites {
 		if slices.Contains(d.Empty, site) {
 			tasks = append(tasks, o.bucketTask(site, d))
@@ -201,8 +208,11 @@ func (o *objectRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 	step = geored.Step{ID: "objects/catch-up", Target: d.Part, Action: geored.Copy, Reason: "what only one site has is carried over and verified, before a mirror decides about it", Permanent: "copies stay",
 		Manual: []string{"mc mirror here/" + filesBucket + " there/" + filesBucket}}
 	tasks = append(tasks, geored.Task{Step: step, Timeout: dataTimeout, Observe: o.unhurried(o.nothingMissing), Apply: o.catchUp})
+	if removing {
+		tasks = append(tasks, o.onceAt(d.Empty, "start", "its site has again what the other one has", o.Mirrors.Start)...)
+	}
 	if d.Cure == ResetCure {
-		for _, task := range objectstore.ResetWatchMirrors(o.Mirrors, o.mark("objects/mirror"), o.Sites...) {
+		for _, task := range objectstore.ResetWatchMirrors(restartedOnce{o.Mirrors, o.mark("objects/canary")}, o.mark("objects/mirror"), o.Sites...) {
 			task.ID, task.Reason, task.Permanent = "objects/"+task.ID, d.Reason(), "a mirror that runs stays so"
 			task.Needs = nil // one after another, as all the rest
 			task.Manual = []string{"kubectl -n ice-minio rollout restart deployment/minio-mirror"}
@@ -213,6 +223,61 @@ func (o *objectRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 		Reason: "an object that is written now arrives: a mirror runs on while it is deaf"}
 	proof := geored.Step{ID: "objects/proof", Target: d.Part, Action: geored.Await, Reason: "that mirrors were restarted proves nothing: all sites must hold the same objects"}
 	return append(tasks, o.once(canary, dataTimeout, o.canary), geored.Task{Step: proof, Observe: o.unhurried(o.equal)}), nil
+}
+
+// onceAt does something to the mirror of each of these sites, once in a recovery.
+func (o *objectRecovery) onceAt(sites []geored.SiteName, verb, reason string, do func(context.Context, geored.SiteName) error) []geored.Task {
+	replicas := map[string]string{"stop": "0", "start": "1"}[verb]
+	var tasks []geored.Task
+	for _, site := range sites {
+		step := geored.Step{ID: stepID("objects", site, verb), Site: site, Target: "object mirror", Action: geored.Execute, Reason: reason, Permanent: "what is stopped here is started here",
+			Manual: []string{"kubectl -n ice-minio scale deployment/minio-mirror --replicas=" + replicas}}
+		tasks = append(tasks, o.once(step, 0, func(ctx context.Context) error { return do(ctx, site) }))
+	}
+	return tasks
+}
+
+// stop returns when no pod of the mirror is left.
+func (o *objectRecovery) stop(ctx context.Context, site geored.SiteName) error {
+	if err := o.Mirrors.Stop(ctx, site); err != nil {
+		return err
+	}
+	state, err := o.Mirrors.Stopped(ctx, site)
+	if err == nil && !state.Done {
+		err = fmt.Errorf("the mirror of %s is not stopped yet: %s", site, state.Detail)
+	}
+	return geored.Retriable(err)
+}
+
+// restartedOnce are mirrors of which one that was restarted for the canary has listed everything later than it would be for the
+// reset: a recovery that goes on leaves it alone.
+type restartedOnce struct {
+	ObjectMirrors
+	canary string // the mark of that restart
+}
+
+func (m restartedOnce) Restart(ctx context.Context, site geored.SiteName, mark string) error {
+	mark, err := m.mark(ctx, site, mark)
+	if err != nil {
+		return geored.Retriable(err)
+	}
+	return m.ObjectMirrors.Restart(ctx, site, mark)
+}
+
+func (m restartedOnce) Running(ctx context.Context, site geored.SiteName, mark string) (geored.State, error) {
+	mark, err := m.mark(ctx, site, mark)
+	if err != nil {
+		return geored.State{}, err
+	}
+	return m.ObjectMirrors.Running(ctx, site, mark)
+}
+
+func (m restartedOnce) mark(ctx context.Context, site geored.SiteName, mark string) (string, error) {
+	mirror, err := m.Read(ctx, site)
+	if err == nil && mirror.Mark == m.canary {
+		mark = m.canary
+	}
+	return mark, err
 }
 
 // bucketTask makes a bucket that was lost, for what the other site has.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -76,12 +77,12 @@ func (c *cassandraRecovery) keepAside(ctx context.Context, ring *cassandra.Clust
 		if v.Node.Site != plan.Site {
 			continue
 		}
-		tables, err := plan.KeptAside(ctx, c.Tool, v.Node)
+		kept, err := plan.KeptAside(ctx, c.Tool, v.Node)
 		if err != nil {
 			return geored.Retriable(err)
 		}
-		if len(tables) > 0 {
-			lines = append(lines, fmt.Sprintf("kept aside: snapshot %s of %s at node %s; nodetool clearsnapshot -t %[1]s there when nobody wants it any more", plan.Snapshot(), strings.Join(tables, ", "), v.Node.HostID))
+		for _, name := range slices.Sorted(maps.Keys(kept)) {
+			lines = append(lines, fmt.Sprintf("kept aside: snapshot %s of %s at node %s; nodetool clearsnapshot -t %[1]s there when nobody wants it any more", name, strings.Join(kept[name], ", "), v.Node.HostID))
 		}
 	}
 	return c.keep(ctx, keptAside+plan.Keyspace, lines)

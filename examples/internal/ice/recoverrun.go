@@ -192,7 +192,7 @@ func (r *Recovery) firstGate(ctx context.Context, g Gate) (geored.State, error) 
 	return state, err
 }
 
-// saw notes when the sites were last seen apart, and first seen together.
+// saw notes when the sites were last seen apart, and first seen together. That they are apart again is for the watch to say.
 func (r *Recovery) saw(ctx context.Context, together bool, at time.Time) error {
 	note := r.Note()
 	switch {

@@ -37,8 +37,8 @@ func (e *ApartError) Error() string {
 	return text + " what was done stays done, and nothing more was begun. When they answer, start the program again as before: it decides about the whole time, and does again what the sites missed since"
 }
 
-// Attend watches over a run: once the sites were seen together, it ends the run when they go apart again. stop ends the
-// watch and reads what the run wrote into its journal.
+// Attend watches over a run: once the sites were seen together, also by a run that was killed, it ends the run when they are apart
+// again. stop ends the watch and reads what the run wrote into its journal.
 func (r *Recovery) Attend(ctx context.Context, journal geored.Journal) (watched context.Context, stop func()) {
 	watched, halt := context.WithCancelCause(ctx)
 	r.attended = func(tell context.CancelCauseFunc) func() bool {
@@ -66,8 +66,7 @@ func (r *Recovery) Attend(ctx context.Context, journal geored.Journal) (watched 
 // that are away do not get it, and one is enough: the note with the highest number counts.
 func (r *Recovery) halted(ctx context.Context, since time.Time) {
 	r.mu.Lock()
-	r.note.Joined, r.note.Apart, r.note.Halted = time.Time{}, r.clock().Now(), since
-	r.note.Number++ // in memory too: a step that is ending may write it once more
+	r.note = r.note.halted(since, r.clock().Now()) // in memory too: a step that is ending may write it once more
 	note := r.note
 	r.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, haltBudget)
@@ -111,7 +110,8 @@ func (r *Recovery) watch(ctx context.Context, halt context.CancelCauseFunc) {
 		if r.clock().Sleep(ctx, config.Every) != nil {
 			return
 		}
-		if !r.together.Load() {
+		joined := r.Note().Joined
+		if !r.together.Load() && joined.IsZero() {
 			continue // it still waits for them
 		}
 		silent := r.Apart(ctx)
@@ -127,7 +127,11 @@ func (r *Recovery) watch(ctx context.Context, halt context.CancelCauseFunc) {
 		}
 		if apart >= config.Looks {
 			halt(&ApartError{silent})
-			r.halted(context.WithoutCancel(ctx), since.Add(-config.Every-apartBudget)) // they were together at the look before
+			since = since.Add(-config.Every - apartBudget) // they were together at the look before
+			if !r.together.Load() {
+				since = joined // nobody watched them since
+			}
+			r.halted(context.WithoutCancel(ctx), since)
 			return
 		}
 	}

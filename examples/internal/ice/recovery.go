@@ -112,12 +112,23 @@ func (r *Recovery) Assess(ctx context.Context) error {
 		return err
 	}
 	for until := r.clock().Now().Add(r.AskAgain); ; {
-		if err := decide(); err != nil || !r.unheard() || !r.clock().Now().Before(until) {
+		if err := decide(); err != nil {
 			return err
+		}
+		if !r.unheard() || !r.clock().Now().Before(until) {
+			r.lookApart(ctx)
+			return nil
 		}
 		if err := r.clock().Sleep(ctx, provePause); err != nil {
 			return err
 		}
+	}
+}
+
+// lookApart notes that the sites are apart when it is decided: the outage goes on then, also while a person is asked.
+func (r *Recovery) lookApart(ctx context.Context) {
+	if waits := r.note.Done.IsZero() && r.note.Joined.IsZero() && len(r.Gates) > 0 && !r.ProveOnly; waits && len(r.Apart(ctx)) > 0 {
+		r.note.Apart = r.clock().Now()
 	}
 }
 
@@ -163,7 +174,7 @@ func (r *Recovery) decideAnew(ctx context.Context, note RecoveryNote) error {
 		outage.Began = note.Halted
 	}
 	err := r.decideFor(outage, note.Number, note.Evidence, decides)
-	r.note.Missing, r.note.Apart, r.note.Halted = note.Missing, note.Apart, note.Halted
+	r.note.Missing, r.note.Apart, r.note.Halted, r.note.Before = note.Missing, note.Apart, note.Halted, note.Before
 	if !note.Halted.IsZero() && err == nil {
 		r.note.Missing = nil // what the second cut left is measured too
 		r.note.Kept, err = r.afterCut(note, now)
