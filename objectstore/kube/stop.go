@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/georedkit/georedkit/geored"
 )
@@ -63,29 +64,30 @@ type scaling struct {
 	remember any // nil: nothing
 }
 
-// scale does what to asks for; nil: nothing is to be done.
+// scale does what to asks for; nil: nothing is to be done. Controllers write into a Deployment all the time: that is a conflict, and
+// looked at again.
 func (m Mirrors) scale(ctx context.Context, site geored.SiteName, verb string, to func(*appsv1.Deployment) (*scaling, error)) error {
 	client, err := m.client(site)
 	if err != nil {
 		return m.failed(site, verb, err)
 	}
 	deployments := client.AppsV1().Deployments(m.Namespace)
-	d, err := deployments.Get(ctx, m.Deployment, metav1.GetOptions{})
-	if err != nil {
-		return m.failed(site, verb, temporary(err))
-	}
-	change, err := to(d)
-	if err != nil {
-		return m.failed(site, verb, err)
-	}
-	if change == nil {
-		return nil
-	}
-	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"replicas": change.pods},
-		"metadata": map[string]any{"resourceVersion": d.ResourceVersion, "annotations": map[string]any{stoppedKey: change.remember}}})
-	if err == nil {
-		_, err = deployments.Patch(ctx, m.Deployment, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "georedkit"})
-	}
+	err = retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		d, err := deployments.Get(ctx, m.Deployment, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		change, err := to(d)
+		if err != nil || change == nil {
+			return err
+		}
+		patch, err := json.Marshal(map[string]any{"spec": map[string]any{"replicas": change.pods},
+			"metadata": map[string]any{"resourceVersion": d.ResourceVersion, "annotations": map[string]any{stoppedKey: change.remember}}})
+		if err == nil {
+			_, err = deployments.Patch(ctx, m.Deployment, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "georedkit"})
+		}
+		return err
+	})
 	if err != nil {
 		return m.failed(site, verb, temporary(err))
 	}
