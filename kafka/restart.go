@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
+	"time"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/kafka/connect"
@@ -12,6 +14,11 @@ import (
 // RestartTasks makes the tasks that restart what has failed of the mirrors, in the order of the sites that they write
 // into: the next site is touched only when the one before it runs and moves. A mirror that runs and moves is left alone.
 // Every mirror into a site needs that site's Restarter or Control.
+//
+// Connect's word for what failed is not enough. A worker that starts as the only one of its group begins with generation 1, and
+// drops what it has to say of failures where an older generation has spoken: connectors that did not start stay UNASSIGNED, or
+// RUNNING, for ever, and a restart of what failed restarts nothing. So a connector that neither runs nor failed is restarted whole,
+// and so is a mirror that runs and does not move for two minutes, twice as long as Connect takes by default to commit a position.
 func (r *Replication) RestartTasks(order ...geored.SiteName) ([]geored.Task, error) {
 	return r.inOrder(order, func(site Site, mirrors []Mirror, needs []geored.StepID) ([]geored.Task, error) {
 		way := site.Restarter
@@ -67,7 +74,7 @@ func (r *Replication) restartTask(m Mirror, way Restarter, needs []geored.StepID
 		Target: fmt.Sprintf("mirror from %s", m.From), Reason: "a connector or task that failed stays so until it is restarted",
 	}
 	for _, class := range restarted {
-		step.Manual = append(step.Manual, "curl -X POST '$CONNECT/connectors/"+url.PathEscape(m.Connector(class))+"/restart?includeTasks=true&onlyFailed=true'")
+		step.Manual = append(step.Manual, "curl -X POST '$CONNECT/connectors/"+url.PathEscape(m.Connector(class))+"/restart?includeTasks=true&onlyFailed=true' # without onlyFailed where that restarts nothing")
 	}
 	watch := &movement{r: r, mirror: m}
 	return geored.Task{
@@ -75,8 +82,12 @@ func (r *Replication) restartTask(m Mirror, way Restarter, needs []geored.StepID
 		Observe: watch.observe,
 		Apply: func(ctx context.Context) error {
 			watch.touched = true // from now on it must be seen to move
+			options, err := watch.options(ctx)
+			if err != nil {
+				return geored.Retriable(err)
+			}
 			for _, class := range restarted {
-				if err := way.Restart(ctx, m.Connector(class), onlyFailed); err != nil {
+				if err := way.Restart(ctx, m.Connector(class), options[class]); err != nil {
 					return err
 				}
 			}
@@ -85,8 +96,59 @@ func (r *Replication) restartTask(m Mirror, way Restarter, needs []geored.StepID
 	}
 }
 
-// onlyFailed leaves alone what runs.
-var onlyFailed = connect.RestartOptions{IncludeTasks: true, OnlyFailed: true}
+// options are how each connector is restarted: what runs is left alone where Connect tells of a failure, or the mirror moves.
+func (w *movement) options(ctx context.Context) (map[string]connect.RestartOptions, error) {
+	connectors, err := w.r.sites[w.mirror.To].Worker.Connectors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	options, failed, lost := map[string]connect.RestartOptions{}, false, false
+	for _, class := range restarted {
+		options[class] = connect.RestartOptions{IncludeTasks: true, OnlyFailed: true}
+		for _, c := range connectors {
+			if c.Name == w.mirror.Connector(class) {
+				states := statesOf(c)
+				options[class] = connect.RestartOptions{IncludeTasks: true, OnlyFailed: !slices.ContainsFunc(states, neitherRunsNorFailed)}
+				failed, lost = failed || slices.Contains(states, connect.Failed), lost || !options[class].OnlyFailed
+			}
+		}
+	}
+	if failed || lost {
+		return options, nil
+	}
+	moved, err := w.movesYet(ctx)
+	for _, class := range restarted {
+		options[class] = connect.RestartOptions{IncludeTasks: true, OnlyFailed: moved}
+	}
+	return options, err
+}
+
+func statesOf(c connect.Connector) []connect.State {
+	states := []connect.State{c.State}
+	for _, t := range c.Tasks {
+		states = append(states, t.State)
+	}
+	return states
+}
+
+func neitherRunsNorFailed(s connect.State) bool { return s != connect.Running && s != connect.Failed }
+
+// standsStill is how long a mirror that is said to run may stand, with records that wait, before it is taken for dead.
+const standsStill = 2 * time.Minute
+
+// movesYet gives a mirror that is said to run the time to show it.
+func (w *movement) movesYet(ctx context.Context) (bool, error) {
+	clock := w.r.clock
+	for end := clock.Now().Add(standsStill); ; {
+		state, err := w.observe(ctx)
+		if err == nil && state.Done || !clock.Now().Before(end) {
+			return state.Done, err
+		}
+		if err := clock.Sleep(ctx, time.Second); err != nil {
+			return false, err
+		}
+	}
+}
 
 // restarted are the classes whose connectors are restarted: heartbeats fail for no reason of their own.
 var restarted = []string{SourceConnector, CheckpointConnector}
@@ -134,7 +196,7 @@ func restDelay(m Mirror, connectors []connect.Connector) string {
 			waits = waits || t.State == connect.Unassigned
 		}
 		if waits {
-			return "; after the loss of a worker Connect gives its tasks to another only when scheduled.rebalance.max.delay.ms is over (5 minutes unless set)"
+			return "; after the loss of a worker Connect gives its tasks to another only when scheduled.rebalance.max.delay.ms is over (5 minutes unless set); where it stays so they may have failed to start, which a worker that is alone may not tell: restart them whole"
 		}
 	}
 	return ""

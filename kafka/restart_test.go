@@ -13,19 +13,32 @@ import (
 
 type noBrokers struct{ kafka.Brokers }
 
-type noWorker struct{ kafka.Worker }
+// told is a worker that tells of these states.
+type told struct {
+	kafka.Worker
+	connectors []connect.Connector
+}
+
+func (w told) Connectors(context.Context) ([]connect.Connector, error) { return w.connectors, nil }
+
+var failed = []connect.Connector{{Name: "dc1->dc2.MirrorSourceConnector", State: connect.Running, Tasks: []connect.Task{{State: connect.Failed}}},
+	{Name: "dc1->dc2.MirrorCheckpointConnector", State: connect.Running, Tasks: []connect.Task{{State: connect.Running}}}}
 
 type noControl struct{ kafka.Control }
 
 // restarts notes what is restarted.
 type restarts struct {
 	names []string
+	whole []string // those that were restarted with what runs of them
 	err   error
 }
 
 func (r *restarts) Restart(_ context.Context, connector string, o connect.RestartOptions) error {
-	if o != (connect.RestartOptions{IncludeTasks: true, OnlyFailed: true}) {
-		return errors.New("more than what failed")
+	if !o.IncludeTasks {
+		return errors.New("without its tasks")
+	}
+	if !o.OnlyFailed {
+		r.whole = append(r.whole, connector)
 	}
 	r.names = append(r.names, connector)
 	return r.err
@@ -33,7 +46,10 @@ func (r *restarts) Restart(_ context.Context, connector string, o connect.Restar
 
 func twoSites(t *testing.T, to kafka.Site) *kafka.Replication {
 	t.Helper()
-	to.Name, to.Brokers, to.Worker = "dc2", noBrokers{}, noWorker{}
+	to.Name, to.Brokers = "dc2", noBrokers{}
+	if to.Worker == nil {
+		to.Worker = told{connectors: failed}
+	}
 	replication, err := kafka.New(kafka.Config{Sites: []kafka.Site{{Name: "dc1", Brokers: noBrokers{}}, to}, Mirrors: []kafka.Mirror{{From: "dc1", To: "dc2"}}})
 	if err != nil {
 		t.Fatal(err)
@@ -54,8 +70,33 @@ func TestRestarterGoesBeforeControl(t *testing.T) {
 		if refusal != nil {
 			want = want[:1]
 		}
-		if !errors.Is(err, refusal) || !slices.Equal(r.names, want) {
-			t.Errorf("%v: %v, restarted %q", refusal, err, r.names)
+		if !errors.Is(err, refusal) || !slices.Equal(r.names, want) || len(r.whole) > 0 {
+			t.Errorf("%v: %v, restarted %q, whole %q", refusal, err, r.names, r.whole)
+		}
+	}
+}
+
+// A worker that started alone during a cut tells of no failure: its connectors seem UNASSIGNED, with tasks that a worker runs which
+// is gone. They are restarted whole.
+func TestWhatNeverStartedIsRestartedWhole(t *testing.T) {
+	lost := []connect.Connector{{Name: failed[0].Name, State: connect.Unassigned, Tasks: []connect.Task{{State: connect.Unassigned}}},
+		{Name: failed[1].Name, State: connect.Unassigned, Tasks: []connect.Task{{State: connect.Running}}}}
+	for name, c := range map[string]struct {
+		connectors []connect.Connector
+		whole      []string
+	}{
+		"both":         {lost, []string{failed[0].Name, failed[1].Name}},
+		"one of two":   {[]connect.Connector{failed[0], lost[1]}, []string{failed[1].Name}},
+		"what failed":  {failed, nil},
+		"a task of it": {[]connect.Connector{{Name: failed[0].Name, State: connect.Running, Tasks: []connect.Task{{State: connect.Unassigned}}}, failed[1]}, []string{failed[0].Name}},
+	} {
+		r := &restarts{}
+		tasks, err := twoSites(t, kafka.Site{Restarter: r, Worker: told{connectors: c.connectors}}).RestartTasks("dc2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tasks[0].Apply(t.Context()); err != nil || !slices.Equal(r.whole, c.whole) || len(r.names) != 2 {
+			t.Errorf("%s: restarted %q, whole %q, %v", name, r.names, r.whole, err)
 		}
 	}
 }

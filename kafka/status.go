@@ -43,7 +43,7 @@ func StatusFinding(m Mirror, connectors []connect.Connector) geored.Finding {
 		f.Message = strings.Join(f.Evidence, "; ")
 	}
 	if f.Verdict == geored.Fail && f.Remedy == "" {
-		f.Remedy = "mend the cause, then restart what failed: POST /connectors/NAME/restart?includeTasks=true&onlyFailed=true"
+		f.Remedy = "mend the cause, then restart what failed: POST /connectors/NAME/restart?includeTasks=true&onlyFailed=true, without onlyFailed where that restarts nothing"
 	}
 	return f
 }

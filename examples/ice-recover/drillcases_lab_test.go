@@ -140,24 +140,14 @@ const topic = "messages"
 
 // expire takes away what dc1's topic holds, as retention does: its broker looks at retention every five minutes only.
 func (r *rig) expire() {
-	client, err := kgo.NewClient(kgo.SeedBrokers("kafka-dc1-0.kafka-dc1.ice-kafka.svc.cluster.local:9092"), kgo.Dialer(r.Clusters["dc1"].Dial))
-	r.must(err)
-	defer client.Close()
-	admin, millis := kadm.NewClient(client), "10000"
-	set := func(value string, op kadm.IncrementalOp) {
-		ctx := context.WithoutCancel(r.t.Context())
-		changed, err := admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Op: op, Name: "retention.ms", Value: &value}}, topic)
-		r.must(err)
-		r.must(changed[0].Err)
-	}
-	set(millis, kadm.SetConfig)
+	r.retain("dc1", topic, kadm.SetConfig)
 	r.t.Cleanup(func() {
-		client, err := kgo.NewClient(kgo.SeedBrokers("kafka-dc1-0.kafka-dc1.ice-kafka.svc.cluster.local:9092"), kgo.Dialer(r.Clusters["dc1"].Dial))
-		r.must(err)
-		defer client.Close()
-		admin = kadm.NewClient(client)
-		set(millis, kadm.DeleteConfig)
+		r.retain("dc1", topic, kadm.DeleteConfig)
+		r.retain("dc2", "dc1."+topic, kadm.DeleteConfig) // the mirror copies settings too: what it copies next would go at once
 	})
+	client := r.brokers("dc1")
+	defer client.Close()
+	admin := kadm.NewClient(client)
 	ends, err := admin.ListEndOffsets(r.t.Context(), topic)
 	r.must(err)
 	gone, err := admin.DeleteRecords(r.t.Context(), ends.Offsets())
@@ -170,6 +160,23 @@ func (r *rig) expire() {
 			r.t.Errorf("%s/%d begins at %d, and was to be empty up to %d", o.Topic, o.Partition, o.Offset, end.Offset)
 		}
 	})
+}
+
+// retain sets a topic's retention to ten seconds, or takes that away again.
+func (r *rig) retain(site geored.SiteName, topic string, op kadm.IncrementalOp) {
+	r.t.Helper()
+	client, millis := r.brokers(site), "10000"
+	defer client.Close()
+	changed, err := kadm.NewClient(client).AlterTopicConfigs(context.WithoutCancel(r.t.Context()), []kadm.AlterConfig{{Op: op, Name: "retention.ms", Value: &millis}}, topic)
+	r.must(err)
+	r.must(changed[0].Err)
+}
+
+func (r *rig) brokers(site geored.SiteName) *kgo.Client {
+	r.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(fmt.Sprintf("kafka-%s-0.kafka-%[1]s.ice-kafka.svc.cluster.local:9092", site)), kgo.Dialer(r.Clusters[site].Dial))
+	r.must(err)
+	return client
 }
 
 // recordsAreLost wants the partitions and offsets that are gone to be named, and the messages themselves to be at both sites:

@@ -205,3 +205,21 @@ func TestWhatWasStoppedStaysStopped(t *testing.T) {
 		}
 	}
 }
+
+// lose is what a worker makes of a mirror that failed to start and of which nobody tells: it does not run, and is said to wait for a
+// worker.
+func lose(w *World) {
+	w.sites["dc2"].worker.set(func(s *workerState) {
+		for _, c := range s.connectors {
+			if c.class() != kafka.HeartbeatConnector {
+				c.changed++
+				c.state, c.tasks = connect.Unassigned, []connect.Task{{State: connect.Unassigned}}
+			}
+		}
+	})
+}
+
+func TestARestartOfWhatIsUnassignedIsKilledAnywhere(t *testing.T) {
+	t.Parallel()
+	killed(t, 20, lose, func(r *kafka.Replication, _ string) ([]geored.Task, error) { return r.RestartTasks("dc2") })
+}
