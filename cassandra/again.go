@@ -16,7 +16,9 @@ func (x *comparing) lookAgain(ctx context.Context) {
 		if !r.disagree() {
 			continue
 		}
+		x.result.Ranges[i].Equality = Unproven // also one that an earlier call had found to be in flight
 		d, err := x.differences(ctx, i, x.result.Ranges[i].Range, x.MaxDifferences-x.held)
+		d.cut = err != nil
 		x.result.Omitted += d.omitted
 		x.result.OmittedOldest = earlier(x.result.OmittedOldest, d.oldest)
 		x.held += len(d.found)
@@ -35,7 +37,7 @@ func (x *comparing) lookAgain(ctx context.Context) {
 	pauseErr := x.Clock.Sleep(ctx, x.Settle)
 	for i := range x.result.Ranges {
 		if d, ok := differ[i]; ok {
-			x.confirm(ctx, i, d.found, d.omitted, pauseErr)
+			x.confirm(ctx, i, d, pauseErr)
 		}
 	}
 }
@@ -45,6 +47,7 @@ type looked struct {
 	found   []Difference
 	omitted int       // more of them than there was room for
 	oldest  time.Time // write among these that a site lacks
+	cut     bool      // the look did not come to its end: there may be more
 }
 
 // earlier is the earlier of two times of which either may be zero: not known.
@@ -104,14 +107,14 @@ func (x *comparing) differences(ctx context.Context, i int, r Range, room int) (
 		}
 		return p, err
 	}, func(a, b looked) looked {
-		return looked{append(a.found, b.found...), a.omitted + b.omitted, earlier(a.oldest, b.oldest)}
+		return looked{found: append(a.found, b.found...), omitted: a.omitted + b.omitted, oldest: earlier(a.oldest, b.oldest)}
 	})
 }
 
 // confirm reads the partitions that differed again: what differs in the same way twice is a difference, what changed
 // meanwhile is in flight.
-func (x *comparing) confirm(ctx context.Context, i int, first []Difference, omitted int, pauseErr error) {
-	r := &x.result.Ranges[i]
+func (x *comparing) confirm(ctx context.Context, i int, look looked, pauseErr error) {
+	r, first, omitted := &x.result.Ranges[i], look.found, look.omitted
 	now, err := map[string]Difference{}, pauseErr
 	for _, part := range partitions(r.Range, first) {
 		if err != nil {
@@ -119,6 +122,7 @@ func (x *comparing) confirm(ctx context.Context, i int, first []Difference, omit
 		}
 		var again looked
 		again, err = x.differences(ctx, i, part, x.MaxDifferences)
+		omitted += again.omitted // those of the first look may be among them
 		for _, d := range again.found {
 			now[d.raw] = d
 		}
@@ -147,6 +151,7 @@ func (x *comparing) confirm(ctx context.Context, i int, first []Difference, omit
 		r.Equality, r.Reason = Different, fmt.Sprintf("%d rows differ", same)
 	case omitted > 0:
 		r.Reason = fmt.Sprintf("%d rows differ at the first look, of which %d were looked at twice", len(first)+omitted, len(first))
+	case look.cut: // the reason stands there already
 	case moving > 0:
 		r.Reason = fmt.Sprintf("%d rows are in flight: they changed between two looks", moving)
 	default:

@@ -256,3 +256,55 @@ func TestASilentNodeIsRestartedWhenItIsDrained(t *testing.T) {
 		}
 	}
 }
+
+// An index is no table of its own: a snapshot of it is refused, and cleanup leaves something in it.
+func TestIndexesAreNoTables(t *testing.T) {
+	held, err := parseTableStats(`{"dev":{"tables":{"changeset":{"space_used_live":"7","memtable_cell_count":0},"changeset.by_name":{"space_used_live":"7","memtable_cell_count":0}}}}`, "dev")
+	if err != nil || len(held) != 1 || held[0] != "changeset" {
+		t.Errorf("%v, %v", held, err)
+	}
+}
+
+// Hints that a node keeps for nobody of a data center are no hints.
+func TestHintsThatAreKeptForNobody(t *testing.T) {
+	for text, want := range map[string]bool{"": true, "[]": true, "null": true, "[dc2]": false, "{dc2, dc3}": false} {
+		v := View{Settings: map[string]string{"hinted_handoff_enabled": "true", "max_hint_window": "3h", "hinted_handoff_disabled_datacenters": text}}
+		s := new(Limits).site(Ring{Views: []View{v}}, "dc1")
+		if s.Handoff != want || (v.noHints() == "") != want {
+			t.Errorf("%q: %+v, %q", text, s, v.noHints())
+		}
+	}
+}
+
+// What a node did not tell of its keyspaces is not none.
+func TestKeyspacesThatNobodyRead(t *testing.T) {
+	told := View{Keyspaces: []Keyspace{{Name: "dev", Class: networkTopology, Replication: map[string]string{"dc1": "1", "dc2": "1"}}}}
+	unread := View{Node: Node{Site: "dc2"}, Unread: []Unread{{keyspaceTable, "connection reset"}}}
+	if err := (Ring{Views: []View{told, unread}}).tellsKeyspaces(); err == nil || !strings.Contains(err.Error(), "connection reset") {
+		t.Errorf("%v", err)
+	}
+	if err := (Ring{Views: []View{told}}).tellsKeyspaces(); err != nil {
+		t.Error(err)
+	}
+	if _, faults := (Ring{Views: []View{unread}}).keyspacesOn(Node{Site: "dc1"}); len(faults) != 1 || !strings.Contains(faults.Error(), "does not tell its keyspaces") {
+		t.Errorf("%v", faults)
+	}
+	other := View{Node: Node{Site: "dc2"}, Keyspaces: []Keyspace{{Name: "dev", Class: networkTopology, Replication: map[string]string{"dc1": "2", "dc2": "1"}}}}
+	if err := (Ring{Views: []View{told, other, unread}}).sameReplication(told.Keyspaces[0]); err == nil || !strings.Contains(err.Error(), "bring the nodes to one schema") {
+		t.Errorf("%v", err)
+	}
+	if err := (Ring{Views: []View{told, told}}).sameReplication(told.Keyspaces[0]); err != nil {
+		t.Error(err)
+	}
+}
+
+// A range whose first look did not come to its end is not equal because nothing differs at the second one.
+func TestALookThatWasCutProvesNothing(t *testing.T) {
+	for _, cut := range []bool{true, false} {
+		x := &comparing{result: &Comparison{Ranges: []RangeResult{{Equality: Unproven, Reason: "it differs"}}}}
+		x.confirm(t.Context(), 0, looked{cut: cut}, nil)
+		if got := x.result.Ranges[0].Equality; (got == Equal) == cut {
+			t.Errorf("cut %t: %s", cut, got)
+		}
+	}
+}

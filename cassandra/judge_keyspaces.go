@@ -129,6 +129,9 @@ func (v View) noHints() string {
 	if v.Settings["hinted_handoff_enabled"] == "false" {
 		return "hinted_handoff_enabled is false"
 	}
+	if names := v.unhinted(); names != "" {
+		return "hinted_handoff_disabled_datacenters names " + names
+	}
 	if window, err := hintWindow(v.Settings); err == nil && window == 0 {
 		return "its window is zero"
 	}

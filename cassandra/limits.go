@@ -118,10 +118,19 @@ func (l *Limits) site(part Ring, name geored.SiteName) SiteLimits {
 		if i == 0 || window < s.HintWindow {
 			s.HintWindow = window
 		}
-		s.Handoff = s.Handoff && v.Settings["hinted_handoff_enabled"] == "true"
+		s.Handoff = s.Handoff && v.Settings["hinted_handoff_enabled"] == "true" && v.unhinted() == ""
 		s.Waiting = append(s.Waiting, v.Hints...)
 	}
 	return s
+}
+
+// unhinted are the data centers that a node keeps no hints for (nodetool disablehintsfordc); zero: none.
+func (v View) unhinted() string {
+	names := strings.Trim(v.Settings["hinted_handoff_disabled_datacenters"], "[]{} ")
+	if names == "null" {
+		return ""
+	}
+	return names
 }
 
 // hintWindow reads the setting under its name from 4.1 on, or the one before.

@@ -3,6 +3,7 @@ package cassandra
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -66,6 +67,9 @@ func (c *Cluster) plan(ctx context.Context, ring Ring, r Reading, counters bool)
 		}
 		p.keyspace = v.Keyspaces[i]
 	}
+	if err := ring.sameReplication(p.keyspace); err != nil {
+		return p, err
+	}
 	for _, placed := range place(p.keyspace, c.Sites, ring.nodes()) {
 		share := float64(placed.width()) / float64(everything.width())
 		for _, part := range placed.cut(max(1, int(share*float64(p.Ranges)+0.5))) {
@@ -73,6 +77,19 @@ func (c *Cluster) plan(ctx context.Context, ring Ring, r Reading, counters bool)
 		}
 	}
 	return p, nil
+}
+
+// sameReplication refuses a keyspace of which nodes disagree where its replicas are: those of one of them would be left out.
+func (r Ring) sameReplication(k Keyspace) error {
+	var faults geored.Faults
+	for _, v := range r.Views {
+		i := slices.IndexFunc(v.Keyspaces, func(other Keyspace) bool { return other.Name == k.Name })
+		if i >= 0 && (v.Keyspaces[i].Class != k.Class || !maps.Equal(v.Keyspaces[i].Replication, k.Replication)) {
+			faults = append(faults, geored.Fault{Site: v.Node.Site, Field: "keyspace", Value: k.Name, Problem: fmt.Sprintf("is replicated as %v at node %s, and as %v elsewhere", v.Keyspaces[i].Replication, v.Node.Address, k.Replication),
+				Remedy: "bring the nodes to one schema first"})
+		}
+	}
+	return faults.Err()
 }
 
 func placedRange(part Range, whole placed) placed { return placed{part, whole.replicas} }

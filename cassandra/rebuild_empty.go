@@ -15,11 +15,17 @@ func (r *rebuilding) observeEmpty(ctx context.Context) (geored.State, error) {
 	if err != nil {
 		return geored.State{}, err
 	}
+	if err := ring.tellsKeyspaces(); err != nil {
+		return geored.State{}, err
+	}
+	if r.plan.GivenUp && !r.taken(ring) {
+		return geored.State{Done: true, Detail: "emptied"}, nil
+	}
 	if !ring.replicates(r.plan.Keyspace, r.plan.Replication) {
 		return geored.State{Detail: "the keyspace is taken from it"}, nil
 	}
 	begun, err := r.begun(ctx, ring)
-	if err != nil || begun || r.plan.GivenUp {
+	if err != nil || begun {
 		return geored.State{Done: err == nil, Detail: "emptied"}, err
 	}
 	// A run that was killed may have emptied it.
@@ -42,8 +48,31 @@ func (r Ring) replicates(keyspace string, replication map[string]string) bool {
 	})
 }
 
+// tellsKeyspaces wants every node to have told of its keyspaces: one that did not seems to have none.
+func (r Ring) tellsKeyspaces() error {
+	for _, v := range r.Views {
+		if reason, unread := v.unread(keyspaceTable); unread {
+			return geored.Retriable(fmt.Errorf("node %s: read %s: %s", v.Node.Address, keyspaceTable, reason))
+		}
+	}
+	return nil
+}
+
 // empty takes the keyspace from the site, has its nodes restart and drop what they no longer own, and gives it back.
 func (r *rebuilding) empty(ctx context.Context) error {
+	if !r.plan.GivenUp {
+		if err := r.giveUp(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.fenced(ctx); err != nil {
+		return geored.Retriable(err)
+	}
+	return r.alter(ctx, r.plan.alter(r.plan.Replication))
+}
+
+// giveUp takes what the site has, and remembers that.
+func (r *rebuilding) giveUp(ctx context.Context) error {
 	if err := r.take(ctx); err != nil {
 		return err
 	}
@@ -52,16 +81,15 @@ func (r *rebuilding) empty(ctx context.Context) error {
 			return fmt.Errorf("node %s: %w", n.Address, err)
 		}
 	}
-	r.plan.GivenUp = true
+	given := r.plan
+	given.GivenUp = true
 	if r.keep != nil {
-		if err := r.keep(ctx, r.plan); err != nil {
+		if err := r.keep(ctx, given); err != nil {
 			return fmt.Errorf("keep that the site is emptied: %w", err)
 		}
 	}
-	if err := r.fenced(ctx); err != nil {
-		return geored.Retriable(err)
-	}
-	return r.alter(ctx, r.plan.alter(r.plan.Replication))
+	r.plan = given
+	return nil
 }
 
 // taken says whether the keyspace is taken from the site.
@@ -73,6 +101,9 @@ func (r *rebuilding) taken(ring Ring) bool {
 // from then on has none of its rows in its commit log.
 func (r *rebuilding) take(ctx context.Context) error {
 	ring, err := r.Ring(ctx)
+	if err == nil {
+		err = ring.tellsKeyspaces()
+	}
 	if err != nil || r.taken(ring) {
 		return err
 	}

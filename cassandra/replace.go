@@ -165,6 +165,11 @@ func (r Ring) keyspacesOn(lost Node) (names []string, faults geored.Faults) {
 	if len(r.Views) == 0 {
 		return nil, nil // the silence of all is a fault already
 	}
+	for _, v := range r.Views {
+		if reason, unread := v.unread(keyspaceTable); unread { // without them nobody knows what the node alone has
+			faults = append(faults, geored.Fault{Site: v.Node.Site, Field: "node", Value: v.Node.Address.String(), Problem: fmt.Sprintf("does not tell its keyspaces: read %s: %s", keyspaceTable, reason), Remedy: "plan it again"})
+		}
+	}
 	nodes := append(r.nodes(), lost)
 	for _, k := range r.Views[0].Keyspaces {
 		if k.Class != networkTopology {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -55,6 +56,9 @@ func parseTableStats(output, keyspace string) (held []string, err error) {
 		return nil, fmt.Errorf("tablestats: keyspace %s is not among them: %w", keyspace, err)
 	}
 	for name, t := range stats.Tables {
+		if strings.Contains(name, ".") {
+			continue // an index: it goes, and is kept aside, with its table
+		}
 		bytes, err := strconv.ParseUint(t.Space, 10, 64)
 		if err != nil || t.Cells == nil {
 			return nil, fmt.Errorf("tablestats: table %s.%s: its size is not understood: %w", keyspace, name, err)
