@@ -44,6 +44,10 @@ func TestIncidents(t *testing.T) {
 		{"recreated, seen before it goes on", []Position{caughtUp, {ID: TopicID{2}, Source: Log{0, 300}, Target: Log{0, 100}, Next: 100}}, Recreated, 100, geored.Fail},
 		{"recreated, old one not copied", []Position{{Source: Log{0, 100}, Target: Log{0, 90}, Next: 90}, {ID: TopicID{2}, Source: Log{0, 5}, Target: Log{0, 95}, Next: 5}}, Recreated, 10, geored.Fail},
 		{"recreated, then back", []Position{caughtUp, {ID: TopicID{2}, Source: Log{0, 30}, Target: Log{0, 100}, Next: 100}, {ID: TopicID{2}, Source: Log{0, 30}, Target: Log{0, 130}, Next: 30}}, Recreated, 0, geored.Warn},
+		{"recreated, and retention after it", []Position{caughtUp, {ID: TopicID{2}, Source: Log{0, 300}, Target: Log{0, 300}, Next: 300}, {ID: TopicID{2}, Source: Log{150, 500}, Target: Log{0, 500}, Next: 500}}, Recreated, 100, geored.Fail},
+		{"retention before the first position", []Position{{Source: Log{0, 500}, Next: -1}, {Source: Log{500, 600}, Target: Log{0, 100}, Next: 600}}, Gap, 500, geored.Fail},
+		{"it may have been copied without a position", []Position{{Source: Log{0, 500}, Target: Log{0, 10}, Next: -1}, {Source: Log{500, 600}, Target: Log{0, 100}, Next: -1}}, Gap, 500, geored.Unknown},
+		{"no position yet", []Position{{Source: Log{0, 500}, Next: -1}, {Source: Log{0, 600}, Next: -1}}, "", 0, ""},
 		{"copied again", []Position{caughtUp, {Source: Log{0, 100}, Target: Log{0, 100}, Next: 40}}, CopiedAgain, 60, geored.Warn},
 	} {
 		var history History

@@ -122,7 +122,7 @@ func (t Track) since(p Position, now time.Time) (Incident, bool) {
 		i.Kind, i.Offsets = Recreated, t.lostByRecreation(p)
 	case p.Source.End < t.Source.End:
 		i.Kind, i.Offsets = Truncated, t.Source.End-p.Source.End
-	case t.Next >= 0 && p.Source.Start > t.Next:
+	case p.Source.Start > t.from():
 		i.Kind = Gap
 		i.Offsets, i.Certain = t.lostByRetention(p)
 		return i, i.Offsets > 0
@@ -141,7 +141,7 @@ func (t Track) lostByRecreation(p Position) int64 {
 	if p.Next > p.Source.End || p.Next < 0 {
 		return old // it will find its position gone and begin anew
 	}
-	passed := p.Next - p.Source.Start
+	passed := p.Next // a new topic begins at 0, whatever retention has left of it
 	copied := p.Target.End - t.Target.End
 	return old + max(passed-copied, 0)
 }
@@ -159,9 +159,20 @@ func (t Track) uncopied() int64 {
 // record at least, so that marks alone explain no more than as many offsets as records arrived.
 func (t Track) lostByRetention(p Position) (offsets int64, certain bool) {
 	if p.Next < p.Source.Start {
-		return p.Source.Start - max(p.Next, t.Next), true // the mirror has not come to it yet
+		return p.Source.Start - max(p.Next, t.from()), t.Next >= 0 || !t.copied() // the mirror has not come to it yet
 	}
 	copied := p.Target.End - t.Target.End
-	missing := min(p.Next-t.Next-copied, p.Source.Start-t.Next)
-	return max(missing, 0), missing > copied
+	missing := min(p.Next-t.from()-copied, p.Source.Start-t.from())
+	return max(missing, 0), missing > copied && (t.Next >= 0 || !t.copied())
 }
+
+// from is the first offset that was not copied: a mirror without a position begins at the beginning.
+func (t Track) from() int64 {
+	if t.Next < 0 {
+		return t.Source.Start
+	}
+	return t.Next
+}
+
+// copied says that something was, also where no position was committed yet.
+func (t Track) copied() bool { return t.Target.End > t.Target.Start }

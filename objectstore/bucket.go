@@ -104,7 +104,7 @@ func (r *bucketRun) tasks(ctx context.Context, rest []Remainder) []*task {
 	var tasks []*task
 	var cuts []string
 	for _, remainder := range rest {
-		now, later := r.reachable(remainder.Between)
+		now, later := r.reachable(remainder.Between) // a pair without a bucket is left for when it has one
 		r.leave(remainder.Span, later)
 		if len(now) == 0 {
 			continue
@@ -120,11 +120,11 @@ func (r *bucketRun) tasks(ctx context.Context, rest []Remainder) []*task {
 	return tasks
 }
 
-// reachable parts the pairs that can be compared from those with a silent site. A pair of which one has no such bucket
-// is neither.
+// reachable parts the pairs that can be compared from those with a silent site, or with one that has no such bucket.
 func (r *bucketRun) reachable(pairs []Between) (now, later []Between) {
 	for _, p := range pairs {
 		if slices.Contains(r.result.Missing, p[0]) || slices.Contains(r.result.Missing, p[1]) {
+			later = append(later, p)
 			continue
 		}
 		r.result.pair(p)

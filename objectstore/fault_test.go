@@ -318,3 +318,22 @@ func (n noMetadata) List(ctx context.Context, q objectstore.Query) (objectstore.
 }
 
 var _ objectstore.Reader = (*s3.Client)(nil)
+
+// A bucket that a site lacked is read there by the comparison that goes on, once it has one.
+func TestABucketThatWasMadeSinceIsRead(t *testing.T) {
+	servers, sites := world(t, 2)
+	late := objecttest.New(t, nil)
+	servers, sites = append(servers, late), append(sites, late.Site(t, "dc3"))
+	for _, s := range servers[:2] {
+		s.Put("files", "key", "same")
+	}
+	first, _, err := compare(t, objectstore.Comparer{Sites: sites, Buckets: []string{"files"}})
+	if err != nil || first.Verdict() != geored.Fail {
+		t.Fatalf("%s, %v", first.Verdict(), err)
+	}
+	late.SetVersioning("files", objectstore.Unversioned)
+	second, found, err := compare(t, objectstore.Comparer{Sites: sites, Buckets: []string{"files"}, Resume: &first})
+	if err != nil || second.Verdict() != geored.Fail || len(found) != 2 || len(second.Buckets[0].Pairs) != 3 {
+		t.Errorf("%s, %v, %q, %+v", second.Verdict(), err, found, second.Buckets[0].Pairs)
+	}
+}
