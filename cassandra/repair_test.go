@@ -49,6 +49,29 @@ func TestRepairMakesSitesEqual(t *testing.T) {
 	}
 }
 
+// A repair of less than the plan's, by somebody else, is none.
+func TestANarrowerRepairDoesNotCount(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"-local", "dev"}, {"dev", "changeset"}} {
+		r := seeded(t, two)
+		c, tool := open(t, r.Config()), r.Nodetool()
+		p, err := c.PlanRepair(t.Context(), "dev", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tool.Run(t.Context(), p.Nodes[0], append([]string{"repair", "-full", "-pr"}, args...)...); err != nil {
+			t.Fatal(err)
+		}
+		records, err := c.Repairs(t.Context(), p.Nodes[0])
+		if err != nil || len(records) != 1 || len(records[0].Narrow) != 1 {
+			t.Errorf("%v: %+v, %v", args, records, err)
+		}
+		if result, err := repair(t, c, p, tool); err != nil || result.Count(geored.Changed) != 2 {
+			t.Errorf("%v: %+v: %v", args, result, err)
+		}
+	}
+}
+
 func TestRepairFails(t *testing.T) {
 	t.Parallel()
 	r := seeded(t, two)

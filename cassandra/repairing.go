@@ -24,11 +24,11 @@ const (
 	patience   = 5
 )
 
-// ours are this plan's repairs on the node.
+// ours are this plan's repairs on the node: somebody else's counts where it did the same, and not where it did less.
 func (r repairing) ours(ctx context.Context) ([]RepairRecord, error) {
 	records, err := r.Repairs(ctx, r.node)
 	return slices.DeleteFunc(records, func(rec RepairRecord) bool {
-		return rec.Keyspace != r.plan.Keyspace || !rec.Full || !rec.Primary || slices.Contains(r.plan.Known, rec.ID)
+		return rec.Keyspace != r.plan.Keyspace || !rec.Full || !rec.Primary || len(rec.Narrow) > 0 || slices.Contains(r.plan.Known, rec.ID)
 	}), err
 }
 

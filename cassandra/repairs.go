@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type RepairRecord struct {
 	Failure   string // why it failed; zero: it did not, or not yet
 	Preview   bool   // Merkle trees were compared and nothing was changed; then it is not Full
 	Tables    []string
+	Narrow    []string // what it was told to leave out or to pass over, in words; none: it is of all tables and all replicas
 
 	message      string
 	ranges       []Range
@@ -32,7 +34,8 @@ type RepairRecord struct {
 func (c *Cluster) Repairs(ctx context.Context, n Node) ([]RepairRecord, error) {
 	var records []RepairRecord
 	q := Query{CQL: `SELECT id, keyspace_name, options_incremental, options_preview_kind, options_primary_range, completed, failure_cause, ` +
-		`table_names, options_ranges, participants, success_message FROM system_views.repairs`}
+		`table_names, options_ranges, participants, success_message, options_column_families, options_data_centers, options_hosts, ` +
+		`options_subrange_repair, options_force_repair, options_pull_repair FROM system_views.repairs`}
 	err := c.query(ctx, n.Address, q, func(r Row) error {
 		records = append(records, repairRecord(r))
 		return nil
@@ -49,7 +52,7 @@ func repairRecord(r Row) RepairRecord {
 		ID: r.uuid("id"), Keyspace: r.text("keyspace_name"), Primary: r.bool("options_primary_range"),
 		Full:      !r.bool("options_incremental") && (kind == "" || kind == "NONE"),
 		Completed: r.bool("completed"), Failure: r.text("failure_cause"),
-		Preview: kind == "ALL", Tables: r.texts("table_names"), message: r.text("success_message"),
+		Preview: kind == "ALL", Tables: r.texts("table_names"), Narrow: narrow(r), message: r.text("success_message"),
 	}
 	if id, err := gocql.ParseUUID(record.ID); err == nil && id.Version() == 1 {
 		record.Began = id.Time()
@@ -63,4 +66,20 @@ func repairRecord(r Row) RepairRecord {
 		}
 	}
 	return record
+}
+
+// narrow says what a repair was told to leave out: options of nodetool repair that RepairOption knows.
+func narrow(r Row) (left []string) {
+	for column, means := range map[string]string{"options_column_families": "only tables", "options_data_centers": "only data centers", "options_hosts": "only hosts"} {
+		if named := r.texts(column); len(named) > 0 {
+			left = append(left, means+" "+strings.Join(named, ", "))
+		}
+	}
+	for column, means := range map[string]string{"options_subrange_repair": "only some ranges", "options_force_repair": "not the replicas that were down", "options_pull_repair": "in one direction"} {
+		if r.bool(column) {
+			left = append(left, means)
+		}
+	}
+	slices.Sort(left)
+	return left
 }

@@ -3,7 +3,9 @@ package creds
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -25,6 +27,17 @@ type Secret struct {
 	Namespace string // where it is put. Zero: left to who applies it, as kubemcsa does
 	Type      string // zero: Opaque
 	Data      map[string]Document
+}
+
+// Digest tells the data of two Secrets apart without showing them: the beginning of the SHA-256. It is "" for no data. Use it
+// on what cannot be guessed, such as data with a token in it.
+func (s Secret) Digest() string {
+	var data strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(s.Data)) {
+		value := s.Data[key].Reveal()
+		fmt.Fprintf(&data, "%q %d\n%s\n", key, len(value), value)
+	}
+	return seal(data.String()).Digest()
 }
 
 // Kubemcsa is the Secret that kubemcsa export writes (ICE guide, 4.3.2 and 4.4.4): an opaque one under the export's name,

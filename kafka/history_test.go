@@ -48,6 +48,11 @@ func TestIncidents(t *testing.T) {
 		{"retention before the first position", []Position{{Source: Log{0, 500}, Next: -1}, {Source: Log{500, 600}, Target: Log{0, 100}, Next: 600}}, Gap, 500, geored.Fail},
 		{"it may have been copied without a position", []Position{{Source: Log{0, 500}, Target: Log{0, 10}, Next: -1}, {Source: Log{500, 600}, Target: Log{0, 100}, Next: -1}}, Gap, 500, geored.Unknown},
 		{"no position yet", []Position{{Source: Log{0, 500}, Next: -1}, {Source: Log{0, 600}, Next: -1}}, "", 0, ""},
+		{"the copy is made anew", []Position{caughtUp, {Source: Log{0, 120}, Target: Log{0, 20}, Next: 120}}, CopyLost, 80, geored.Fail},
+		{"the copy is gone, and goes on", []Position{caughtUp, {Source: Log{0, 100}, Next: 100}, {Source: Log{0, 120}, Target: Log{0, 20}, Next: 120}}, CopyLost, 100, geored.Fail},
+		{"no copy at the first look", []Position{{Source: Log{0, 100}, Next: 100}}, CopyLost, 100, geored.Fail},
+		{"the copy is made anew, and everything is copied again", []Position{caughtUp, {Source: Log{0, 100}, Target: Log{0, 10}, Next: 10}}, CopiedAgain, 90, geored.Warn},
+		{"the copy is made anew, and nothing was copied yet", []Position{caughtUp, {Source: Log{0, 100}, Next: NothingCommitted}}, "", 0, ""},
 		{"copied again", []Position{caughtUp, {Source: Log{0, 100}, Target: Log{0, 100}, Next: 40}}, CopiedAgain, 60, geored.Warn},
 	} {
 		var history History
@@ -67,7 +72,7 @@ func TestIncidents(t *testing.T) {
 func TestATopicThatIsGone(t *testing.T) {
 	m := Mirror{From: "dc1", To: "dc2"}
 	for next, want := range map[int64]geored.Verdict{100: geored.Warn, 90: geored.Unknown} {
-		history := History{}.With(look(0, Position{Source: Log{0, 100}, Next: next}))
+		history := History{}.With(look(0, Position{Source: Log{0, 100}, Target: Log{0, next}, Next: next}))
 		empty := Sample{From: "dc1", To: "dc2", Time: noon.Add(time.Minute)}
 		after := history.With(empty)
 		if f := LossFinding(empty, history, after); f.Verdict != want || len(after.Of(m).Incidents) != 1 {

@@ -17,6 +17,7 @@ const (
 	Truncated   IncidentKind = "source-truncated" // the source lost the end of its log, or the whole of it
 	CopiedAgain IncidentKind = "copied-again"     // the mirror went back: the copy holds records twice
 	Gone        IncidentKind = "topic-gone"       // the source has the topic no more, or the mirror copies it no more
+	CopyLost    IncidentKind = "copy-lost"        // the target lost records of the copy: it was deleted, made anew or truncated
 )
 
 // Incident is something that happened between two samples and that no later lag can show.
@@ -28,7 +29,7 @@ type Incident struct {
 	After time.Time `json:"after,omitzero"`
 	Seen  time.Time `json:"seen"`
 	// Offsets that the copy lacks (for [CopiedAgain]: has twice): that many records, less the holes of compaction and
-	// the marks of transactions.
+	// the marks of transactions. Of a copy that was lost it may lack more: what was made anew has been filled since.
 	Offsets int64 `json:"offsets"`
 	// Certain is false when marks of transactions alone may explain the offsets.
 	Certain bool  `json:"certain"`
@@ -58,6 +59,7 @@ func (i Incident) String() string {
 		Truncated:   "that were copied are gone at the source: it was truncated or made anew",
 		CopiedAgain: "were copied again: duplicates",
 		Gone:        "were not copied when the topic was last seen: it is gone at the source, or no longer selected",
+		CopyLost:    "of the copy are gone at the target: it was deleted, made anew or truncated",
 	}[i.Kind]
 	certainty := ""
 	if !i.Certain {
@@ -76,6 +78,9 @@ func firstSeen(p Position, now time.Time) (Incident, bool) {
 		return i, true
 	case p.Next > p.Source.End:
 		i.Kind, i.Offsets = Truncated, p.Next-p.Source.End
+		return i, true
+	case p.LacksCopy():
+		i.Kind, i.Offsets = CopyLost, p.Next-p.Source.Start
 		return i, true
 	}
 	return Incident{}, false
@@ -128,6 +133,8 @@ func (t Track) since(p Position, now time.Time) (Incident, bool) {
 		return i, i.Offsets > 0
 	case p.Next >= 0 && p.Next < t.Next && t.Next <= t.Source.End: // one beyond the end had to go back
 		i.Kind, i.Offsets = CopiedAgain, t.Next-p.Next
+	case p.Next >= 0 && p.Target.End < t.Target.End: // one without a position begins anew
+		i.Kind, i.Offsets = CopyLost, t.Target.End-max(p.Target.End, t.Target.Start)
 	default:
 		return Incident{}, false
 	}

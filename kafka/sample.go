@@ -150,5 +150,9 @@ func (r *Replication) tails(ctx context.Context, m Mirror, positions []Position)
 	}
 }
 
+// LacksCopy says that records of the log were copied and that the copy is not there, or that nothing was ever written to it:
+// it was deleted, or made anew.
+func (p Position) LacksCopy() bool { return p.Next > p.Source.Start && p.Target.End == 0 }
+
 // from is where the copy goes on: not before the beginning of the log.
 func (p Position) from() int64 { return max(p.Next, p.Source.Start) }

@@ -32,6 +32,8 @@ func (p Position) Stand(readCommitted bool, now, moved time.Time, limits Limits)
 		s.Verdict, s.Reason = geored.Fail, fmt.Sprintf("gap: retention removed %d offsets before they were copied", p.Source.Start-p.Next)
 	case p.Next > p.Source.End:
 		s.Verdict, s.Reason = geored.Fail, fmt.Sprintf("the source ends %d offsets before what was copied: it was truncated or made anew", p.Next-p.Source.End)
+	case p.LacksCopy():
+		s.Verdict, s.Reason = geored.Fail, fmt.Sprintf("the copy %s/%d is empty or not there, and was copied up to offset %d: it was deleted or made anew; mirror the topic again", p.Copy, p.Number, p.Next)
 	case s.Waiting == 0:
 		s.Verdict = geored.Pass
 	case !moved.IsZero() && still > limits.StallAfter:

@@ -91,6 +91,10 @@ func (n *Nodetool) Run(_ context.Context, node cassandra.Node, args ...string) (
 			}
 			record.end(on, fail)
 		})
+	case len(args) > 4 && slices.Equal(args[:3], []string{"repair", "-full", "-pr"}):
+		record := on.begin("")
+		record.narrow(on, args[3:])
+		return n.carryOut(func() { record.end(on, fail) })
 	case len(args) > 4 && slices.Equal(args[:3], []string{"repair", "-full", "--preview"}):
 		return n.carryOut(n.ring.preview(on, n.away, args[3], args[4:], fail))
 	case len(args) == 5 && args[0] == "rebuild" && args[1] == "-ks":
@@ -154,6 +158,9 @@ type repair struct {
 	tables  []string
 	others  []string // internode addresses of the nodes that took part
 	message string
+
+	only    []string // tables, where some were named
+	centers []string // data centers, where some were named
 }
 
 // StartRepair makes the node run a repair that somebody else started, until the test ends.
@@ -167,6 +174,18 @@ func (n *Node) begin(keyspace string) *repair {
 
 func (r *repair) end(on *Node, failure string) {
 	on.set(func() { r.completed, r.failure = true, failure })
+}
+
+// narrow is for what less is repaired: "-local KEYSPACE" or "KEYSPACE TABLE…". The rows stay as they are: a test wants to see
+// that it was not enough.
+func (r *repair) narrow(on *Node, args []string) {
+	on.set(func() {
+		if args[0] == "-local" {
+			r.keyspace, r.centers = args[1], []string{string(on.site)}
+			return
+		}
+		r.keyspace, r.only, r.tables = args[0], args[1:], args[1:]
+	})
 }
 
 // repair gives every node the latest version of each row.
@@ -207,7 +226,8 @@ func repairs(n *Node) [][]any {
 			kind, message = "ALL", r.message
 		}
 		whole := []string{"(0,0]"} // from a token around to itself: all tokens
-		rows = append(rows, []any{r.id, r.keyspace, false, kind, true, r.completed, failure, r.tables, whole, r.others, message})
+		rows = append(rows, []any{r.id, r.keyspace, false, kind, true, r.completed, failure, r.tables, whole, r.others, message,
+			r.only, r.centers, []string{}, false, false, false})
 	}
 	return rows
 }

@@ -3,8 +3,10 @@ package kube
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,7 +17,10 @@ import (
 	"github.com/georedkit/georedkit/geored/kube"
 )
 
-const fieldManager = kube.FieldManager
+const (
+	fieldManager = kube.FieldManager
+	managedBy    = "app.kubernetes.io/managed-by"
+)
 
 // drift says how a site's copy differs from what it should be; nothing when it does not.
 func (r Receiver) drift(ctx context.Context, namespace string, wanted creds.Secret) (string, error) {
@@ -46,23 +51,24 @@ func (r Receiver) drift(ctx context.Context, namespace string, wanted creds.Secr
 	return "", nil
 }
 
-// write makes a site's copy what it should be, other keys taken away.
-func (r Receiver) write(ctx context.Context, namespace string, wanted creds.Secret) error {
+// write makes a site's copy what it should be, other keys taken away. A Secret that is somebody else's is left, and is an error.
+func (r Receiver) write(ctx context.Context, g creds.Grant, wanted creds.Secret) error {
 	data := map[string][]byte{}
 	for key, value := range wanted.Data {
 		data[key] = []byte(value.Reveal())
 	}
-	labels := map[string]string{"app.kubernetes.io/managed-by": fieldManager}
-	secrets := r.Cluster.Client().CoreV1().Secrets(namespace)
+	labels := map[string]string{managedBy: fieldManager}
+	secrets := r.Cluster.Client().CoreV1().Secrets(g.Consumer.Namespace)
 	live, err := secrets.Get(ctx, wanted.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		fresh := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: wanted.Name, Labels: labels}, Type: corev1.SecretTypeOpaque, Data: data}
+		fresh := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: g.Consumer.Namespace, Name: wanted.Name, Labels: labels}, Type: corev1.SecretTypeOpaque, Data: data}
 		_, err = secrets.Create(ctx, fresh, metav1.CreateOptions{FieldManager: fieldManager})
 	case err != nil:
-	case live.Type != corev1.SecretTypeOpaque:
-		return fmt.Errorf("is of type %s, which cannot be changed: delete it if nobody needs it", live.Type)
 	default:
+		if strange := foreign(*live, g.Account); strange != "" {
+			return errors.New(strange)
+		}
 		if live.Labels == nil {
 			live.Labels = map[string]string{}
 		}
@@ -74,6 +80,37 @@ func (r Receiver) write(ctx context.Context, namespace string, wanted creds.Secr
 		return geored.Retriable(err) // somebody else wrote it meanwhile: look again
 	}
 	return err
+}
+
+// foreign says why a Secret is not to be overwritten with an export of an account; nothing when it is one already, or was
+// meant to be.
+func foreign(live corev1.Secret, account creds.Account) string {
+	isKey := func(key string) bool { return live.Data[key] != nil }
+	e, _ := secretOf(live).Export() // what can be read of it is enough
+	switch {
+	case live.Type != corev1.SecretTypeOpaque:
+		return fmt.Sprintf("is of type %s, which cannot be changed: delete it if nobody needs it", live.Type)
+	case e.Account.Name != "" && e.Account != account:
+		return fmt.Sprintf("carries %s, not %s: it is somebody else's; give the grant another Secret, or delete this one if nobody needs it", e.Account, account)
+	case len(live.Data) > 0 && live.Labels[managedBy] != fieldManager && !slices.ContainsFunc(creds.Keys(), isKey):
+		return "holds something that is no export: give the grant another Secret, or delete this one if nobody needs it"
+	}
+	return ""
+}
+
+// heeds gives the error of a copy that must not be written.
+func (r Receiver) heeds(ctx context.Context, g creds.Grant) error {
+	live, err := r.Cluster.Client().CoreV1().Secrets(g.Consumer.Namespace).Get(ctx, g.Secret, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if strange := foreign(*live, g.Account); strange != "" {
+		return fmt.Errorf("secret %s/%s %s", g.Consumer.Namespace, g.Secret, strange)
+	}
+	return nil
 }
 
 // discardTask takes a site's copy back. One that was there before, or that carries another account by now, is left, and is
@@ -88,17 +125,60 @@ func (r Receiver) discardTask(step geored.Step, g creds.Grant) geored.Task {
 			return geored.State{Done: there}, err
 		},
 		Undo: func(ctx context.Context) error {
-			e, there, err := r.read(ctx, g.Consumer.Namespace, g.Secret)
-			if there && err == nil && e.Account != g.Account {
-				err = fmt.Errorf("secret %s/%s: carries %s, not %s: it is somebody else's by now", g.Consumer.Namespace, g.Secret, e.Account, g.Account)
-			}
-			if err != nil {
+			if err := r.isOf(ctx, g); err != nil {
 				return err
 			}
 			return r.Cluster.TakeBack(ctx, object)
 		},
 		Gone: func(ctx context.Context) (geored.State, error) { return r.Cluster.Gone(ctx, object) },
 	}
+}
+
+// isOf is an error for a copy that carries another account by now, or cannot be read.
+func (r Receiver) isOf(ctx context.Context, g creds.Grant) error {
+	e, there, err := r.read(ctx, g.Consumer.Namespace, g.Secret)
+	if there && err == nil && e.Account != g.Account {
+		err = fmt.Errorf("secret %s/%s: carries %s, not %s: it is somebody else's by now", g.Consumer.Namespace, g.Secret, e.Account, g.Account)
+	}
+	return err
+}
+
+// returnTask brings a site back to the export that it had, and its consumer with it.
+func (r Receiver) returnTask(step geored.Step, g creds.Grant, earlier creds.Secret) geored.Task {
+	return geored.Task{Step: step,
+		Observe: func(ctx context.Context) (geored.State, error) {
+			why, err := r.drift(ctx, g.Consumer.Namespace, earlier)
+			return geored.State{Done: why != "", Detail: why}, err
+		},
+		Undo: func(ctx context.Context) error {
+			if err := r.isOf(ctx, g); err != nil {
+				return err
+			}
+			if err := r.write(ctx, g, earlier); err != nil {
+				return err
+			}
+			if state, err := r.returned(ctx, g, earlier); err != nil || state.Done {
+				return err
+			}
+			return r.reload(ctx, g, earlier.Digest())
+		},
+		Gone: func(ctx context.Context) (geored.State, error) {
+			why, err := r.drift(ctx, g.Consumer.Namespace, earlier)
+			if err != nil || why != "" {
+				return geored.State{Detail: why}, err
+			}
+			return r.returned(ctx, g, earlier)
+		},
+	}
+}
+
+// returned says whether the consumer reads the earlier export; one that is gone reads nothing.
+func (r Receiver) returned(ctx context.Context, g creds.Grant, earlier creds.Secret) (geored.State, error) {
+	state, err := r.reloaded(ctx, g, earlier.Digest())
+	if apierrors.IsNotFound(err) {
+		return geored.State{Done: true, Detail: g.Consumer.Workload + " is not there"}, nil
+	}
+	return state, err
 }
 
 // read is the export that a site's copy carries, and false when there is none.
@@ -112,6 +192,19 @@ func (r Receiver) read(ctx context.Context, namespace, name string) (creds.Expor
 	}
 	e, err := secretOf(*live).Export()
 	return e, true, err
+}
+
+// carried is the token in a site's copy, also in one that cannot be read otherwise; zero: there is none.
+func (r Receiver) carried(ctx context.Context, g creds.Grant) (creds.Token, error) {
+	live, err := r.Cluster.Client().CoreV1().Secrets(g.Consumer.Namespace).Get(ctx, g.Secret, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return creds.Token{}, nil
+	}
+	if err != nil {
+		return creds.Token{}, err
+	}
+	e, _ := secretOf(*live).Export()
+	return e.Token, nil
 }
 
 func secretOf(live corev1.Secret) creds.Secret {

@@ -163,6 +163,9 @@ func TestATokenWhoseLifeIsOverIsFound(t *testing.T) {
 	task, err := credskube.Renewal{From: source, To: p.receiver, Grant: grants[0], Life: 10 * time.Minute}.Task()
 	p.must(err)
 	p.run(geored.StageOf("renew", task))
+	defer func() { // another account's export is to have the name
+		p.must(p.receiver.Cluster.Client().CoreV1().Secrets("kube-system").Delete(t.Context(), grants[0].Secret, metav1.DeleteOptions{}))
+	}()
 	proof := credskube.Proof{Grants: grants, Sources: []credskube.Source{source}, Receivers: map[geored.SiteName]credskube.Receiver{"dc2": p.receiver}}
 	accepted := func() (verdict geored.Verdict, message string) {
 		report, err := geored.Prove(t.Context(), geored.CheckConfig{}, proof.Checks()...)

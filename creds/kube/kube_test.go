@@ -64,13 +64,13 @@ type world struct {
 	grants    []creds.Grant
 	secrets   []string // what must not come out
 	events    []geored.Event
-	journal   geored.MemoryJournal
+	journal   *geored.MemoryJournal
 	answers   atomic.Pointer[geotest.Recorded] // nil: everybody answers
 }
 
 func newWorld(t *testing.T, sites int) *world {
 	t.Helper()
-	w := &world{T: t, clock: &fastClock{started: time.Now()}, patience: 6 * time.Hour, clusters: map[geored.SiteName]*credstest.Cluster{},
+	w := &world{T: t, journal: &geored.MemoryJournal{}, clock: &fastClock{started: time.Now()}, patience: 6 * time.Hour, clusters: map[geored.SiteName]*credstest.Cluster{},
 		sources: map[geored.SiteName]credskube.Source{}, receivers: map[geored.SiteName]credskube.Receiver{}}
 	var names []geored.SiteName
 	for i := range sites {
@@ -124,7 +124,7 @@ func (w *world) rotation(site geored.SiteName, generation int) credskube.Rotatio
 // run carries stages out; what became of each step is in the lines.
 func (w *world) run(stages []geored.Stage) (string, error) {
 	w.Helper()
-	result, err := geored.Runbook{Name: "test", Stages: stages}.Run(w.Context(), geored.RunConfig{Clock: w.clock, Journal: &w.journal, StepTimeout: w.patience, Poll: 20 * time.Second,
+	result, err := geored.Runbook{Name: "test", Stages: stages}.Run(w.Context(), geored.RunConfig{Clock: w.clock, Journal: w.journal, StepTimeout: w.patience, Poll: 20 * time.Second,
 		Observer: func(e geored.Event) { w.events = append(w.events, e) }})
 	var lines []string
 	for _, o := range result.Outcomes {

@@ -59,10 +59,10 @@ func (w workload) waiting() string {
 	return ""
 }
 
-// annotation is the mark of a restart: the digest of the token that the pods read at their start.
+// annotation is the mark of a restart: the digest of the Secret that the pods read at their start.
 func annotation(g creds.Grant) string { return "creds.georedkit.io/" + g.Secret }
 
-// reloaded says whether a consumer's pods were all started after the token of that digest was there.
+// reloaded says whether a consumer's pods were all started after the Secret of that digest was there.
 func (r Receiver) reloaded(ctx context.Context, g creds.Grant, digest string) (geored.State, error) {
 	raw, err := r.Cluster.Client().AppsV1().RESTClient().Get().AbsPath(workloadPath(g)).DoRaw(ctx)
 	if err != nil {
@@ -78,7 +78,7 @@ func (r Receiver) reloaded(ctx context.Context, g creds.Grant, digest string) (g
 	if why := w.waiting(); why != "" {
 		return geored.State{Detail: g.Consumer.Workload + " " + why}, nil
 	}
-	return geored.State{Done: true, Detail: g.Consumer.Workload + " was started with token " + digest}, nil
+	return geored.State{Done: true, Detail: g.Consumer.Workload + " was started with secret " + digest}, nil
 }
 
 func (r Receiver) reload(ctx context.Context, g creds.Grant, digest string) error {

@@ -71,7 +71,7 @@ func (r Renewal) apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.To.write(ctx, r.Grant.Consumer.Namespace, e.TokenFile(r.Grant.Consumer.MountPath))
+	return r.To.write(ctx, r.Grant, e.TokenFile(r.Grant.Consumer.MountPath))
 }
 
 // wanted is the copy that a grant should be, around a token.

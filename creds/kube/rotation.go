@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,7 +74,12 @@ func (r Rotation) mint(context.Context) ([]geored.Task, error) {
 			return geored.State{Done: err == nil && why == "", Detail: orElse(why, "every API server takes token "+m.token.Digest())}, err
 		},
 		Apply: func(ctx context.Context) error { return r.From.create(ctx, name) },
-		Undo:  func(ctx context.Context) error { return r.From.Revoke(ctx, name) },
+		Undo: func(ctx context.Context) error {
+			if err := r.unused(ctx); err != nil {
+				return err
+			}
+			return r.From.Revoke(ctx, name)
+		},
 		Gone: func(ctx context.Context) (geored.State, error) {
 			_, there, err := r.From.token(ctx, name)
 			if err != nil || there {
@@ -82,6 +88,24 @@ func (r Rotation) mint(context.Context) ([]geored.Task, error) {
 			return geored.State{Done: true, Detail: "secret " + name + " is gone"}, nil
 		},
 	}}, nil
+}
+
+// unused is an error while a copy carries the rotation's token: its consumer would lose its access.
+func (r Rotation) unused(ctx context.Context) error {
+	m, there, err := r.From.token(ctx, r.TokenSecret(r.Generation))
+	if err != nil || !there || m.token.IsZero() {
+		return err
+	}
+	for _, g := range r.Sorted() {
+		carried, err := r.Receivers[g.To()].carried(ctx, g)
+		if err == nil && carried.Equal(m.token) {
+			err = fmt.Errorf("secret %s/%s carries the token: take it back first", g.Consumer.Namespace, g.Secret)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", g, err)
+		}
+	}
+	return nil
 }
 
 // minted is the token that the rotation brings.
@@ -93,43 +117,81 @@ func (r Rotation) minted(ctx context.Context) (creds.Token, error) {
 	return m.token, err
 }
 
+// earlier is the newest older token that is still taken; zero: there is none, as before the first generation.
+func (r Rotation) earlier(ctx context.Context) (creds.Token, error) {
+	old, err := r.From.older(ctx, r.Generation)
+	for _, m := range slices.Backward(old) {
+		if err == nil && !m.invalid && !m.token.IsZero() {
+			return m.token, nil
+		}
+	}
+	return creds.Token{}, err
+}
+
+// secrets are the copies that a token makes, in the order of the grants. There are none while one of them would not work.
+func (r Rotation) secrets(ctx context.Context, token creds.Token) ([]creds.Secret, error) {
+	var secrets []creds.Secret
+	var errs []error
+	for _, g := range r.Sorted() {
+		export, err := r.From.Export(ctx, g.Secret, creds.ExecCredential{Token: token}, r.Receivers[g.To()])
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", g, err))
+		}
+		secrets = append(secrets, export.Kubemcsa())
+	}
+	return secrets, errors.Join(errs...)
+}
+
 // imports binds only when every export is without fault: nothing is written to one site while another's would not work.
 func (r Rotation) imports(ctx context.Context) ([]geored.Task, error) {
 	token, err := r.minted(ctx)
 	if err != nil {
 		return nil, err
 	}
+	wanted, err := r.secrets(ctx, token)
 	var tasks []geored.Task
-	var errs []error
 	for i, step := range r.Steps(creds.Import) {
 		g := r.Sorted()[i]
-		receiver := r.Receivers[g.To()]
-		export, err := r.From.Export(ctx, g.Secret, creds.ExecCredential{Token: token}, receiver)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", g, err))
+		if strange := r.Receivers[g.To()].heeds(ctx, g); strange != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", g, strange))
 		}
-		tasks = append(tasks, copyTask(step, receiver, g.Consumer.Namespace, export.Kubemcsa()))
+		tasks = append(tasks, copyTask(step, r.Receivers[g.To()], g, wanted[i]))
 	}
-	return tasks, errors.Join(errs...)
+	return tasks, err
 }
 
-// importsBack needs no token: what is taken back may be of one that nobody takes any more.
-func (r Rotation) importsBack(context.Context) ([]geored.Task, error) {
+// importsBack brings the copies and their consumers back to the older token, where one is still taken. Else it takes the
+// copies away and needs no token: what is taken back may be of one that nobody takes any more.
+func (r Rotation) importsBack(ctx context.Context) ([]geored.Task, error) {
+	token, err := r.earlier(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var secrets []creds.Secret
+	if !token.IsZero() {
+		if secrets, err = r.secrets(ctx, token); err != nil {
+			return nil, err
+		}
+	}
 	var tasks []geored.Task
 	for i, step := range r.Steps(creds.Import) {
 		g := r.Sorted()[i]
-		tasks = append(tasks, r.Receivers[g.To()].discardTask(step, g))
+		if token.IsZero() {
+			tasks = append(tasks, r.Receivers[g.To()].discardTask(step, g))
+		} else {
+			tasks = append(tasks, r.Receivers[g.To()].returnTask(step, g, secrets[i]))
+		}
 	}
 	return tasks, nil
 }
 
-func copyTask(step geored.Step, receiver Receiver, namespace string, wanted creds.Secret) geored.Task {
+func copyTask(step geored.Step, receiver Receiver, g creds.Grant, wanted creds.Secret) geored.Task {
 	return geored.Task{Step: step,
 		Observe: func(ctx context.Context) (geored.State, error) {
-			why, err := receiver.drift(ctx, namespace, wanted)
+			why, err := receiver.drift(ctx, g.Consumer.Namespace, wanted)
 			return geored.State{Done: err == nil && why == "", Detail: orElse(why, "carries token "+wanted.Data[creds.KeyToken].Digest())}, err
 		},
-		Apply: func(ctx context.Context) error { return receiver.write(ctx, namespace, wanted) },
+		Apply: func(ctx context.Context) error { return receiver.write(ctx, g, wanted) },
 	}
 }
 
@@ -138,13 +200,17 @@ func (r Rotation) reloads(ctx context.Context) ([]geored.Task, error) {
 	if err != nil {
 		return nil, err
 	}
+	wanted, err := r.secrets(ctx, token)
+	if err != nil {
+		return nil, err
+	}
 	var tasks []geored.Task
 	for i, step := range r.Steps(creds.Reload) {
-		g := r.Sorted()[i]
+		g, digest := r.Sorted()[i], wanted[i].Digest()
 		receiver := r.Receivers[g.To()]
 		tasks = append(tasks, geored.Task{Step: step,
-			Observe: func(ctx context.Context) (geored.State, error) { return receiver.reloaded(ctx, g, token.Digest()) },
-			Apply:   func(ctx context.Context) error { return receiver.reload(ctx, g, token.Digest()) },
+			Observe: func(ctx context.Context) (geored.State, error) { return receiver.reloaded(ctx, g, digest) },
+			Apply:   func(ctx context.Context) error { return receiver.reload(ctx, g, digest) },
 		})
 	}
 	return tasks, nil

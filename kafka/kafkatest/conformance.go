@@ -18,6 +18,7 @@ func Conformance(t *testing.T, d Deployment) {
 		{"RecreatedLongerWhileStopped", recreatedLongerWhileStopped},
 		{"RecreatedShorterWhileRunning", recreatedShorterWhileRunning},
 		{"RecreatedShorterWhileStopped", recreatedShorterWhileStopped},
+		{"CopyDeleted", copyDeleted},
 		{"TaskFailedUnderRunning", taskFailedUnderRunning},
 		{"LinkCut", linkCut},
 		{"BrokerPaused", brokerPaused},

@@ -192,3 +192,32 @@ func recreatedShorterWhileStopped(t *testing.T, s *suite) {
 		t.Errorf("%d incidents", len(found))
 	}
 }
+
+// copyDeleted: the mirror goes on as if nothing were, and its lag is 0.
+func copyDeleted(t *testing.T, s *suite) {
+	s.source.Create(s.topic, partitions)
+	s.source.Produce(s.topic, partitions, 0, 30)
+	s.copied(10)
+	s.stop()
+	s.target.Delete(s.copy())
+	if verdict, _, reasons := s.stands(s.sample()); verdict != geored.Fail {
+		t.Errorf("before it goes on: %s %s", verdict, reasons)
+	}
+	s.resume()
+	s.source.Produce(s.topic, partitions, 30, 30)
+	s.copied(20)
+	if got := len(s.values()); got != 30 {
+		t.Fatalf("the fault does not bite: %d values arrived", got)
+	}
+	s.green()
+	s.lost(kafka.CopyLost, 10)
+	if c := s.compare(); c.Missing != 30 || c.Matched != 30 {
+		t.Errorf("%s", c)
+	}
+	plan, err := kafka.PlanRemirror(s.mirror(), s.sample(), s.topic)
+	s.must(err)
+	s.must(s.r.Remirror(s.ctx, plan, plan.Duplicates))
+	if got := len(s.values()); got != 60 {
+		t.Errorf("mirrored again: %d of 60 values", got)
+	}
+}

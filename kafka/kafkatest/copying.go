@@ -47,6 +47,7 @@ func (w *worker) copyRecords(ctx context.Context, admins map[geored.SiteName]*ka
 			if err := makeCopy(ctx, admins[w.site.name], selection.Copy(t.Name), t.Partitions); err != nil {
 				return
 			}
+			w.client[w.site.name].PurgeTopicsFromProducing(selection.Copy(t.Name)) // a copy that was deleted has another identity
 		}
 		for n := range t.Partitions {
 			if ok && known != t.ID { // running tasks see that it is another topic

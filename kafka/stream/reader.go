@@ -8,7 +8,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
@@ -64,7 +63,7 @@ func mechanism(s kafka.SASL) sasl.Mechanism {
 }
 
 // Read is [kafka.RecordReader]'s. A broker that gives nothing for the timeout although records are left ends it with
-// [kafka.ErrUnreachable]; where a live one gives nothing, compaction has left nothing.
+// [kafka.ErrUnreachable]; where it shows that none are, compaction has left nothing.
 func (r *Reader) Read(ctx context.Context, ranges []kafka.Range, visit func(kafka.Partition, []kafka.Record) error) error {
 	reading := newReading(ranges)
 	if len(reading.left) == 0 {
@@ -76,25 +75,18 @@ func (r *Reader) Read(ctx context.Context, ranges []kafka.Range, visit func(kafk
 		return fmt.Errorf("brokers %v: %w", r.access.Bootstrap, err)
 	}
 	defer func() { go client.Close() }() // waits for a fetch that is under way: for a silent broker, long
-	alive := false
 	for len(reading.left) > 0 {
 		fetches, err := r.poll(ctx, client)
 		if errors.Is(err, errQuiet) {
-			if alive {
-				return nil // asked, answered, and still nothing comes: holes
+			if err = r.holes(ctx, client, reading.left); err == nil {
+				return nil
 			}
-			if alive, err = true, r.ask(ctx, client, reading); err != nil {
-				return fmt.Errorf("brokers %v: read %s: %w", r.access.Bootstrap, reading.next(), err)
-			}
-			continue
-		}
-		if err == nil {
+		} else if err == nil {
 			err = reading.take(client, fetches, visit)
 		}
 		if err != nil {
 			return fmt.Errorf("brokers %v: read %s: %w", r.access.Bootstrap, reading.next(), err)
 		}
-		alive = false
 	}
 	return nil
 }
@@ -127,26 +119,6 @@ func (r *Reader) poll(ctx context.Context, client *kgo.Client) (kgo.Fetches, err
 		}
 	}
 	return fetches, nil
-}
-
-// ask has the leaders of what is left answer a question, to tell silence from emptiness.
-func (r *Reader) ask(ctx context.Context, client *kgo.Client, reading *reading) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.timeout, kafka.ErrUnreachable)
-	defer cancel()
-	request := kmsg.NewPtrListOffsetsRequest()
-	for p := range reading.left {
-		topic := kmsg.NewListOffsetsRequestTopic()
-		partition := kmsg.NewListOffsetsRequestTopicPartition()
-		topic.Topic, partition.Partition, partition.Timestamp = p.Topic, p.Number, -1
-		topic.Partitions = append(topic.Partitions, partition)
-		request.Topics = append(request.Topics, topic)
-	}
-	for _, shard := range client.RequestSharded(ctx, request) {
-		if shard.Err != nil {
-			return kindOf(shard.Err)
-		}
-	}
-	return nil
 }
 
 // kindOf gives an error of the client its kind.

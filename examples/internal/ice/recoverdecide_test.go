@@ -82,7 +82,7 @@ func TestDecideCassandra(t *testing.T) {
 }
 
 func mirrored(next, start, end int64) kafka.Position {
-	return kafka.Position{Partition: kafka.Partition{Topic: "orders"}, Next: next, Source: kafka.Log{Start: start, End: end}}
+	return kafka.Position{Partition: kafka.Partition{Topic: "orders"}, Next: next, Source: kafka.Log{Start: start, End: end}, Target: kafka.Log{End: max(next, 0)}}
 }
 
 // Retention against the outage, and the log's beginning against the position.
@@ -142,7 +142,7 @@ func TestDecideMirror(t *testing.T) {
 		}
 		past := historyOf(r.note, keptPast)
 		now := kafka.Sample{From: "dc1", To: "dc2", Time: noon.Add(time.Hour), Positions: []kafka.Position{mirrored(next, 15, 20)}}
-		now.Positions[0].Target.End = next - 15
+		now.Positions[0].Target.End = 10 + max(next-15, 0)
 		f := MirrorFacts{Mirror: kafka.Mirror{From: "dc1", To: "dc2"}, Positions: now.Positions, Past: past.Of(kafka.Mirror{From: "dc1", To: "dc2"}),
 			Seen: seenSince(past, now).Of(kafka.Mirror{From: "dc1", To: "dc2"}), Retention: map[string]kafka.Retention{"orders": deleted}, Status: geored.Finding{Verdict: geored.Pass}}
 		if d := DecideMirror(away(second), f); d.Cure != want {
@@ -242,11 +242,22 @@ func TestAGapInATopicThatWasMadeAnewIsALoss(t *testing.T) {
 	}{
 		"made anew":          {[]kafka.Incident{anew}, AgainCure, false},
 		"made anew, and gap": {[]kafka.Incident{gap, anew}, LostCure, true},
+		"its copy is lost":   {[]kafka.Incident{{Partition: at, Kind: kafka.CopyLost, Offsets: 3, Certain: true}}, AgainCure, false},
 	} {
 		d := DecideMirror(away(time.Hour), MirrorFacts{Seen: kafka.MirrorHistory{Incidents: c.incidents}})
 		if d.Cure != c.want || !slices.Equal(d.Again, []string{"orders"}) || strings.Contains(d.Reason(), "of 5 offsets") != c.lost {
 			t.Errorf("%s: %+v", name, d)
 		}
+	}
+}
+
+// A copy that is not there is filled again, although the mirror has nothing left to copy.
+func TestACopyThatIsNotThereIsFilledAgain(t *testing.T) {
+	position := mirrored(10, 0, 10)
+	position.Target = kafka.Log{}
+	d := DecideMirror(away(time.Hour), MirrorFacts{Positions: []kafka.Position{position}})
+	if d.Cure != AgainCure || !slices.Equal(d.Again, []string{"orders"}) || !strings.Contains(d.Reason(), "its copy is empty") {
+		t.Errorf("%+v", d)
 	}
 }
 

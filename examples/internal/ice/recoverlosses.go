@@ -73,10 +73,12 @@ func seenSince(past kafka.History, s kafka.Sample) kafka.History {
 }
 
 // isMadeAnew says whether an incident is cured by copying its topic from the beginning.
-func isMadeAnew(i kafka.Incident) bool { return i.Kind == kafka.Recreated || i.Kind == kafka.Truncated }
+func isMadeAnew(i kafka.Incident) bool {
+	return i.Kind == kafka.Recreated || i.Kind == kafka.Truncated || i.Kind == kafka.CopyLost
+}
 
 // madeAnew gives the topics behind whose end the mirror stands, or stood, and why: topics that were deleted and made again,
-// and logs that lost their end.
+// at either end, and logs that lost their end.
 func madeAnew(f MirrorFacts) (topics, because []string) {
 	told := map[kafka.Partition]bool{}
 	for _, i := range f.Seen.Incidents {
@@ -86,8 +88,12 @@ func madeAnew(f MirrorFacts) (topics, because []string) {
 		}
 	}
 	for _, p := range f.Positions {
-		if p.Problem == "" && p.Next > p.Source.End && !told[p.Partition] {
+		switch {
+		case p.Problem != "" || told[p.Partition]:
+		case p.Next > p.Source.End:
 			topics, because = append(topics, p.Topic), append(because, fmt.Sprintf("%s: its log ends at %d < %d, the next offset to be copied", p.Partition, p.Source.End, p.Next))
+		case p.LacksCopy():
+			topics, because = append(topics, p.Topic), append(because, fmt.Sprintf("%s: its copy is empty, and was copied up to %d", p.Partition, p.Next))
 		}
 	}
 	return unique(topics), because
