@@ -192,7 +192,10 @@ func TestARebuildIsKilledAnywhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		return m.rehearsal(t, func(c *cassandra.Cluster) (geored.Stage, error) {
-			return c.RebuildStage(p, m, m, p.Confirmation(), time.Minute, nil)
+			return c.RebuildStage(p, m, m, p.Confirmation(), time.Minute, func(_ context.Context, given cassandra.RebuildPlan) error {
+				p = given
+				return nil
+			})
 		})
 	})
 }

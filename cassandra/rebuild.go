@@ -32,6 +32,9 @@ type RebuildPlan struct {
 	Replication map[string]string `json:"replication"`     // of the keyspace, as it is and will be again
 	Known       []string          `json:"known,omitempty"` // streams that the nodes knew of before, by ID: they are not ours
 	Generations map[string]int64  `json:"generations"`     // of these nodes, by host ID; one that restarted has a higher one
+	// Taken are the generations once the keyspace was taken from the site: who restarts after that has none of its rows in its
+	// commit log. The stage of [Cluster.RebuildStage] tells them. Zero: not yet.
+	Taken map[string]int64 `json:"taken,omitempty"`
 	// GivenUp says that the site was emptied by this plan, and is not to be emptied again: what it holds is new. The stage of
 	// [Cluster.RebuildStage] tells when that is so. Zero: not yet.
 	GivenUp bool `json:"givenUp,omitempty"`
@@ -53,8 +56,8 @@ func (p RebuildPlan) Snapshot() string {
 }
 
 func (p RebuildPlan) digest() string {
-	p.GivenUp = false          // it is the same plan
-	text, _ := json.Marshal(p) // it has nothing that cannot be marshalled
+	p.GivenUp, p.Taken = false, nil // it is the same plan
+	text, _ := json.Marshal(p)      // it has nothing that cannot be marshalled
 	sum := sha256.Sum256(text)
 	return fmt.Sprintf("%x", sum[:4])
 }

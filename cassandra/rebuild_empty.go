@@ -83,12 +83,17 @@ func (r *rebuilding) giveUp(ctx context.Context) error {
 	}
 	given := r.plan
 	given.GivenUp = true
+	return r.kept(ctx, given)
+}
+
+// kept goes on with another plan, once it is kept.
+func (r *rebuilding) kept(ctx context.Context, p RebuildPlan) error {
 	if r.keep != nil {
-		if err := r.keep(ctx, given); err != nil {
-			return fmt.Errorf("keep that the site is emptied: %w", err)
+		if err := r.keep(ctx, p); err != nil {
+			return fmt.Errorf("keep how far the site is emptied: %w", err)
 		}
 	}
-	r.plan = given
+	r.plan = p
 	return nil
 }
 
@@ -104,8 +109,11 @@ func (r *rebuilding) take(ctx context.Context) error {
 	if err == nil {
 		err = ring.tellsKeyspaces()
 	}
-	if err != nil || r.taken(ring) {
+	if err != nil {
 		return err
+	}
+	if r.taken(ring) {
+		return r.noteTaken(ctx, ring) // a run may have been killed before it noted that
 	}
 	if err := r.fenced(ctx); err != nil {
 		return geored.Retriable(err)
@@ -127,12 +135,22 @@ func (r *rebuilding) take(ctx context.Context) error {
 	if ring, err = r.Ring(ctx); err != nil {
 		return err
 	}
-	for _, n := range r.plan.Nodes {
+	return r.noteTaken(ctx, ring)
+}
+
+// noteTaken keeps the nodes' generations, unless they are known: what has restarted since is not restarted again.
+func (r *rebuilding) noteTaken(ctx context.Context, ring Ring) error {
+	if r.plan.Taken != nil {
+		return nil
+	}
+	p := r.plan
+	p.Taken = maps.Clone(p.Generations)
+	for _, n := range p.Nodes {
 		for _, v := range ring.Views {
-			r.before[n.HostID] = max(r.before[n.HostID], v.heard(n.HostID).Generation)
+			p.Taken[n.HostID] = max(p.Taken[n.HostID], v.heard(n.HostID).Generation)
 		}
 	}
-	return nil
+	return r.kept(ctx, p)
 }
 
 // keepAside has a node keep what it is about to drop. A snapshot of a run that was killed before is not enough: clients may have
@@ -195,7 +213,7 @@ func (r *rebuilding) emptyNode(ctx context.Context, n Node) error {
 			return err
 		}
 	}
-	x := restarting{r.Cluster, n, r.before[n.HostID], r.tool, r.restarter}
+	x := restarting{r.Cluster, n, r.plan.Taken[n.HostID], r.tool, r.restarter}
 	if err := x.restart(ctx, ring); err != nil {
 		return err
 	}

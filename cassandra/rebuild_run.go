@@ -3,7 +3,6 @@ package cassandra
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -20,9 +19,12 @@ import (
 // node after another is rebuilt, watched to its end by what the node itself says of its streams, and all tables but
 // counters are compared, every replica.
 //
-// keep is given the plan with GivenUp set as soon as the site is empty, and before it may take new rows: keep that one in place
-// of the first, and make the stage of it when a run that was interrupted is taken up. What fails there fails the step. Nodes that
-// restart forget that they were rebuilt; zero, for runs that nobody takes up: such a site would be emptied a second time.
+// keep is given the plan with Taken set once the keyspace is taken from the site, and with GivenUp set as soon as the site is
+// empty, before it may take new rows: keep that one in place of the one before, and make the stage of it when a run that was
+// interrupted is taken up. What fails there fails the step. Nodes that restart forget that they were rebuilt; zero, for runs that
+// nobody takes up: such a site would be emptied a second time.
+//
+// One rebuild at a time: streams bear no keyspace, and a rebuild of another one that began after the plan counts as the plan's.
 func (c *Cluster) RebuildStage(p RebuildPlan, tool Nodetool, restarter Restarter, confirm string, timeout time.Duration, keep func(context.Context, RebuildPlan) error) (geored.Stage, error) {
 	var faults geored.Faults
 	if confirm != p.Confirmation() {
@@ -34,7 +36,7 @@ func (c *Cluster) RebuildStage(p RebuildPlan, tool Nodetool, restarter Restarter
 	if err := faults.Err(); err != nil {
 		return geored.Stage{}, err
 	}
-	r := &rebuilding{Cluster: c, plan: p, tool: tool, restarter: restarter, keep: keep, before: maps.Clone(p.Generations), received: map[string]bool{}}
+	r := &rebuilding{Cluster: c, plan: p, tool: tool, restarter: restarter, keep: keep, received: map[string]bool{}}
 	steps := p.Steps()
 	last := len(steps) - 1
 	tasks := []geored.Task{{Step: steps[0], Observe: r.observeFence, Timeout: timeout}}
@@ -59,7 +61,6 @@ type rebuilding struct {
 	plan      RebuildPlan
 	tool      Nodetool
 	restarter Restarter
-	before    map[string]int64 // generations of the nodes when the keyspace was taken from them, by host ID
 	keep      func(context.Context, RebuildPlan) error
 	received  map[string]bool // nodes whose nodetool came back well and that had nothing to stream, by host ID
 }

@@ -189,7 +189,33 @@ func TestWhatWasGivenUpIsNotReplayed(t *testing.T) {
 			}
 		},
 	}
-	for name, want := range map[string]cassandra.Equality{"by hand": cassandra.Different, "by the stage": cassandra.Equal} {
+	// The node restarted between the plan and the day, and the first run dies when it has taken the keyspace.
+	for name, noted := range map[string]bool{"killed": false, "killed when that was noted": true} {
+		by[name] = func(t *testing.T, r *cassandratest.Ring) {
+			p := planned(t, r, second)
+			if err := r.Restart(t.Context(), p.Nodes[0]); err != nil {
+				t.Fatal(err)
+			}
+			dies := func(_ context.Context, given cassandra.RebuildPlan) error {
+				if noted {
+					p = given
+				}
+				return errors.New("killed")
+			}
+			stage, err := open(t, r.Config()).RebuildStage(p, r.Nodetool(), r, p.Confirmation(), time.Minute, dies)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := (geored.Runbook{Name: "rebuild", Stages: []geored.Stage{stage}}).Run(t.Context(), geored.RunConfig{}); err == nil || p.GivenUp || noted != (p.Taken != nil) {
+				t.Fatalf("%v %+v", err, p)
+			}
+			if _, err := rebuild(t, r, p, r.Nodetool(), time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, want := range map[string]cassandra.Equality{"by hand": cassandra.Different, "by the stage": cassandra.Equal, "killed": cassandra.Equal,
+		"killed when that was noted": cassandra.Equal} {
 		t.Run(name, func(t *testing.T) {
 			r := seeded(t, two)
 			r.DeleteAt("dc1", "dev.changeset", 0)

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/georedkit/georedkit/geored/geotest"
 	"github.com/georedkit/georedkit/kafka"
 	"github.com/georedkit/georedkit/kafka/connect"
 )
@@ -97,6 +99,72 @@ func TestWhatNeverStartedIsRestartedWhole(t *testing.T) {
 		}
 		if err := tasks[0].Apply(t.Context()); err != nil || !slices.Equal(r.whole, c.whole) || len(r.names) != 2 {
 			t.Errorf("%s: restarted %q, whole %q, %v", name, r.names, r.whole, err)
+		}
+	}
+}
+
+// standing is a site of which everything is said to run while ten records wait, until it is restarted whole.
+type standing struct {
+	kafka.Brokers
+	restarts
+	next int64
+}
+
+func (s *standing) Connectors(context.Context) ([]connect.Connector, error) {
+	settings := connect.Settings{"source.cluster.alias": "dc1", "target.cluster.alias": "dc2", "topics": "orders"}
+	running := []connect.Task{{State: connect.Running}}
+	return []connect.Connector{{Name: failed[0].Name, State: connect.Running, Tasks: running, Settings: settings}, {Name: failed[1].Name, State: connect.Running, Tasks: running}}, nil
+}
+
+func (s *standing) Offsets(context.Context, string) ([]connect.Offset, error) {
+	if len(s.whole) > 0 {
+		s.next = 20
+	}
+	return []connect.Offset{{Cluster: "dc1", Topic: "orders", Offset: s.next - 1}}, nil
+}
+
+func (s *standing) Topics(context.Context, ...string) ([]kafka.Topic, error) {
+	return []kafka.Topic{{Name: "orders", ID: kafka.TopicID{1}, Partitions: 1}}, nil
+}
+
+func (s *standing) Bounds(_ context.Context, partitions []kafka.Partition) ([]kafka.Bounds, error) {
+	bounds := make([]kafka.Bounds, len(partitions))
+	for i, p := range partitions {
+		bounds[i] = kafka.Bounds{Partition: p, Log: kafka.Log{End: 20}}
+	}
+	return bounds, nil
+}
+
+// A mirror that is said to run and stands is given two minutes, and is then restarted with what seems to run of it.
+func TestAMirrorThatStandsIsRestartedWhole(t *testing.T) {
+	for name, c := range map[string]struct {
+		stands bool
+		whole  int
+		took   time.Duration
+	}{"stands": {true, 2, 2 * time.Minute}, "nothing waits": {false, 0, 0}} {
+		site := &standing{next: 20}
+		if c.stands {
+			site.next = 10
+		}
+		began := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+		clock := geotest.NewClock(t, began)
+		replication, err := kafka.New(kafka.Config{Sites: []kafka.Site{{Name: "dc1", Brokers: site}, {Name: "dc2", Brokers: site, Worker: site, Restarter: site}},
+			Mirrors: []kafka.Mirror{{From: "dc1", To: "dc2"}}, Clock: clock})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tasks, err := replication.RestartTasks("dc2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tasks[0].Apply(t.Context()); err != nil || len(site.whole) != c.whole || len(site.names) != 2 {
+			t.Errorf("%s: restarted %q, whole %q, %v", name, site.names, site.whole, err)
+		}
+		if took := clock.Now().Sub(began); took < c.took || took > c.took+10*time.Second {
+			t.Errorf("%s: after %s, want %s", name, took, c.took)
+		}
+		if state, err := tasks[0].Observe(t.Context()); err != nil || !state.Done {
+			t.Errorf("%s: %+v, %v", name, state, err)
 		}
 	}
 }
