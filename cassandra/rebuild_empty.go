@@ -113,7 +113,10 @@ func (r *rebuilding) take(ctx context.Context) error {
 		return err
 	}
 	if r.taken(ring) {
-		return r.noteTaken(ctx, ring) // a run may have been killed before it noted that
+		if r.plan.Taken == nil { // a run was killed before it noted that
+			return r.noteTaken(ctx, ring)
+		}
+		return nil
 	}
 	if err := r.fenced(ctx); err != nil {
 		return geored.Retriable(err)
@@ -138,11 +141,8 @@ func (r *rebuilding) take(ctx context.Context) error {
 	return r.noteTaken(ctx, ring)
 }
 
-// noteTaken keeps the nodes' generations, unless they are known: what has restarted since is not restarted again.
+// noteTaken keeps the nodes' generations: what has restarted since is not restarted again.
 func (r *rebuilding) noteTaken(ctx context.Context, ring Ring) error {
-	if r.plan.Taken != nil {
-		return nil
-	}
 	p := r.plan
 	p.Taken = maps.Clone(p.Generations)
 	for _, n := range p.Nodes {

@@ -3,7 +3,6 @@ package kafka
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -96,7 +95,7 @@ func (m MirrorHistory) with(s Sample) MirrorHistory {
 	}
 	found, unread := s.found()
 	for _, before := range m.Tracks {
-		if found[before.Partition] || unread[before.Topic] || strings.HasPrefix(before.Topic, CanaryTopic) { // canaries come and go
+		if found[before.Partition] || unread[before.Topic] || before.isCanary() { // they come and go
 			continue
 		}
 		if i := before.gone(s.Time); !merged(m.Incidents, i) {

@@ -20,6 +20,12 @@ func look(minutes int, p Position) Sample {
 	return Sample{From: "dc1", To: "dc2", Time: noon.Add(time.Duration(minutes) * time.Minute), Positions: []Position{p}}
 }
 
+// named is a position whose copy has an identity.
+func named(id byte, p Position) Position {
+	p.CopyID = TopicID{id}
+	return p
+}
+
 func TestIncidents(t *testing.T) {
 	caughtUp := Position{Source: Log{0, 100}, Target: Log{0, 100}, Next: 100}
 	for _, c := range []struct {
@@ -48,11 +54,17 @@ func TestIncidents(t *testing.T) {
 		{"retention before the first position", []Position{{Source: Log{0, 500}, Next: -1}, {Source: Log{500, 600}, Target: Log{0, 100}, Next: 600}}, Gap, 500, geored.Fail},
 		{"it may have been copied without a position", []Position{{Source: Log{0, 500}, Target: Log{0, 10}, Next: -1}, {Source: Log{500, 600}, Target: Log{0, 100}, Next: -1}}, Gap, 500, geored.Unknown},
 		{"no position yet", []Position{{Source: Log{0, 500}, Next: -1}, {Source: Log{0, 600}, Next: -1}}, "", 0, ""},
-		{"the copy is made anew", []Position{caughtUp, {Source: Log{0, 120}, Target: Log{0, 20}, Next: 120}}, CopyLost, 80, geored.Fail},
+		{"the copy is truncated", []Position{caughtUp, {Source: Log{0, 120}, Target: Log{0, 20}, Next: 120}}, CopyLost, 80, geored.Fail},
 		{"the copy is gone, and goes on", []Position{caughtUp, {Source: Log{0, 100}, Next: 100}, {Source: Log{0, 120}, Target: Log{0, 20}, Next: 120}}, CopyLost, 100, geored.Fail},
 		{"no copy at the first look", []Position{{Source: Log{0, 100}, Next: 100}}, CopyLost, 100, geored.Fail},
-		{"the copy is made anew, and everything is copied again", []Position{caughtUp, {Source: Log{0, 100}, Target: Log{0, 10}, Next: 10}}, CopiedAgain, 90, geored.Warn},
-		{"the copy is made anew, and nothing was copied yet", []Position{caughtUp, {Source: Log{0, 100}, Next: NothingCommitted}}, "", 0, ""},
+		{"the copy is made anew, and grows beyond the old one", []Position{named(1, caughtUp), named(2, Position{Source: Log{0, 250}, Target: Log{0, 150}, Next: 250})}, CopyLost, 100, geored.Unknown},
+		{"the copy is made anew, and everything is copied again", []Position{named(1, caughtUp), named(2, Position{Source: Log{0, 100}, Target: Log{0, 100}, Next: 100})}, CopyLost, 0, geored.Warn},
+		{"the copy is made anew, and holds what retention has left", []Position{named(1, caughtUp), named(2, Position{Source: Log{200, 300}, Target: Log{0, 100}, Next: 300})}, CopyLost, 0, geored.Warn},
+		{"the copy is made anew, and nothing was committed", []Position{named(1, caughtUp), named(2, Position{Source: Log{200, 300}, Target: Log{0, 50}, Next: NothingCommitted})}, "", 0, ""},
+		{"an expired copy is made anew", []Position{named(1, Position{Source: Log{100, 100}, Target: Log{100, 100}, Next: 100}), named(2, Position{Source: Log{100, 120}, Target: Log{0, 20}, Next: 120})}, "", 0, ""},
+		{"the target loses what is copied again", []Position{{Source: Log{0, 100}, Target: Log{0, 100}, Next: 90}, {Source: Log{0, 100}, Target: Log{0, 95}, Next: 90}}, "", 0, ""},
+		{"the target loses more than is copied again", []Position{caughtUp, {Source: Log{0, 100}, Target: Log{0, 95}, Next: 98}}, CopyLost, 3, geored.Fail},
+		{"the copy is emptied, and nothing was copied yet", []Position{caughtUp, {Source: Log{0, 100}, Next: NothingCommitted}}, "", 0, ""},
 		{"copied again", []Position{caughtUp, {Source: Log{0, 100}, Target: Log{0, 100}, Next: 40}}, CopiedAgain, 60, geored.Warn},
 	} {
 		var history History

@@ -29,7 +29,7 @@ type Incident struct {
 	After time.Time `json:"after,omitzero"`
 	Seen  time.Time `json:"seen"`
 	// Offsets that the copy lacks (for [CopiedAgain]: has twice): that many records, less the holes of compaction and
-	// the marks of transactions. Of a copy that was lost it may lack more: what was made anew has been filled since.
+	// the marks of transactions.
 	Offsets int64 `json:"offsets"`
 	// Certain is false when marks of transactions alone may explain the offsets.
 	Certain bool  `json:"certain"`
@@ -39,7 +39,7 @@ type Incident struct {
 // Verdict is what an incident means: records are lost, may be lost, or are there twice.
 func (i Incident) Verdict() geored.Verdict {
 	switch {
-	case i.Kind == CopiedAgain, (i.Kind == Recreated || i.Kind == Gone) && i.Offsets == 0:
+	case i.Kind == CopiedAgain, (i.Kind == Recreated || i.Kind == Gone || i.Kind == CopyLost) && i.Offsets == 0:
 		return geored.Warn
 	case !i.Certain:
 		return geored.Unknown
@@ -80,7 +80,7 @@ func firstSeen(p Position, now time.Time) (Incident, bool) {
 		i.Kind, i.Offsets = Truncated, p.Next-p.Source.End
 		return i, true
 	case p.LacksCopy():
-		i.Kind, i.Offsets = CopyLost, p.Next-p.Source.Start
+		i.Kind, i.Offsets = CopyLost, p.uncovered()
 		return i, true
 	}
 	return Incident{}, false
@@ -127,18 +127,50 @@ func (t Track) since(p Position, now time.Time) (Incident, bool) {
 		i.Kind, i.Offsets = Recreated, t.lostByRecreation(p)
 	case p.Source.End < t.Source.End:
 		i.Kind, i.Offsets = Truncated, t.Source.End-p.Source.End
+	case t.lostCopy(p):
+		i.Kind = CopyLost
+		i.Offsets, i.Certain = t.lostByTarget(p)
+		return i, i.Offsets > 0 || t.copyAnew(p) && p.Next >= 0 // one without a position begins anew
 	case p.Source.Start > t.from():
 		i.Kind = Gap
 		i.Offsets, i.Certain = t.lostByRetention(p)
 		return i, i.Offsets > 0
 	case p.Next >= 0 && p.Next < t.Next && t.Next <= t.Source.End: // one beyond the end had to go back
 		i.Kind, i.Offsets = CopiedAgain, t.Next-p.Next
-	case p.Next >= 0 && p.Target.End < t.Target.End: // one without a position begins anew
-		i.Kind, i.Offsets = CopyLost, t.Target.End-max(p.Target.End, t.Target.Start)
 	default:
 		return Incident{}, false
 	}
 	return i, true
+}
+
+// copyAnew says that the copy is another topic than it was.
+func (t Track) copyAnew(p Position) bool {
+	return !t.CopyID.IsZero() && !p.CopyID.IsZero() && t.CopyID != p.CopyID
+}
+
+// lostCopy says that the target lost records of the copy, and that the mirror does not bring them again. Canaries come and go.
+func (t Track) lostCopy(p Position) bool {
+	switch {
+	case p.isCanary() || !t.copied():
+		return false
+	case p.LacksCopy(), t.copyAnew(p):
+		return true
+	}
+	_, certain := t.lostByTarget(p)
+	return certain
+}
+
+// lostByTarget counts what the copy lacks. One that was made anew is to hold what its source still has; holes and marks may
+// explain that it holds less. Of one that ends earlier the mirror brings again what lies behind its position.
+func (t Track) lostByTarget(p Position) (offsets int64, certain bool) {
+	switch {
+	case p.LacksCopy():
+		return p.uncovered(), true
+	case t.copyAnew(p):
+		return max(p.uncovered(), 0), false
+	}
+	lost := t.Target.End - p.Target.End - max(t.Next-p.Next, 0)
+	return lost, p.Next >= 0 && lost > max(t.Source.End-t.Next, 0) // so much may have been copied and not committed
 }
 
 // lostByRecreation counts what the copy lacks of both topics: what was not copied of the old one when it was last seen,
@@ -149,8 +181,15 @@ func (t Track) lostByRecreation(p Position) int64 {
 		return old // it will find its position gone and begin anew
 	}
 	passed := p.Next // a new topic begins at 0, whatever retention has left of it
-	copied := p.Target.End - t.Target.End
-	return old + max(passed-copied, 0)
+	return old + max(passed-t.arrived(p), 0)
+}
+
+// arrived counts what came to the copy between two looks.
+func (t Track) arrived(p Position) int64 {
+	if t.copyAnew(p) {
+		return p.Target.End
+	}
+	return max(p.Target.End-t.Target.End, 0)
 }
 
 // uncopied counts what was not copied when the partition was looked at.
@@ -168,7 +207,7 @@ func (t Track) lostByRetention(p Position) (offsets int64, certain bool) {
 	if p.Next < p.Source.Start {
 		return p.Source.Start - max(p.Next, t.from()), t.Next >= 0 || !t.copied() // the mirror has not come to it yet
 	}
-	copied := p.Target.End - t.Target.End
+	copied := t.arrived(p)
 	missing := min(p.Next-t.from()-copied, p.Source.Start-t.from())
 	return max(missing, 0), missing > copied && (t.Next >= 0 || !t.copied())
 }

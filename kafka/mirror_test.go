@@ -69,8 +69,8 @@ func TestSelectionFaults(t *testing.T) {
 
 func TestIdentityPolicyRenamesHeartbeatsAlone(t *testing.T) {
 	p := IdentityPolicy()
-	if p.Copy("dc1", "orders") != "orders" || p.Copy("dc1", "heartbeats") != "dc1.heartbeats" {
-		t.Error(p.Copy("dc1", "orders"), p.Copy("dc1", "heartbeats"))
+	if p.Copy("dc1", "orders") != "orders" || p.Copy("dc1", "heartbeats") != "dc1.heartbeats" || p.Copy("dc1", "device-heartbeats") != "dc1.device-heartbeats" {
+		t.Error(p.Copy("dc1", "orders"), p.Copy("dc1", "heartbeats"), p.Copy("dc1", "device-heartbeats"))
 	}
 	if DefaultPolicy("_").Copy("dc1", "orders") != "dc1_orders" {
 		t.Error("separator")

@@ -44,9 +44,9 @@ func (p Policy) IsValid() bool { return p.identity || p.separator != "" }
 // IsIdentity says that copies keep their names.
 func (p Policy) IsIdentity() bool { return p.identity }
 
-// Copy is the name of a topic's copy.
+// Copy is the name of a topic's copy. Kafka's IdentityReplicationPolicy renames whatever ends like heartbeats.
 func (p Policy) Copy(sourceAlias, topic string) string {
-	if p.identity && topic != heartbeats {
+	if p.identity && !strings.HasSuffix(topic, heartbeats) {
 		return topic
 	}
 	return sourceAlias + p.sep() + topic

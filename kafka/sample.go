@@ -1,10 +1,12 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -25,6 +27,7 @@ type Sample struct {
 type Position struct {
 	Partition         // at the source
 	Copy      string  `json:"copy"`              // name of the topic at the target
+	CopyID    TopicID `json:"copyId,omitzero"`   // of that topic; zero: there is none yet, or it is not known
 	ID        TopicID `json:"id"`                // of the topic at the source
 	Source    Log     `json:"source"`            // at the source
 	Target    Log     `json:"target"`            // of the copy; zero: there is none yet
@@ -57,6 +60,7 @@ func (r *Replication) Sample(ctx context.Context, m Mirror) (Sample, error) {
 	s := Sample{From: m.From, To: m.To, Time: r.clock.Now(), ReadCommitted: selection.ReadCommitted,
 		Positions: positions(m.From, topics, offsets, selection), Unmatched: selection.Unmatched(topics)}
 	r.bounds(ctx, m, s.Positions)
+	r.copies(ctx, m, s.Positions)
 	r.tails(ctx, m, s.Positions)
 	return s, nil
 }
@@ -132,6 +136,32 @@ func (r *Replication) bounds(ctx context.Context, m Mirror, positions []Position
 	}
 }
 
+// copies fills in the identities of the copies.
+func (r *Replication) copies(ctx context.Context, m Mirror, positions []Position) {
+	var names []string
+	for _, p := range positions {
+		if p.Target.End > 0 {
+			names = append(names, p.Copy)
+		}
+	}
+	if slices.Sort(names); len(names) == 0 {
+		return
+	}
+	topics, err := r.sites[m.To].Brokers.Topics(ctx, slices.Compact(names)...)
+	told := make(map[string]Topic, len(topics))
+	for _, t := range topics {
+		told[t.Name] = t
+	}
+	for i := range positions {
+		p := &positions[i]
+		t := told[p.Copy]
+		p.CopyID = t.ID
+		if err := cmp.Or(err, t.Err); err != nil && p.Problem == "" && p.Target.End > 0 {
+			p.Problem = at(m.To, fmt.Errorf("topic %s: %w", p.Copy, err)).Error()
+		}
+	}
+}
+
 // tails looks at what is not copied yet, in the few partitions where there is something. What cannot be looked at
 // counts as waiting, since nobody can tell when.
 func (r *Replication) tails(ctx context.Context, m Mirror, positions []Position) {
@@ -151,8 +181,16 @@ func (r *Replication) tails(ctx context.Context, m Mirror, positions []Position)
 }
 
 // LacksCopy says that records of the log were copied and that the copy is not there, or that nothing was ever written to it:
-// it was deleted, or made anew.
-func (p Position) LacksCopy() bool { return p.Next > p.Source.Start && p.Target.End == 0 }
+// it was deleted, or made anew. A connector whose offsets somebody altered to skip records, or whose transforms rename
+// topics, looks the same. Canaries come and go: they lack nothing.
+func (p Position) LacksCopy() bool {
+	return p.Next > p.Source.Start && p.Target.End == 0 && !p.isCanary()
+}
+
+// uncovered are the offsets of the log up to the position for which no record of the copy can stand.
+func (p Position) uncovered() int64 { return p.Next - p.Source.Start - p.Target.End }
+
+func (p Partition) isCanary() bool { return strings.HasPrefix(p.Topic, CanaryTopic) }
 
 // from is where the copy goes on: not before the beginning of the log.
 func (p Position) from() int64 { return max(p.Next, p.Source.Start) }

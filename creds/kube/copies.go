@@ -85,14 +85,15 @@ func (r Receiver) write(ctx context.Context, g creds.Grant, wanted creds.Secret)
 // foreign says why a Secret is not to be overwritten with an export of an account; nothing when it is one already, or was
 // meant to be.
 func foreign(live corev1.Secret, account creds.Account) string {
-	isKey := func(key string) bool { return live.Data[key] != nil }
 	e, _ := secretOf(live).Export() // what can be read of it is enough
+	claims, unread := e.Token.Claims()
+	strange := func(key string) bool { return !slices.Contains(creds.Keys(), key) }
 	switch {
 	case live.Type != corev1.SecretTypeOpaque:
 		return fmt.Sprintf("is of type %s, which cannot be changed: delete it if nobody needs it", live.Type)
-	case e.Account.Name != "" && e.Account != account:
-		return fmt.Sprintf("carries %s, not %s: it is somebody else's; give the grant another Secret, or delete this one if nobody needs it", e.Account, account)
-	case len(live.Data) > 0 && live.Labels[managedBy] != fieldManager && !slices.ContainsFunc(creds.Keys(), isKey):
+	case unread == nil && claims.Account != (creds.Account{}) && claims.Account != account:
+		return fmt.Sprintf("carries %s, not %s: it is somebody else's; give the grant another Secret, or delete this one if nobody needs it", claims.Account, account)
+	case live.Labels[managedBy] != fieldManager && slices.ContainsFunc(slices.Collect(maps.Keys(live.Data)), strange):
 		return "holds something that is no export: give the grant another Secret, or delete this one if nobody needs it"
 	}
 	return ""
@@ -143,7 +144,8 @@ func (r Receiver) isOf(ctx context.Context, g creds.Grant) error {
 	return err
 }
 
-// returnTask brings a site back to the export that it had, and its consumer with it.
+// returnTask brings a site back to the earlier token, around the server and the authority of now, and its consumer with it; also
+// where the site had no copy before.
 func (r Receiver) returnTask(step geored.Step, g creds.Grant, earlier creds.Secret) geored.Task {
 	return geored.Task{Step: step,
 		Observe: func(ctx context.Context) (geored.State, error) {

@@ -44,8 +44,11 @@ func (r Rotation) Stages() ([]geored.Stage, error) {
 	for _, phase := range creds.Phases() {
 		name := fmt.Sprintf("%s %s of %s to generation %d", phase, r.Account, r.Source, r.Generation)
 		stage := geored.Stage{Name: name, Outline: r.Steps(phase), Bind: binds[phase]}
-		if phase == creds.Import {
+		switch phase {
+		case creds.Import:
 			stage.Back = r.importsBack
+		case creds.Reload, creds.Refuse, creds.Discard:
+			stage.Back = r.stays(phase)
 		}
 		stages = append(stages, stage)
 	}
@@ -117,15 +120,28 @@ func (r Rotation) minted(ctx context.Context) (creds.Token, error) {
 	return m.token, err
 }
 
-// earlier is the newest older token that is still taken; zero: there is none, as before the first generation.
+// earlier is the newest older token that every API server takes; zero: there is no older one, as before the first generation, or
+// all are marked invalid. Where those that are not marked are refused too, nobody is to go back to them.
 func (r Rotation) earlier(ctx context.Context) (creds.Token, error) {
 	old, err := r.From.older(ctx, r.Generation)
-	for _, m := range slices.Backward(old) {
-		if err == nil && !m.invalid && !m.token.IsZero() {
-			return m.token, nil
-		}
+	if err != nil {
+		return creds.Token{}, err
 	}
-	return creds.Token{}, err
+	refused := ""
+	for _, m := range slices.Backward(old) {
+		if m.invalid || m.token.IsZero() {
+			continue
+		}
+		why, err := r.From.accepted(ctx, m.token)
+		if err != nil || why == "" {
+			return m.token, err
+		}
+		refused = fmt.Sprintf("token of %s: %s", m.name, why)
+	}
+	if refused != "" {
+		return creds.Token{}, fmt.Errorf("no older token is taken: %s: rotate to generation %d", refused, r.Generation+1)
+	}
+	return creds.Token{}, nil
 }
 
 // secrets are the copies that a token makes, in the order of the grants. There are none while one of them would not work.
@@ -158,6 +174,17 @@ func (r Rotation) imports(ctx context.Context) ([]geored.Task, error) {
 		tasks = append(tasks, copyTask(step, r.Receivers[g.To()], g, wanted[i]))
 	}
 	return tasks, err
+}
+
+// stays are the steps of a phase that is not taken back: that needs no token.
+func (r Rotation) stays(phase creds.Phase) func(context.Context) ([]geored.Task, error) {
+	return func(context.Context) ([]geored.Task, error) {
+		var tasks []geored.Task
+		for _, step := range r.Steps(phase) {
+			tasks = append(tasks, geored.Task{Step: step})
+		}
+		return tasks, nil
+	}
 }
 
 // importsBack brings the copies and their consumers back to the older token, where one is still taken. Else it takes the

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/georedkit/georedkit/creds"
+	"github.com/georedkit/georedkit/creds/credstest"
 	"github.com/georedkit/georedkit/geored"
 )
 
@@ -78,6 +79,38 @@ func TestARotationThatIsTakenBackLeavesNobodyWithout(t *testing.T) {
 	}
 }
 
+// Nobody is taken back to a token that no API server takes.
+func TestNobodyGoesBackToARefusedToken(t *testing.T) {
+	w := newWorld(t, 2)
+	w.install()
+	w.journal = &geored.MemoryJournal{}
+	stages := w.stages(2)
+	if text, err := w.run(stages[:3]); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	carried := string(w.copied().Data["token"])
+	w.clusters["dc1"].Break(credstest.Refused()) // as when the keys that sign tokens were replaced
+	if err := w.undo(stages); err == nil || !strings.Contains(err.Error(), "no older token is taken: token of coredns-token-1") || string(w.copied().Data["token"]) != carried {
+		t.Error(err)
+	}
+}
+
+// A copy of ours that lost a key is ours still.
+func TestAnOwnCopyIsMended(t *testing.T) {
+	for _, key := range creds.Keys() {
+		w := newWorld(t, 2)
+		w.install()
+		live := w.copied()
+		live.Data[key] = []byte("x")
+		if _, err := w.receivers["dc2"].Cluster.Client().CoreV1().Secrets("kube-system").Update(t.Context(), live, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := w.rotate("dc1", 1); err != nil || string(w.copied().Data[key]) == "x" {
+			t.Errorf("%s: %v\n%s", key, err, text)
+		}
+	}
+}
+
 // A token is not revoked while somebody's copy carries it.
 func TestATokenInUseIsNotTakenBack(t *testing.T) {
 	w := newWorld(t, 2)
@@ -119,8 +152,11 @@ func TestSomebodyElsesSecretIsLeft(t *testing.T) {
 		data func(*world) map[string][]byte
 		says string // nothing: it is written
 	}{
-		"empty":          {func(*world) map[string][]byte { return nil }, ""},
-		"a broken one":   {func(*world) map[string][]byte { return map[string][]byte{"token": []byte("x")} }, ""},
+		"empty":        {func(*world) map[string][]byte { return nil }, ""},
+		"a broken one": {func(*world) map[string][]byte { return map[string][]byte{"token": []byte("x")} }, ""},
+		"and something else": {func(*world) map[string][]byte {
+			return map[string][]byte{"token": []byte("x"), "password": []byte("x")}
+		}, "holds something that is no export"},
 		"something else": {func(*world) map[string][]byte { return map[string][]byte{"password": []byte("x")} }, "holds something that is no export"},
 		"another account's": {func(w *world) map[string][]byte {
 			source := w.sources["dc1"]

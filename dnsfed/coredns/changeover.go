@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -126,7 +127,7 @@ func (c ChangeOver) bind(ctx context.Context) ([]geored.Task, error) {
 	if dns.Service == nil {
 		return nil, errNoService
 	}
-	if err := c.besideFaults(dns).Err(); err != nil {
+	if err := dns.BesideFaults(c.Cluster.Site(), c.Old).Err(); err != nil {
 		return nil, err
 	}
 	objects, err := c.objects(ctx)
@@ -135,16 +136,19 @@ func (c ChangeOver) bind(ctx context.Context) ([]geored.Task, error) {
 	}
 	steps := c.Steps()
 	start := c.Cluster.ApplyTask(steps[1], objects...)
+	start.Undo = c.unlessLed(start.Undo)
 	return []geored.Task{c.adopt(steps[0], dns.Service), start, c.prove(steps[2]), c.turn(steps[3]), c.drain(steps[4]), c.remove(steps[5])}, nil
 }
 
-// besideFaults finds what would go on asking the old name servers, and nobody when they are gone.
-func (c ChangeOver) besideFaults(dns DNS) geored.Faults {
+// BesideFaults finds what would go on asking name servers that are to be replaced, and nobody when they are gone.
+func (d DNS) BesideFaults(site geored.SiteName, old ...string) geored.Faults {
 	var faults geored.Faults
-	for _, b := range dns.Beside {
-		if b.Queries && slices.Contains(b.Leads, c.Old) {
-			faults = append(faults, geored.Fault{Site: c.Cluster.Site(), Field: "service " + b.Name, Problem: "leads to " + c.Old + " too: whoever asks it would be left without an answer",
-				Remedy: "let what asks it, such as a node cache, ask Service " + ServiceName + ", or give it a selector that finds the new name servers"})
+	for _, b := range d.Beside {
+		for _, name := range old {
+			if b.Queries && slices.Contains(b.Leads, name) {
+				faults = append(faults, geored.Fault{Site: site, Field: "service " + b.Name, Problem: "leads to " + name + " too: whoever asks it would be left without an answer",
+					Remedy: "let what asks it, such as a node cache, ask Service " + ServiceName + ", or give it a selector that finds the new name servers"})
+			}
 		}
 	}
 	return faults
@@ -165,9 +169,18 @@ func (c ChangeOver) objects(ctx context.Context) ([]*kube.Object, error) {
 	if len(pattern.Spec.Template.Spec.Containers) == 0 {
 		return nil, fmt.Errorf("deployment %s: has no container", pattern.Name)
 	}
+	from, err := corefileOf(ctx, c.Cluster, pattern.Spec.Template.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("deployment %s: %w", pattern.Name, err)
+	}
+	if from.Name == "" {
+		return nil, fmt.Errorf("deployment %s: mounts no ConfigMap with a Corefile: it is not known where the new one goes", pattern.Name)
+	}
+	data := maps.Clone(from.Data) // others of its keys may be mounted beside the Corefile
+	data[corefileKey] = c.Corefile
 	return kube.Objects(
-		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: c.New, Labels: c.labels()}, Data: map[string]string{"Corefile": c.Corefile}},
-		c.deployment(pattern))
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: c.New, Labels: c.labels()}, Data: data, BinaryData: from.BinaryData},
+		c.deployment(pattern, from.Name))
 }
 
 // pattern is the first of some Deployments that is there; nil: none is. They are asked for by name: once the Service leads

@@ -9,9 +9,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// deployment is the new Deployment after the pattern of the old: same pods, other image, Corefile and labels. It never
-// has fewer pods available than it wants.
-func (c ChangeOver) deployment(pattern *appsv1.Deployment) *appsv1.Deployment {
+// deployment is the new Deployment after the pattern of the old: same pods, other image, labels and Corefile, which the pattern
+// has from a ConfigMap. It never has fewer pods available than it wants.
+func (c ChangeOver) deployment(pattern *appsv1.Deployment, corefile string) *appsv1.Deployment {
 	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: c.labels(), Annotations: pattern.Spec.Template.Annotations}}
 	template.Spec = *pattern.Spec.Template.Spec.DeepCopy()
 	container := &template.Spec.Containers[0]
@@ -19,7 +19,7 @@ func (c ChangeOver) deployment(pattern *appsv1.Deployment) *appsv1.Deployment {
 		container.Image = c.Image
 	}
 	for i := range template.Spec.Volumes {
-		if source := template.Spec.Volumes[i].ConfigMap; source != nil {
+		if source := template.Spec.Volumes[i].ConfigMap; source != nil && source.Name == corefile {
 			source.Name = c.New
 		}
 	}

@@ -2,7 +2,10 @@ package coredns
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -49,22 +52,26 @@ func TestJudgeFindsASecondDNS(t *testing.T) {
 	}
 }
 
+func mapped(name string) corev1.Volume {
+	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}}}
+}
+
 // The old Service and the old Deployment must not find the new pods, and the pattern is left as it was.
 func TestNewPodsHaveLabelsOfTheirOwn(t *testing.T) {
 	old := map[string]string{"k8s-app": "kube-dns"}
 	pattern := &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: old},
-		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "coredns", Image: "old"}}, Volumes: []corev1.Volume{{Name: "config",
-			VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "coredns"}}}}}}}}}
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "coredns", Image: "old"}}, Volumes: []corev1.Volume{mapped("coredns"), mapped("coredns-custom")}}}}}
 	c := ChangeOver{New: "fresh", Image: "new", Mounts: []Mount{{"dc2", "/etc/coredns/dc2"}}}
-	made := c.deployment(pattern)
+	made := c.deployment(pattern, "coredns")
 	service := &corev1.Service{Spec: corev1.ServiceSpec{Selector: old}}
 	if leadsTo(service, made.Spec.Template.Labels) || !leadsTo(service, old) || leadsTo(&corev1.Service{}, old) {
 		t.Errorf("labels %v", made.Spec.Template.Labels)
 	}
-	again := c.deployment(made)
+	again := c.deployment(made, "fresh")
 	for _, d := range []*appsv1.Deployment{made, again} {
 		spec := d.Spec.Template.Spec
-		if spec.Containers[0].Image != "new" || len(spec.Volumes) != 2 || spec.Volumes[0].ConfigMap.Name != "fresh" || spec.Volumes[1].Secret.SecretName != "dc2" ||
+		if spec.Containers[0].Image != "new" || len(spec.Volumes) != 3 || spec.Volumes[0].ConfigMap.Name != "fresh" ||
+			spec.Volumes[1].ConfigMap.Name != "coredns-custom" || spec.Volumes[2].Secret.SecretName != "dc2" ||
 			len(spec.Containers[0].VolumeMounts) != 1 {
 			t.Errorf("got %+v", spec)
 		}
@@ -92,6 +99,32 @@ func TestNothingIsRemovedBeforeItIsReplaced(t *testing.T) {
 	for at, want := range map[string]string{"remove": "drain", "drain": "switch", "switch": "prove", "prove": "start", "start": "adopt"} {
 		if got := needs[c.id(at)]; len(got) != 1 || got[0] != c.id(want) {
 			t.Errorf("%s needs %v, want %s", at, got, want)
+		}
+	}
+}
+
+// Name servers that are asked are not taken back: what switched to them stays.
+func TestNameServersThatAreAskedAreNotTakenBack(t *testing.T) {
+	c := ChangeOver{Old: "coredns", New: "fresh"}
+	for name, selector := range map[string]map[string]string{"led": c.labels(), "not led": {"k8s-app": "kube-dns"}, "no Service": nil} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if selector == nil {
+				w.WriteHeader(http.StatusNotFound)
+				_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Reason: metav1.StatusReasonNotFound, Code: http.StatusNotFound})
+				return
+			}
+			_ = json.NewEncoder(w).Encode(corev1.Service{TypeMeta: metav1.TypeMeta{Kind: "Service", APIVersion: "v1"}, Spec: corev1.ServiceSpec{Selector: selector}})
+		}))
+		t.Cleanup(server.Close)
+		var err error
+		if c.Cluster, err = kube.New("dc1", &rest.Config{Host: server.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}}); err != nil {
+			t.Fatal(err)
+		}
+		undone := false
+		err = c.unlessLed(func(context.Context) error { undone = true; return nil })(t.Context())
+		if led := name == "led"; undone == led || (err != nil) != led {
+			t.Errorf("%s: undone %v, %v", name, undone, err)
 		}
 	}
 }

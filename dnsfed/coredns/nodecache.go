@@ -32,11 +32,11 @@ func readNodeCaches(ctx context.Context, c *kube.Cluster) ([]NodeCache, error) {
 	}
 	var caches []NodeCache
 	for _, set := range sets.Items {
-		_, corefile, err := corefileOf(ctx, c, set.Spec.Template.Spec)
+		from, err := corefileOf(ctx, c, set.Spec.Template.Spec)
 		if err != nil {
 			return caches, fmt.Errorf("daemonset %s: %w", set.Name, err)
 		}
-		caches = append(caches, nodeCacheOf(set.Name, corefile))
+		caches = append(caches, nodeCacheOf(set.Name, from.Data[corefileKey]))
 	}
 	slices.SortFunc(caches, func(a, b NodeCache) int { return cmp.Compare(a.Name, b.Name) })
 	return caches, nil

@@ -7,10 +7,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/rest"
 
 	"github.com/georedkit/georedkit/geored"
-	"github.com/georedkit/georedkit/geored/kube"
 )
 
 // As Kubespray writes it (roles/kubernetes-apps/ansible/templates/nodelocaldns-config.yml.j2).
@@ -84,13 +82,9 @@ func TestWaysPastTheServiceAreFound(t *testing.T) {
 }
 
 func TestChangeOversThatWouldLeaveSomebodyBehind(t *testing.T) {
-	cluster, err := kube.New("dc1", &rest.Config{Host: "127.0.0.1:1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := ChangeOver{Cluster: cluster, Old: "old", New: "new"}
 	old := Deployment{Name: "old", live: &appsv1.Deployment{}}
-	faults := c.besideFaults(DNS{Deployments: []Deployment{old}, Beside: []BesideService{{Name: "kube-dns-upstream", Leads: []string{"old"}, Queries: true}, {Name: "metrics", Leads: []string{"old"}}}})
+	dns := DNS{Deployments: []Deployment{old}, Beside: []BesideService{{Name: "kube-dns-upstream", Leads: []string{"old"}, Queries: true}, {Name: "metrics", Leads: []string{"old"}}}}
+	faults := dns.BesideFaults("dc1", "old", "older")
 	if len(faults) != 1 || faults[0].Field != "service kube-dns-upstream" || faults[0].Site != geored.SiteName("dc1") || faults[0].Remedy == "" {
 		t.Errorf("%v", faults)
 	}

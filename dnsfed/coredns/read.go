@@ -109,10 +109,11 @@ func readDeployment(ctx context.Context, c *kube.Cluster, d *appsv1.Deployment, 
 		}
 	}
 	slices.SortFunc(read.Pods, func(a, b Pod) int { return cmp.Compare(a.Name, b.Name) })
-	read.ConfigMap, read.Corefile, err = corefileOf(ctx, c, d.Spec.Template.Spec)
+	from, err := corefileOf(ctx, c, d.Spec.Template.Spec)
 	if err != nil {
 		return read, fmt.Errorf("deployment %s: %w", d.Name, err)
 	}
+	read.ConfigMap, read.Corefile = from.Name, from.Data[corefileKey]
 	return read, nil
 }
 
@@ -138,8 +139,11 @@ func podOf(p corev1.Pod) Pod {
 	return read
 }
 
-// corefileOf finds the Corefile that a pod mounts; one without is no error.
-func corefileOf(ctx context.Context, c *kube.Cluster, spec corev1.PodSpec) (configMap, corefile string, err error) {
+// corefileKey is where a ConfigMap has its Corefile.
+const corefileKey = "Corefile"
+
+// corefileOf finds the ConfigMap with the Corefile that a pod mounts; an empty one: there is none.
+func corefileOf(ctx context.Context, c *kube.Cluster, spec corev1.PodSpec) (corev1.ConfigMap, error) {
 	for _, volume := range spec.Volumes {
 		if volume.ConfigMap == nil {
 			continue
@@ -149,11 +153,11 @@ func corefileOf(ctx context.Context, c *kube.Cluster, spec corev1.PodSpec) (conf
 			continue
 		}
 		if err != nil {
-			return "", "", fmt.Errorf("configmap %s: %w", volume.ConfigMap.Name, err)
+			return corev1.ConfigMap{}, fmt.Errorf("configmap %s: %w", volume.ConfigMap.Name, err)
 		}
-		if text, ok := live.Data["Corefile"]; ok {
-			return live.Name, text, nil
+		if _, ok := live.Data[corefileKey]; ok {
+			return *live, nil
 		}
 	}
-	return "", "", nil
+	return corev1.ConfigMap{}, nil
 }

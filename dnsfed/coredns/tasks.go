@@ -79,6 +79,20 @@ func (c ChangeOver) adopt(step geored.Step, began *corev1.Service) geored.Task {
 	}
 }
 
+// unlessLed keeps name servers that are asked: the switch to them is not taken back.
+func (c ChangeOver) unlessLed(undo func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		s, err := c.service(ctx)
+		if err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+		if err == nil && c.selected(s).Done {
+			return fmt.Errorf("deployment %s answers what Service %s is asked: lead the Service to other name servers first", c.New, ServiceName)
+		}
+		return undo(ctx)
+	}
+}
+
 func (c ChangeOver) prove(step geored.Step) geored.Task {
 	return geored.Task{Step: step, Observe: c.proven}
 }

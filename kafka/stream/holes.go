@@ -102,9 +102,9 @@ func probe(ctx context.Context, client *kgo.Client, topic described, one kafka.R
 		return 0, came.Err
 	case len(came.Records) > 0 && came.Records[0].Offset < one.To:
 		return 0, fmt.Errorf("%w: nothing came, and it has the records from offset %d on", kafka.ErrUnreachable, came.Records[0].Offset)
-	case len(came.Records) > 0, came.HighWatermark <= next:
+	case len(came.Records) > 0, came.HighWatermark <= next && one.To <= came.HighWatermark:
 		return one.To, nil
-	case next <= one.From:
+	case next <= one.From: // it is slow, or has lost its end
 		return 0, fmt.Errorf("%w: it gives nothing from offset %d on, and its log ends at %d", kafka.ErrUnreachable, one.From, came.HighWatermark)
 	}
 	return next, nil

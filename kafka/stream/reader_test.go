@@ -18,11 +18,13 @@ import (
 func TestWhatDoesNotCome(t *testing.T) {
 	for name, c := range map[string]struct {
 		give func(offset int64) []byte
+		to   int64
 		want error
 	}{
-		"a broker that is slow":                     {func(int64) []byte { return nil }, kafka.ErrUnreachable},
-		"compaction has left an empty batch":        {func(at int64) []byte { return hole(0, at, 10) }, nil},
-		"one that is empty, and then nothing comes": {func(at int64) []byte { return hole(0, at, 5) }, kafka.ErrUnreachable},
+		"a broker that is slow":                     {func(int64) []byte { return nil }, 10, kafka.ErrUnreachable},
+		"compaction has left an empty batch":        {func(at int64) []byte { return hole(0, at, 10) }, 10, nil},
+		"one that is empty, and then nothing comes": {func(at int64) []byte { return hole(0, at, 5) }, 10, kafka.ErrUnreachable},
+		"a log that ends before":                    {func(at int64) []byte { return hole(0, at, 10) }, 12, kafka.ErrUnreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := kafkatest.New(t)
@@ -40,7 +42,7 @@ func TestWhatDoesNotCome(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tail, err := reader.Tail(t.Context(), kafka.Partition{Topic: "orders"}, 0, 10)
+			tail, err := reader.Tail(t.Context(), kafka.Partition{Topic: "orders"}, 0, c.to)
 			if !errors.Is(err, c.want) || tail.Records != 0 {
 				t.Errorf("%+v %v", tail, err)
 			}

@@ -34,14 +34,20 @@ func ReadConfig(path string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	c, err := decode(text)
+	c, err := ParseConfig(text)
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := c.Validate(); err != nil {
-		return Config{}, fmt.Errorf("%s: %w", path, err)
-	}
 	return c, nil
+}
+
+// ParseConfig reads and validates the text of a config.
+func ParseConfig(text []byte) (Config, error) {
+	c, err := decode(text)
+	if err != nil {
+		return Config{}, err
+	}
+	return c, c.Validate()
 }
 
 // decode is strict: an agent that is older than who wrote the config must not leave out half of it.

@@ -179,6 +179,11 @@ func TestKiloHandsOver(t *testing.T) {
 			t.Errorf("%s does not send to the new owner", node)
 		}
 	}
+	// Carried out again, it takes nothing from the new owner.
+	again, err := geored.Runbook{Name: "again", Stages: r.mesh.HandOver(move)}.Run(t.Context(), geored.RunConfig{})
+	if err != nil || again.Count(geored.Unchanged) != len(again.Outcomes) {
+		t.Errorf("again: %+v, %v", again.Outcomes, err)
+	}
 	// The services are reached through the new owner.
 	end := r.mesh.Ends["dc2"]
 	_, serviceIP, err := end.Probe.Addresses(t.Context(), end.Observers.Cluster)

@@ -10,6 +10,9 @@ import (
 	"net/netip"
 	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/geored/probe"
@@ -26,28 +29,84 @@ type Gateways struct {
 }
 
 const (
-	name     = "wireguard-gateway"
-	stateDir = "/var/lib/georedkit"
+	name      = "wireguard-gateway"
+	configKey = "gateway.json"
+	stateDir  = "/var/lib/georedkit"
 )
 
 var podLabels = map[string]string{"app.kubernetes.io/name": name}
 
 // Task is a task that is done when every node of the site is as the config wants it: the gateway's interface without
-// drift, the other nodes' routes in place.
+// drift, the other nodes' routes in place. A config without peers does not take the place of one with peers while the gateway has
+// its key: those that it has stay.
+//
+// It is not taken back: interface and routes outlive the agents, and would go on with nobody to look after them.
 func (g Gateways) Task(step geored.Step, c gateway.Config) (geored.Task, error) {
-	objects, err := g.Objects(c)
-	if err != nil {
+	if _, err := g.Objects(c); err != nil {
 		return geored.Task{}, err
 	}
-	task := g.Cluster.ApplyTask(step, objects...)
-	applied := task.Observe
-	task.Observe = func(ctx context.Context) (geored.State, error) {
-		if state, err := applied(ctx); err != nil || !state.Done {
-			return state, err
+	step.Permanent = "the gateway's interface and the nodes' routes outlive their agents"
+	step.ManualUndo = []string{g.Cluster.Kubectl("delete namespace " + g.Namespace),
+		"ip link delete " + c.Device.Interface + " # on " + c.Node, "ip route flush proto 119 # on the other nodes"} // device.RouteProtocol
+	return geored.Task{Step: step,
+		Observe: func(ctx context.Context) (geored.State, error) {
+			c, applied, err := g.applying(ctx, step, c)
+			if err != nil {
+				return geored.State{}, err
+			}
+			if state, err := applied.Observe(ctx); err != nil || !state.Done {
+				return state, err
+			}
+			return g.state(ctx, c)
+		},
+		Apply: func(ctx context.Context) error {
+			_, applied, err := g.applying(ctx, step, c)
+			if err != nil {
+				return err
+			}
+			return applied.Apply(ctx)
+		},
+	}, nil
+}
+
+// applying is the config with the peers that the gateway keeps, and the task that applies its objects.
+func (g Gateways) applying(ctx context.Context, step geored.Step, c gateway.Config) (gateway.Config, geored.Task, error) {
+	if len(c.Device.Peers) == 0 {
+		live, err := g.live(ctx)
+		if err != nil {
+			return c, geored.Task{}, err
 		}
-		return g.state(ctx, c)
+		if live.Node == c.Node && g.hasKey(ctx, live) {
+			c.Device.Peers, c.Device.PublicKey = live.Device.Peers, live.Device.PublicKey
+		}
 	}
-	return task, nil
+	objects, err := g.Objects(c)
+	return c, g.Cluster.ApplyTask(step, objects...), err
+}
+
+// hasKey is false where the gateway has lost the key of its config: its peers know another, and it must show its new one first.
+func (g Gateways) hasKey(ctx context.Context, c gateway.Config) bool {
+	state, err := g.Device(ctx, c.Node, c.Device.Interface)
+	if remote := new(probe.RemoteError); errors.As(err, &remote) {
+		return false
+	}
+	return err != nil || state.PublicKey == c.Device.PublicKey // who does not answer may have it
+}
+
+// live is the config that the agents have; zero: they have none.
+func (g Gateways) live(ctx context.Context) (gateway.Config, error) {
+	object, err := g.Cluster.Client().CoreV1().ConfigMaps(g.Namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return gateway.Config{}, nil
+	}
+	if err != nil {
+		return gateway.Config{}, err
+	}
+	c, err := gateway.ParseConfig([]byte(object.Data[configKey]))
+	if err != nil {
+		return gateway.Config{}, fmt.Errorf("configmap %s/%s: %s: %w", g.Namespace, name, configKey, err)
+	}
+	return c, nil
 }
 
 // state asks every agent.

@@ -89,3 +89,27 @@ func TestChecksFailForWhatTheyProve(t *testing.T) {
 		})
 	}
 }
+
+// What others send does not stand in for what the probe sends.
+func TestABusyTunnel(t *testing.T) {
+	for name, c := range map[string]struct {
+		busy   int
+		beside bool
+		want   geored.Verdict
+	}{
+		"idle":            {0, false, geored.Pass},
+		"idle, beside":    {0, true, geored.Fail},
+		"busy":            {2 << 20, false, geored.Pass},
+		"busy, beside":    {2 << 20, true, geored.Fail},
+		"too busy":        {9 << 20, false, geored.Unknown},
+		"too busy beside": {65 << 20, true, geored.Unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := joinedSites(t, 2, 1)
+			s.busy, s.beside = c.busy, c.beside
+			if found, _ := verdicts(t, (*sites).gatewayProof(s)); found[CheckTunnel] != c.want {
+				t.Errorf("%s, want %s", found[CheckTunnel], c.want)
+			}
+		})
+	}
+}

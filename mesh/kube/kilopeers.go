@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -30,7 +31,7 @@ func (m KiloMesh) PeersTask(step geored.Step, site geored.SiteName, full mesh.Fu
 			if differing := differingPeers(peers, live); len(differing) > 0 {
 				return geored.State{Detail: fmt.Sprintf("peer %s is not as planned", differing[0].Metadata.Name)}, nil
 			}
-			return m.carried(ctx, site, full)
+			return m.carried(ctx, site, full, exactly)
 		},
 		Apply: func(ctx context.Context) error {
 			live, err := KiloPeers(ctx, cluster)
@@ -46,8 +47,38 @@ func (m KiloMesh) PeersTask(step geored.Step, site geored.SiteName, full mesh.Fu
 	}
 }
 
-// carried says whether the kernel of every node of a site has what the layout gives each peer.
-func (m KiloMesh) carried(ctx context.Context, site geored.SiteName, full mesh.Full) (geored.State, error) {
+// releaseTask is a task that takes the moved prefixes from their old owner at one site, and is done when no device there sends
+// them to it, whoever else has them: a hand-over that is carried out again takes nothing from the new owner.
+func (m KiloMesh) releaseTask(step geored.Step, site geored.SiteName, move mesh.Move) geored.Task {
+	released := slices.DeleteFunc(kilo.Peers(mesh.Device{Peers: move.Release.Peers(site)}), func(p kilo.Peer) bool { return p.Metadata.Name != move.From })
+	cluster := m.Ends[site].Observers.Cluster
+	isMoved := func(p netip.Prefix) bool { return slices.Contains(move.Prefixes, p) }
+	return geored.Task{
+		Step: step,
+		Observe: func(ctx context.Context) (geored.State, error) {
+			live, err := KiloPeers(ctx, cluster)
+			if err != nil {
+				return geored.State{}, err
+			}
+			if differing := differingPeers(released, live); len(differing) > 0 {
+				return geored.State{Detail: fmt.Sprintf("peer %s is not as planned", move.From)}, nil
+			}
+			return m.carried(ctx, site, move.Release, func(wanted mesh.Peer, got []netip.Prefix) bool {
+				return wanted.Site != move.Site || wanted.Node != move.From || !slices.ContainsFunc(got, isMoved)
+			})
+		},
+		Apply: func(ctx context.Context) error {
+			objects, err := peerObjects(released)
+			if err != nil {
+				return err
+			}
+			return cluster.Apply(ctx, objects...)
+		},
+	}
+}
+
+// carried says whether the kernel of every node of a site sends to each peer of the layout what is right.
+func (m KiloMesh) carried(ctx context.Context, site geored.SiteName, full mesh.Full, right func(wanted mesh.Peer, got []netip.Prefix) bool) (geored.State, error) {
 	var targets []geored.Target
 	for g := range full.Nodes() {
 		if g.Site == site {
@@ -66,14 +97,16 @@ func (m KiloMesh) carried(ctx context.Context, site geored.SiteName, full mesh.F
 		}
 		wanted, _ := full.Device(t.Site, t.Name)
 		for _, peer := range wanted.Peers {
-			got, ok := s.Peer(peer.PublicKey)
-			if !ok || !slices.Equal(got.AllowedIPs, peer.AllowedIPs) {
+			if got, _ := s.Peer(peer.PublicKey); !right(peer, got.AllowedIPs) {
 				return geored.State{Detail: fmt.Sprintf("node %s: to peer %s it sends %v instead of %v", t.Name, peer.Node, got.AllowedIPs, peer.AllowedIPs)}, nil
 			}
 		}
 	}
 	return geored.State{Done: true, Detail: fmt.Sprintf("%d devices as planned", len(targets))}, nil
 }
+
+// exactly is right where a peer is sent what the layout says. One that is not there is sent nothing, and every peer something.
+func exactly(wanted mesh.Peer, got []netip.Prefix) bool { return slices.Equal(got, wanted.AllowedIPs) }
 
 // differingPeers are those of wanted that are not there, or are otherwise.
 func differingPeers(wanted, live []kilo.Peer) []kilo.Peer {
@@ -121,6 +154,10 @@ func (m KiloMesh) moveStage(move mesh.Move, verb string, full mesh.Full, reason 
 			if p.Metadata.Name == node {
 				step.Manual = []string{fmt.Sprintf(`kubectl patch peer.kilo.squat.ai %s --type merge -p '{"spec":{"allowedIPs":["%s"]}}'`, node, strings.Join(p.Spec.AllowedIPs, `","`))}
 			}
+		}
+		if verb == "release" {
+			tasks = append(tasks, m.releaseTask(step, site.Name, move))
+			continue
 		}
 		tasks = append(tasks, m.PeersTask(step, site.Name, full))
 	}

@@ -18,8 +18,13 @@ import (
 // usualMTU is that of most networks: a path wider than the tunnel is worth knowing.
 const usualMTU = 1500
 
-// bulkBytes is large enough to tell payload from handshakes and keepalives.
-const bulkBytes = 1 << 20
+// bulkBytes is large enough to tell payload from handshakes and keepalives. Where others use the tunnel it is so many times what
+// they sent between two readings, of which a transfer takes some few, and mostBytes at most.
+const (
+	bulkBytes  = 1 << 20
+	overOthers = 8
+	mostBytes  = 64 << 20
+)
 
 // How long a pair may take: on a dead path the probe itself gives up after 5 s, of the MTU after 7 s, and beside that are
 // reads of API servers and programs started in pods. A check has a minute.
@@ -31,7 +36,9 @@ const (
 // transfer is a bulk transfer from one site's pod to another's, between two readings of the gateway's interface.
 type transfer struct {
 	err       error // the probe's own: the bytes did not arrive
-	sentBytes int64 // what the tunnel to the site sent meanwhile
+	bytes     int64
+	others    int64 // what the tunnel to the site sent between two readings before it
+	sentBytes int64 // what it sent meanwhile
 	hasPeer   bool
 }
 
@@ -46,13 +53,16 @@ func (p *Proof) tunnel(ctx context.Context) []geored.Finding {
 		case !x.hasPeer:
 			return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("the gateway of %s has no peer of %s", t.Site, t.To), Remedy: "run the installation again"}
 		case x.err != nil:
-			return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%d bytes from a pod of %s to one of %s did not arrive: %v", bulkBytes, t.Site, t.To, x.err),
+			return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%d bytes from a pod of %s to one of %s did not arrive: %v", x.bytes, t.Site, t.To, x.err),
 				Remedy: "when mesh/pods passes, large packets are lost on the way: look at mesh/path-mtu"}
-		case x.sentBytes < bulkBytes:
-			return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%d bytes arrived, but the tunnel sent only %d", bulkBytes, x.sentBytes),
+		case x.sentBytes < x.bytes:
+			return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%d bytes arrived, but the tunnel sent only %d", x.bytes, x.sentBytes),
 				Remedy: "another route leads to the other site, and what goes there is not encrypted: look for it on the nodes"}
+		case x.others > x.bytes/overOthers:
+			return geored.Finding{Verdict: geored.Unknown, Message: fmt.Sprintf("%d bytes arrived, and others sent too much to tell whether they took the tunnel: %d between two readings", x.bytes, x.others),
+				Remedy: "look again when less is sent"}
 		}
-		return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%d bytes arrived, the tunnel sent %d meanwhile", bulkBytes, x.sentBytes)}
+		return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%d bytes arrived, the tunnel sent %d meanwhile", x.bytes, x.sentBytes)}
 	})
 }
 
@@ -61,19 +71,34 @@ func (p *Proof) transfer(ctx context.Context, layout mesh.Layout, t geored.Targe
 	if err != nil {
 		return transfer{}, err
 	}
-	before, had, err := p.sent(ctx, layout, t)
-	if err != nil {
-		return transfer{}, err
+	x := transfer{}
+	var readings [2]int64
+	for i := range readings {
+		if readings[i], x.hasPeer, err = p.sent(ctx, layout, t); err != nil || !x.hasPeer {
+			return x, err
+		}
 	}
-	_, err = probe.Ask(ctx, p.near(t), probe.Bulk{Address: net.JoinHostPort(podIP, strconv.Itoa(probe.SinkPort)), Bytes: bulkBytes})
+	x.others = readings[1] - readings[0]
+	x.bytes = min(max(bulkBytes, overOthers*x.others), mostBytes)
+	_, err = probe.Ask(ctx, p.near(t), probe.Bulk{Address: net.JoinHostPort(podIP, strconv.Itoa(probe.SinkPort)), Bytes: x.bytes, Timeout: bulkTimeout(x.bytes)})
 	if remote := new(probe.RemoteError); errors.As(err, &remote) {
-		return transfer{err: remote, hasPeer: had}, nil
+		x.err = remote
+		return x, nil
 	}
 	if err != nil {
-		return transfer{}, err
+		return x, err
 	}
 	after, has, err := p.sent(ctx, layout, t)
-	return transfer{sentBytes: after - before, hasPeer: had && has}, err
+	x.sentBytes, x.hasPeer = after-readings[1], has
+	return x, err
+}
+
+// bulkTimeout is longer for what is larger than usual.
+func bulkTimeout(bytes int64) time.Duration {
+	if bytes > bulkBytes {
+		return tunnelBudget / 2
+	}
+	return 0
 }
 
 // pathMTU finds the largest packet that comes through and holds it against the tunnel's MTU, and that against what pods

@@ -28,7 +28,7 @@ func (g Gateways) Objects(c gateway.Config) ([]*kube.Object, error) {
 	namespace := privileged(g.Namespace)
 	config := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: g.Namespace, Name: name},
-		Data:       map[string]string{"gateway.json": string(text)},
+		Data:       map[string]string{configKey: string(text)},
 	}
 	agents := &appsv1.DaemonSet{
 		ObjectMeta: metav1.ObjectMeta{Namespace: g.Namespace, Name: name, Labels: podLabels},
@@ -53,7 +53,7 @@ func (g Gateways) podSpec() corev1.PodSpec {
 	}
 	spec := nodePod(g.PullSecret, corev1.Container{
 		Name: "agent", Image: g.Image,
-		Args: []string{"gateway", "-config", "/etc/georedkit/gateway.json", "-key", stateDir + "/wireguard.key"},
+		Args: []string{"gateway", "-config", "/etc/georedkit/" + configKey, "-key", stateDir + "/wireguard.key"},
 		Env: []corev1.EnvVar{{Name: "NODE_NAME", ValueFrom: &corev1.EnvVarSource{
 			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "spec.nodeName"}}}},
 		VolumeMounts: []corev1.VolumeMount{

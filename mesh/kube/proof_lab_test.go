@@ -31,6 +31,18 @@ func TestAMeshThatStands(t *testing.T) {
 	}
 }
 
+// The stages of an installation that is carried out again cut nothing: a gateway that has peers keeps them.
+func TestAGatewayIsNotLeftAloneAgain(t *testing.T) {
+	r := joined(t)
+	for _, site := range r.mesh.Network.Sites {
+		if state, err := r.alone(site).Observe(t.Context()); err != nil || !state.Done {
+			t.Errorf("%s: %+v, %v", site.Name, state, err)
+		}
+		r.must(r.alone(site).Apply(t.Context()))
+	}
+	r.proves()
+}
+
 // Pods beside the gateway and on the other node reach pods and services on both nodes of the other site.
 func TestEveryNodeIsJoined(t *testing.T) {
 	r := joined(t)

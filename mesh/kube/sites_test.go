@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,8 @@ type sites struct {
 	asked  func(format string, args ...any) error // before each answer
 
 	granularity kilo.Granularity // that Kilo is to keep
+	busy        int              // bytes that others send at every reading of an interface
+	beside      bool             // what the probe transfers takes another way
 }
 
 // joinedSites are sites with so many nodes each: one is a mesh of gateways, more are Kilo's.
@@ -135,6 +138,13 @@ func (f fakeSite) Device(ctx context.Context, node, link string) (mesh.DeviceSta
 	if err := f.asked("%s interface %s", node, link); err != nil {
 		return mesh.DeviceState{}, err
 	}
+	for i := range f.mesh.Sites {
+		if i != f.i && f.busy > 0 {
+			if err := f.transfer(ctx, address("10.9%d.0.7", i).String(), int64(f.busy)); err != nil {
+				return mesh.DeviceState{}, err
+			}
+		}
+	}
 	return f.Read(ctx, siteName(f.i), node)
 }
 
@@ -164,9 +174,12 @@ func (f fakeSite) Addresses(context.Context) (podIP, serviceIP string, err error
 	return address("10.9%d.0.7", f.i).String(), address("10.13%d.0.7", f.i).String(), f.asked("%s addresses", siteName(f.i))
 }
 
+// bulkSize is of no question: how much is sent depends on what others send.
+var bulkSize = regexp.MustCompile(`,"bytes":.*`)
+
 // Ask answers as a pod on the site's first node.
 func (f fakeSite) Ask(ctx context.Context, arguments []string, input []byte) ([]byte, error) {
-	if err := f.asked("%s %q %s", siteName(f.i), arguments, input); err != nil {
+	if err := f.asked("%s %q %s", siteName(f.i), arguments, bulkSize.ReplaceAll(input, nil)); err != nil {
 		return nil, err
 	}
 	name, _ := probe.HandlerOf[probe.HTTP]()
@@ -202,13 +215,20 @@ func (f fakeSite) http(ctx context.Context, q probe.HTTP) (probe.HTTPAnswer, err
 }
 
 func (f fakeSite) bulk(ctx context.Context, q probe.Bulk) (probe.BulkAnswer, error) {
+	if f.beside {
+		return probe.BulkAnswer{Bytes: q.Bytes}, nil
+	}
+	return probe.BulkAnswer{Bytes: q.Bytes}, f.transfer(ctx, q.Address, q.Bytes)
+}
+
+func (f fakeSite) transfer(ctx context.Context, to string, bytes int64) error {
 	const packet = 1400
-	for left := q.Bytes; left > 0; left -= packet {
-		if err := f.send(ctx, q.Address, packet); err != nil {
-			return probe.BulkAnswer{}, err
+	for left := bytes; left > 0; left -= packet {
+		if err := f.send(ctx, to, packet); err != nil {
+			return err
 		}
 	}
-	return probe.BulkAnswer{Bytes: q.Bytes}, nil
+	return nil
 }
 
 func (f fakeSite) pathMTU(ctx context.Context, q probe.PathMTU) (probe.PathMTUAnswer, error) {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/georedkit/georedkit/dnsfed"
+	"github.com/georedkit/georedkit/dnsfed/coredns"
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/geored/kube/helm"
@@ -91,6 +92,28 @@ func TestTheServiceKeepsItsSelectorAtFirst(t *testing.T) {
 	other := strings.Replace(chart, "name: kube-dns", "name: other", 1)
 	if _, err := (Adoption{}.kept(live).Edit(objects(t, other))); err == nil {
 		t.Error("a chart without the Service was taken: it would be switched unseen")
+	}
+}
+
+// Name servers that have the name or the labels of those that serve would be asked before they are proven.
+func TestTheChartStandsBesideWhatServes(t *testing.T) {
+	deployment := func(name, namespace, labels string) string {
+		return "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: " + name + ", namespace: " + namespace + "}\nspec: {template: {metadata: {labels: " + labels + "}}}\n"
+	}
+	adoption := Adoption{Releases: helm.Releases{Cluster: apiServer(t, nil)}, Wanted: helm.Release{Name: "coredns-dc1", Namespace: "default"}}
+	live := &corev1.Service{Spec: corev1.ServiceSpec{Selector: map[string]string{"k8s-app": "kube-dns"}}}
+	others := []coredns.Deployment{{Name: "coredns", ConfigMap: "coredns"}}
+	for name, c := range map[string]struct{ chart, want string }{
+		"beside":             {chart + deployment("ice-coredns", "kube-system", "{app: new}"), ""},
+		"elsewhere":          {chart + deployment("coredns", "ice", "{k8s-app: kube-dns}"), ""},
+		"the same name":      {chart + deployment("coredns", "kube-system", "{app: new}"), "Deployment coredns: is that of the name servers that serve"},
+		"the same Corefile":  {chart + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: coredns, namespace: kube-system}\n", "ConfigMap coredns: is that of the name servers that serve"},
+		"the Service's pods": {chart + deployment("ice-coredns", "kube-system", "{app: new, k8s-app: kube-dns}"), "they would be asked unproven"},
+	} {
+		err := adoption.crowding(objects(t, c.chart), live, others).Err()
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -56,6 +56,9 @@ func (a Adoption) start(step geored.Step) geored.Task {
 		Apply: func(ctx context.Context) error {
 			live, err := a.service(ctx)
 			if err == nil {
+				err = a.beside(ctx, live)
+			}
+			if err == nil {
 				err = a.writeDown(ctx)
 			}
 			if err != nil {
@@ -181,6 +184,9 @@ func (a Adoption) remove(step geored.Step) geored.Task {
 				return err
 			}
 			others, err := a.others(ctx)
+			if err == nil {
+				err = a.asked(ctx, others)
+			}
 			if err == nil {
 				err = a.writeDown(ctx)
 			}
