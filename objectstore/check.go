@@ -1,7 +1,9 @@
 package objectstore
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -61,12 +63,11 @@ func (c Comparer) findings(result Comparison, err error, shown map[string][]stri
 		findings = append(findings, geored.Finding{Site: s.Site, Verdict: geored.Unknown, Message: s.Reason,
 			Unanswered: []geored.Silence{s.silence("buckets")}})
 	}
+	if faults, ok := geored.AsFaults(err); ok {
+		findings = append(findings, geored.Finding{Verdict: geored.Unknown, Message: faults.Error()})
+	}
 	if len(findings) == 0 {
-		message := "nothing was compared"
-		if err != nil {
-			message = err.Error()
-		}
-		findings = append(findings, geored.Finding{Verdict: geored.Unknown, Message: message})
+		findings = append(findings, geored.Finding{Verdict: geored.Unknown, Message: cmp.Or(err, errors.New("nothing was compared")).Error()})
 	}
 	return findings
 }

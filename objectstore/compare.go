@@ -55,15 +55,14 @@ func (c Comparer) Compare(ctx context.Context) (Comparison, error) {
 	for _, site := range c.Sites {
 		result.Sites = append(result.Sites, site.Name)
 	}
-	names, silences := c.bucketNames(ctx)
+	names, idle, silences := c.bucketNames(ctx)
 	result.Unanswered = silences
 	for _, name := range names {
 		result.Buckets = append(result.Buckets, c.compareBucket(ctx, name))
 	}
 	result.Took = c.Clock.Now().Sub(result.Began)
-	if len(names) == 0 && len(silences) == 0 {
-		return result, geored.Faults{{Field: "Buckets", Value: strings.Join(c.Buckets, ","),
-			Problem: "matches no bucket of any site", Remedy: "name one that exists"}}
+	if err := idle.Err(); err != nil {
+		return result, err
 	}
 	return result, result.Err()
 }
@@ -119,48 +118,47 @@ func siteFaults(sites []Site) geored.Faults {
 	return faults
 }
 
-// bucketNames are those to compare, sorted. The sites are asked only when a pattern is to be matched.
-func (c Comparer) bucketNames(ctx context.Context) ([]string, []SiteSilence) {
+// bucketNames are those to compare, sorted, and the faults of patterns that match none where all sites answered. The sites are
+// asked only when a pattern is to be matched.
+func (c Comparer) bucketNames(ctx context.Context) ([]string, geored.Faults, []SiteSilence) {
 	patterns := c.Buckets
 	if len(patterns) == 0 {
 		patterns = []string{"*"}
 	}
-	var names []string
-	wild := false
+	var names, wild []string
 	for _, pattern := range patterns {
 		if strings.ContainsAny(pattern, `*?[\`) {
-			wild = true
+			wild = append(wild, pattern)
 		} else {
 			names = append(names, pattern)
 		}
 	}
-	if !wild {
+	if len(wild) == 0 {
 		slices.Sort(names)
-		return slices.Compact(names), nil
+		return slices.Compact(names), nil, nil
 	}
 	answers := askSites(ctx, c, c.Sites, func(ctx context.Context, s Site) ([]string, error) {
 		return s.Store.Buckets(ctx)
 	})
 	var silences []SiteSilence
+	var buckets []string
 	for i, site := range c.Sites {
 		if err := answers[i].err; err != nil {
 			silences = append(silences, silence(site.Name, "list", "buckets", err))
 		}
-		for _, bucket := range answers[i].value {
-			if matchesAny(patterns, bucket) {
-				names = append(names, bucket)
-			}
+		buckets = append(buckets, answers[i].value...)
+	}
+	var idle geored.Faults
+	for _, pattern := range wild {
+		unlike := func(bucket string) bool { ok, _ := path.Match(pattern, bucket); return !ok } // the patterns were checked
+		matched := slices.DeleteFunc(slices.Clone(buckets), unlike)
+		if len(matched) == 0 && len(silences) == 0 {
+			idle = append(idle, geored.Fault{Field: "Buckets", Value: pattern, Problem: "matches no bucket of any site", Remedy: "name one that exists"})
 		}
+		names = append(names, matched...)
 	}
 	slices.Sort(names)
-	return slices.Compact(names), silences
-}
-
-func matchesAny(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool {
-		ok, _ := path.Match(pattern, name) // the patterns were checked
-		return ok
-	})
+	return slices.Compact(names), idle, silences
 }
 
 type answer[T any] struct {

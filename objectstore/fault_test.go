@@ -251,6 +251,7 @@ func TestFaultyInput(t *testing.T) {
 		{"a site twice", objectstore.Comparer{Sites: []objectstore.Site{sites[0], sites[0]}}, 1},
 		{"all at once", objectstore.Comparer{Sites: []objectstore.Site{{Name: "A"}, sites[0]}, Buckets: []string{"[", ""}, Effort: "x"}, 5},
 		{"other sites resumed", objectstore.Comparer{Sites: sites, Resume: &objectstore.Comparison{Sites: []geored.SiteName{"x", "y"}}}, 1},
+		{"no such pattern beside a name", objectstore.Comparer{Sites: sites, Buckets: []string{"files", "nothing*"}}, 1},
 		{"no such pattern", objectstore.Comparer{Sites: sites, Buckets: []string{"nothing*"}}, 1},
 	} {
 		_, err := c.c.Compare(t.Context())

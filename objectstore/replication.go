@@ -27,6 +27,7 @@ type ReplicationTarget struct {
 	Queued     int64  // waiting, over all targets of the bucket
 	Deletes    bool   // delete markers are replicated
 	Existing   bool   // what was there before the rule is replicated too
+	Only       string // what the rule is for: a prefix or tags. Zero: all objects
 }
 
 // ResetStatus is how far a reset came. "Completed" is the server's word for having tried all; it does not mean that both

@@ -49,6 +49,7 @@ func replicationFinding(bucket string, targets []ReplicationTarget) geored.Findi
 		note(t.Queued > 0, fmt.Sprintf("%d objects wait, which is all that a cut link shows", t.Queued))
 		note(t.Failed > 0, fmt.Sprintf("%d objects failed in the last hour", t.Failed))
 		note(!t.Deletes, "deletions are not replicated: what is deleted here stays there")
+		note(t.Only != "", "only objects with "+t.Only+" are replicated")
 		note(!t.Existing, "what was there before the rule is not replicated")
 	}
 	if f.Verdict != geored.Pass {

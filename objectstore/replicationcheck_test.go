@@ -37,6 +37,7 @@ func TestReplicationCheck(t *testing.T) {
 		{"a queue", rule(func(t *objectstore.ReplicationTarget) { t.Queued = 3 }), geored.Warn, "3 objects wait"},
 		{"failures", rule(func(t *objectstore.ReplicationTarget) { t.Failed = 2 }), geored.Warn, "2 objects failed"},
 		{"no deletions", rule(func(t *objectstore.ReplicationTarget) { t.Deletes = false }), geored.Warn, "stays there"},
+		{"a prefix only", rule(func(t *objectstore.ReplicationTarget) { t.Only = `the prefix "logs/"` }), geored.Warn, `only objects with the prefix "logs/"`},
 		{"new objects only", rule(func(t *objectstore.ReplicationTarget) { t.Existing = false }), geored.Warn, "before the rule"},
 		{"no answer", rules{err: errors.New("connection refused")}, geored.Unknown, "connection refused"},
 	} {

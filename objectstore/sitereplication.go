@@ -22,6 +22,7 @@ type SiteGroup struct {
 	// Mismatches are buckets that not all sites have, or with other settings, one line each, sorted.
 	Mismatches []string
 	Queued     int64 // objects that wait at the asked server
+	Unreached  bool  // the server could not ask all sites what they have
 }
 
 // SitePeer is one site of the group. What is told of the link to it is as the server last noticed, which it does late.
@@ -34,7 +35,7 @@ type SitePeer struct {
 }
 
 // Finding judges what a server says of its group. A pass proves that nothing is known to be broken: that objects arrive
-// is for a [Canary] to prove.
+// is for a [Canary] to prove. Of a peer to which nothing was sent since the server started it tells no link.
 func (s SiteGroup) Finding() geored.Finding {
 	f := geored.Finding{Verdict: geored.Pass}
 	if !s.Enabled || len(s.Peers) < 2 {
@@ -54,6 +55,9 @@ func (s SiteGroup) Finding() geored.Finding {
 	}
 	if len(s.Mismatches) > 0 {
 		f.Verdict, f.Evidence = geored.Fail, append(f.Evidence, s.Mismatches...)
+	}
+	if s.Unreached && f.Verdict != geored.Fail {
+		f.Verdict, f.Evidence = geored.Unknown, append(f.Evidence, "a site did not tell the server what it has")
 	}
 	f.Message = fmt.Sprintf("a group of %s; %d objects wait, which does not tell whether others arrive", strings.Join(names, ", "), s.Queued)
 	if f.Verdict == geored.Fail {

@@ -38,6 +38,7 @@ func TestSiteReplication(t *testing.T) {
 		{"offline", told{SiteGroup: group(func(g *objectstore.SiteGroup) { g.Peers[1].Online, g.Peers[1].LastOnline = false, time.Unix(0, 0) })}, geored.Fail, "dc2 (): offline"},
 		{"failed objects", told{SiteGroup: group(func(g *objectstore.SiteGroup) { g.Peers[2].Failed = 7 })}, geored.Warn, "7 objects failed"},
 		{"a bucket is missing", told{SiteGroup: group(func(g *objectstore.SiteGroup) { g.Mismatches = []string{"bucket files at dc2: is missing"} })}, geored.Fail, "is missing"},
+		{"a site is silent", told{SiteGroup: group(func(g *objectstore.SiteGroup) { g.Unreached = true })}, geored.Unknown, "did not tell"},
 		{"no answer", told{err: errors.New("connection refused")}, geored.Unknown, "connection refused"},
 		{"another server", told{err: objectstore.ErrUnsupported}, geored.Unknown, "cannot do that"},
 	} {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -101,8 +102,8 @@ func (c Config) check() (*url.URL, geored.Faults) {
 		var parse *url.Error
 		errors.As(err, &parse)
 		fault("URL", "", fmt.Sprintf("cannot be read: %v", parse.Err), "write https://host:port")
-	case u.User != nil:
-		fault("URL", u.Redacted(), "holds credentials", "give them as AccessKey and SecretKey")
+	case u.User != nil, strings.Contains(c.URL, "@"): // also where a scheme is forgotten, and the key stands for it
+		fault("URL", "", "holds credentials", "give them as AccessKey and SecretKey")
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.Path != "" && u.Path != "/", u.RawQuery != "":
 		fault("URL", c.URL, "is not the address of a server", "write https://host:port")
 	}

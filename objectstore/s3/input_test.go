@@ -49,7 +49,7 @@ func TestFaultyConfig(t *testing.T) {
 	for _, c := range []struct {
 		url  string
 		want int
-	}{{"", 3}, {"host:9000", 3}, {"ftp://host", 3}, {"http://key:pass@host", 3}, {"http://host/path", 3}, {"http://host:x", 3}} {
+	}{{"", 3}, {"host:9000", 3}, {"ftp://host", 3}, {"http://key:pass@host", 3}, {"key:pass@host:9000", 3}, {"https:key:pass@host", 3}, {"http://host/path", 3}, {"http://host:x", 3}} {
 		_, err := s3.New(s3.Config{Site: "dc1", URL: c.url})
 		if faults, ok := geored.AsFaults(err); !ok || len(faults) != c.want || strings.Contains(err.Error(), "pass@") {
 			t.Errorf("%q: %v, want %d faults", c.url, err, c.want)

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -40,10 +41,27 @@ func (c *Client) Replication(ctx context.Context, bucket string) ([]objectstore.
 			Queued:   int64(metrics.CurrentStats.QStats.Curr.Count),
 			Deletes:  rule.DeleteMarkerReplication.Status == replication.Enabled,
 			Existing: rule.ExistingObjectReplication.Status == replication.Enabled,
+			Only:     only(rule.Filter),
 		})
 	}
 	slices.SortFunc(targets, func(a, b objectstore.ReplicationTarget) int { return strings.Compare(a.Target, b.Target) })
 	return targets, nil
+}
+
+// only says what a rule is for, in words; nothing: all objects.
+func only(f replication.Filter) string {
+	var parts []string
+	for _, prefix := range []string{f.Prefix, f.And.Prefix} {
+		if prefix != "" {
+			parts = append(parts, fmt.Sprintf("the prefix %q", prefix))
+		}
+	}
+	for _, tag := range append(f.And.Tags, f.Tag) {
+		if tag.Key != "" {
+			parts = append(parts, fmt.Sprintf("the tag %s", tag.String()))
+		}
+	}
+	return strings.Join(parts, " and ")
 }
 
 // ResetReplication starts a resync.

@@ -94,6 +94,7 @@ func (s siteStatus) read() objectstore.SiteGroup {
 	slices.SortFunc(r.Peers, func(a, b objectstore.SitePeer) int { return cmp.Compare(a.Name, b.Name) })
 	for bucket, at := range s.BucketStats {
 		if _, unreached := at[""]; unreached {
+			r.Unreached = true
 			continue // the server compares with what a silent site did not say
 		}
 		for deployment, b := range at {

@@ -35,7 +35,7 @@ func TestSiteReplicationAnswers(t *testing.T) {
 		return client.SiteReplication(t.Context())
 	}
 	group, err := answer(200, status)
-	if err != nil || !group.Enabled || group.Queued != 3 || len(group.Peers) != 2 || group.Peers[0].Linked ||
+	if err != nil || !group.Enabled || !group.Unreached || group.Queued != 3 || len(group.Peers) != 2 || group.Peers[0].Linked ||
 		!group.Peers[1].Linked || group.Peers[1].Online || group.Peers[1].Failed != 4 || group.Peers[1].LastOnline.IsZero() {
 		t.Errorf("%+v, %v", group, err)
 	}
