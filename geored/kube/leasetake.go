@@ -72,8 +72,8 @@ func (l *LeaseLock) take(ctx context.Context, c *Cluster, lease *coordinationv1.
 
 // claimed writes this holder into a Lease.
 func (l *LeaseLock) claimed(lease *coordinationv1.Lease) *coordinationv1.Lease {
-	holder, _ := json.Marshal(l.Holder) // strings and a time
-	now, seconds := metav1.NewMicroTime(l.Clock.Now()), int32(max(l.TTL.Round(time.Second), time.Second)/time.Second)
+	holder, _ := json.Marshal(l.Holder)                                                          // strings and a time
+	now, seconds := metav1.NewMicroTime(l.Clock.Now()), int32((l.TTL+time.Second-1)/time.Second) // nobody else may believe it shorter
 	lease.Namespace, lease.Name = l.Namespace, l.Name
 	lease.Annotations = map[string]string{HolderAnnotation: string(holder)}
 	lease.Spec = coordinationv1.LeaseSpec{HolderIdentity: &l.token, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -15,7 +16,9 @@ import (
 
 // TakeBack removes objects that [Cluster.Apply] made, the last one first, and does not wait for them to be gone. One
 // that has fields of somebody else is left, and is an error: it was there before, or somebody works with it. So is a
-// namespace that holds something else. One that is not there is no error.
+// namespace that holds somebody else's pods, what makes them, Secrets, ConfigMaps, claims or Services. One that is not there is no
+// error. An API server does not tell who made an object that has nothing but a name, nor whose a field was that Apply took over:
+// leave such objects out, or keep what they were.
 func (c *Cluster) TakeBack(ctx context.Context, objects ...*Object) error {
 	for _, object := range slices.Backward(objects) {
 		if err := c.takeBack(ctx, object); err != nil {
@@ -98,6 +101,40 @@ func (c *Cluster) emptied(ctx context.Context, namespace string) error {
 	}
 	for _, s := range services.Items {
 		return fmt.Errorf("it still holds service %s", s.Name)
+	}
+	return c.idle(ctx, namespace)
+}
+
+// idle says what would make pods in a namespace again, although there are none now.
+func (c *Cluster) idle(ctx context.Context, namespace string) error {
+	apps, batch, all := c.client.AppsV1(), c.client.BatchV1(), metav1.ListOptions{}
+	deployments, err1 := apps.Deployments(namespace).List(ctx, all)
+	sets, err2 := apps.StatefulSets(namespace).List(ctx, all)
+	daemons, err3 := apps.DaemonSets(namespace).List(ctx, all)
+	jobs, err4 := batch.CronJobs(namespace).List(ctx, all)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return retriable(err)
+	}
+	var found []string
+	add := func(kind string, o metav1.ObjectMeta) {
+		if o.DeletionTimestamp == nil {
+			found = append(found, kind+" "+o.Name)
+		}
+	}
+	for _, o := range deployments.Items {
+		add("deployment", o.ObjectMeta)
+	}
+	for _, o := range sets.Items {
+		add("statefulset", o.ObjectMeta)
+	}
+	for _, o := range daemons.Items {
+		add("daemonset", o.ObjectMeta)
+	}
+	for _, o := range jobs.Items {
+		add("cronjob", o.ObjectMeta)
+	}
+	if len(found) > 0 {
+		return fmt.Errorf("it still holds %s", strings.Join(found, ", "))
 	}
 	return nil
 }

@@ -91,13 +91,17 @@ func TestWhatIsNotOursStays(t *testing.T) {
 		t.Error("it was taken away")
 	}
 	patch("null")
-	secret := read(t, "apiVersion: v1\nkind: Secret\nmetadata: {namespace: %s, name: theirs}", namespace)
-	apply(t, c, secret)
-	if _, err := takeBack(t, c, j, objects, true); err == nil || !strings.Contains(err.Error(), "take back namespace "+namespace+": it still holds secret theirs") {
-		t.Errorf("%v", err)
-	}
-	if err := c.Delete(t.Context(), secret...); err != nil {
-		t.Fatal(err)
+	stopped := "spec: {replicas: 0, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a, image: none}]}}}"
+	for kind, text := range map[string]string{"secret": "apiVersion: v1\nkind: Secret\nmetadata: {namespace: %s, name: theirs}",
+		"deployment": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {namespace: %s, name: theirs}\n" + stopped} {
+		others := read(t, text, namespace)
+		apply(t, c, others)
+		if _, err := takeBack(t, c, j, objects, true); err == nil || !strings.Contains(err.Error(), "take back namespace "+namespace+": it still holds "+kind+" theirs") {
+			t.Errorf("%v", err)
+		}
+		if err := c.Delete(t.Context(), others...); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if result, err := takeBack(t, c, j, objects, true); err != nil || result.Outcomes[0].Status != geored.Undone {
 		t.Errorf("%+v, %v", result.Outcomes, err)
