@@ -19,7 +19,23 @@ import (
 // not have stay. Where a chart makes the objects, install its values anew afterwards, or its next upgrade brings the old
 // ones back.
 func (m KiloMesh) PeersTask(step geored.Step, site geored.SiteName, full mesh.Full) geored.Task {
-	peers := kilo.Peers(mesh.Device{Peers: full.Peers(site)})
+	return m.peersTask(step, site, full, func(kilo.Peer) bool { return true },
+		func(wanted mesh.Peer, got []netip.Prefix) bool { return slices.Equal(got, wanted.AllowedIPs) })
+}
+
+// releaseTask is a task that takes the moved prefixes from their old owner at one site, and is done when no device there sends
+// them to it, whoever else has them: a hand-over that is carried out again takes nothing from the new owner.
+func (m KiloMesh) releaseTask(step geored.Step, site geored.SiteName, move mesh.Move) geored.Task {
+	isMoved := func(p netip.Prefix) bool { return slices.Contains(move.Prefixes, p) }
+	return m.peersTask(step, site, move.Release, func(p kilo.Peer) bool { return p.Metadata.Name == move.From },
+		func(wanted mesh.Peer, got []netip.Prefix) bool {
+			return wanted.Site != move.Site || wanted.Node != move.From || !slices.ContainsFunc(got, isMoved)
+		})
+}
+
+// peersTask applies some of the layout's Peer objects, and is done when devices send to each peer what is right.
+func (m KiloMesh) peersTask(step geored.Step, site geored.SiteName, full mesh.Full, some func(kilo.Peer) bool, right func(wanted mesh.Peer, got []netip.Prefix) bool) geored.Task {
+	peers := slices.DeleteFunc(kilo.Peers(mesh.Device{Peers: full.Peers(site)}), func(p kilo.Peer) bool { return !some(p) })
 	cluster := m.Ends[site].Observers.Cluster
 	return geored.Task{
 		Step: step,
@@ -31,7 +47,7 @@ func (m KiloMesh) PeersTask(step geored.Step, site geored.SiteName, full mesh.Fu
 			if differing := differingPeers(peers, live); len(differing) > 0 {
 				return geored.State{Detail: fmt.Sprintf("peer %s is not as planned", differing[0].Metadata.Name)}, nil
 			}
-			return m.carried(ctx, site, full, exactly)
+			return m.carried(ctx, site, full, right)
 		},
 		Apply: func(ctx context.Context) error {
 			live, err := KiloPeers(ctx, cluster)
@@ -39,36 +55,6 @@ func (m KiloMesh) PeersTask(step geored.Step, site geored.SiteName, full mesh.Fu
 				return err
 			}
 			objects, err := peerObjects(differingPeers(peers, live))
-			if err != nil {
-				return err
-			}
-			return cluster.Apply(ctx, objects...)
-		},
-	}
-}
-
-// releaseTask is a task that takes the moved prefixes from their old owner at one site, and is done when no device there sends
-// them to it, whoever else has them: a hand-over that is carried out again takes nothing from the new owner.
-func (m KiloMesh) releaseTask(step geored.Step, site geored.SiteName, move mesh.Move) geored.Task {
-	released := slices.DeleteFunc(kilo.Peers(mesh.Device{Peers: move.Release.Peers(site)}), func(p kilo.Peer) bool { return p.Metadata.Name != move.From })
-	cluster := m.Ends[site].Observers.Cluster
-	isMoved := func(p netip.Prefix) bool { return slices.Contains(move.Prefixes, p) }
-	return geored.Task{
-		Step: step,
-		Observe: func(ctx context.Context) (geored.State, error) {
-			live, err := KiloPeers(ctx, cluster)
-			if err != nil {
-				return geored.State{}, err
-			}
-			if differing := differingPeers(released, live); len(differing) > 0 {
-				return geored.State{Detail: fmt.Sprintf("peer %s is not as planned", move.From)}, nil
-			}
-			return m.carried(ctx, site, move.Release, func(wanted mesh.Peer, got []netip.Prefix) bool {
-				return wanted.Site != move.Site || wanted.Node != move.From || !slices.ContainsFunc(got, isMoved)
-			})
-		},
-		Apply: func(ctx context.Context) error {
-			objects, err := peerObjects(released)
 			if err != nil {
 				return err
 			}
@@ -104,9 +90,6 @@ func (m KiloMesh) carried(ctx context.Context, site geored.SiteName, full mesh.F
 	}
 	return geored.State{Done: true, Detail: fmt.Sprintf("%d devices as planned", len(targets))}, nil
 }
-
-// exactly is right where a peer is sent what the layout says. One that is not there is sent nothing, and every peer something.
-func exactly(wanted mesh.Peer, got []netip.Prefix) bool { return slices.Equal(got, wanted.AllowedIPs) }
 
 // differingPeers are those of wanted that are not there, or are otherwise.
 func differingPeers(wanted, live []kilo.Peer) []kilo.Peer {
