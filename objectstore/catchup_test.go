@@ -135,6 +135,24 @@ func TestCatchUpMakesBothEqual(t *testing.T) {
 	}
 }
 
+// A header that only the target has goes with the copy, and is not taken for a default.
+func TestCatchUpTakesHeadersAway(t *testing.T) {
+	servers, sites := world(t, 2)
+	body, at := []byte("content"), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	servers[0].Seed("files", body, objectstore.Object{Key: "k", Modified: at, Metadata: &objectstore.Metadata{Headers: map[string]string{"content-type": "text/plain"}}})
+	servers[1].Seed("files", body, objectstore.Object{Key: "k", Modified: at, Metadata: &objectstore.Metadata{Headers: map[string]string{"content-type": "text/plain", "cache-control": "no-store"}}})
+	plan, err := objectstore.PlanCatchUp(differences(t, sites), objectstore.CatchUpRules{From: "dc1", To: "dc2", Conflicts: objectstore.SourceWins})
+	if err != nil || len(plan.Transfers) != 1 {
+		t.Fatalf("%+v, %v", plan, err)
+	}
+	if outcomes, err := run(t.Context(), plan, sites); err != nil || outcomes[0].Status != geored.Changed {
+		t.Errorf("%+v, %v", outcomes, err)
+	}
+	if left := differences(t, sites); len(left) > 0 {
+		t.Errorf("%v", left)
+	}
+}
+
 func TestCatchUpRefusesWhatChanged(t *testing.T) {
 	servers, sites, since := outage(t)
 	plan, err := objectstore.PlanCatchUp(differences(t, sites), objectstore.CatchUpRules{From: "dc1", To: "dc2", Since: since, Deletes: true})

@@ -36,7 +36,7 @@ var remedies = []struct {
 	{ErrNoBucket, "create the bucket at this site, or leave it out of the pattern"},
 	{ErrAccessKey, "give the access key that this site knows"},
 	{ErrSecretKey, "give the secret key that belongs to the access key"},
-	{ErrDenied, "allow s3:ListBucket, s3:ListBucketVersions and s3:GetObject for these credentials"},
+	{ErrDenied, "allow s3:ListBucket, s3:ListBucketVersions, s3:GetObject and, for tags, s3:GetObjectTagging for these credentials"},
 	{ErrExpired, "fetch new credentials"},
 	{ErrRegion, "give the region that the server names"},
 	{ErrClockSkew, "set both clocks by NTP"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	"github.com/georedkit/georedkit/geored"
@@ -151,18 +152,18 @@ func (x *transfer) copy(ctx context.Context, source, target *Object) (geored.Sta
 	return geored.Changed, x.verify(ctx)
 }
 
-// sameObject says whether a copy of source would change nothing. Headers that the source does not have are the target's
-// own defaults.
+// sameObject says whether a copy of source would change nothing. A content type that the source does not have is the target's
+// own default.
 func sameObject(source, target Object) bool {
 	if Judge(source, target).State != Equal || source.Metadata == nil || target.Metadata == nil {
 		return false
 	}
-	for name, value := range source.Metadata.Headers {
-		if target.Metadata.Headers[name] != value {
-			return false
-		}
+	headers := target.Metadata.Headers
+	if source.Metadata.Headers["content-type"] == "" {
+		headers = maps.Clone(headers)
+		delete(headers, "content-type")
 	}
-	return sameValues(source.Metadata.User, target.Metadata.User) && sameValues(source.Metadata.Tags, target.Metadata.Tags)
+	return sameValues(source.Metadata.Headers, headers) && sameValues(source.Metadata.User, target.Metadata.User) && sameValues(source.Metadata.Tags, target.Metadata.Tags)
 }
 
 func (x *transfer) send(ctx context.Context, source Object) error {
