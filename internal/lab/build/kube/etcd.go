@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -28,11 +30,24 @@ func newEtcd() *cobra.Command {
 			config.ListenClientUrls, config.AdvertiseClientUrls = []url.URL{clientURL}, []url.URL{clientURL}
 			config.ListenPeerUrls, config.AdvertisePeerUrls = []url.URL{peerURL}, []url.URL{peerURL}
 			config.InitialCluster = config.InitialClusterFromName(config.Name)
+			if err := forgetHalfMade(dir); err != nil {
+				return fmt.Errorf("etcd: %w", err)
+			}
 			server, err := embed.StartEtcd(config)
 			if err != nil {
 				return fmt.Errorf("etcd: %w", err)
 			}
 			defer server.Close()
+			select {
+			case <-ctx.Done():
+				return nil
+			case err := <-server.Err():
+				return err
+			case <-server.Server.ReadyNotify():
+			}
+			if err := os.RemoveAll(halfMade(dir)); err != nil {
+				return fmt.Errorf("etcd: %w", err)
+			}
 			select {
 			case <-ctx.Done():
 				return nil
@@ -45,4 +60,19 @@ func newEtcd() *cobra.Command {
 	cmd.Flags().StringVar(&client, "client", "127.0.0.1:2379", "address for clients")
 	cmd.Flags().StringVar(&peer, "peer", "127.0.0.1:2380", "address for peers")
 	return cmd
+}
+
+// halfMade is a file that is there while a data folder has never served.
+func halfMade(dir string) string { return dir + ".half-made" }
+
+// forgetHalfMade removes the data of an etcd that was killed before it first served: its log may have no member yet, and
+// without members it would never elect a leader. A folder that has served, and one of unknown history, stays.
+func forgetHalfMade(dir string) error {
+	if _, err := os.Stat(halfMade(dir)); err == nil {
+		return os.RemoveAll(dir)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.WriteFile(halfMade(dir), nil, 0o600)
 }
