@@ -50,13 +50,18 @@ func (w *World) Task(step geored.Step) geored.Task {
 		Observe: func(ctx context.Context) (geored.State, error) { return w.observe(ctx, step) },
 		Apply:   func(ctx context.Context) error { return w.apply(ctx, step) },
 		Undo:    func(ctx context.Context) error { return w.undo(ctx, step) },
+		Gone: func(ctx context.Context) (geored.State, error) { // none is ever half there
+			state, err := w.observe(ctx, step)
+			state.Done = !state.Done
+			return state, err
+		},
 	}
 }
 
 // Gate is a task that applies nothing and waits until somebody sets its effect.
 func (w *World) Gate(step geored.Step) geored.Task {
 	task := w.Task(step)
-	task.Apply, task.Undo = nil, nil
+	task.Apply, task.Undo, task.Gone = nil, nil, nil
 	return task
 }
 

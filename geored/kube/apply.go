@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -160,8 +161,7 @@ func (c *Cluster) resource(ctx context.Context, object *Object) (dynamic.Resourc
 	return c.dynamic.Resource(mapping.Resource).Namespace(object.GetNamespace()), nil
 }
 
-// mapping asks the server again for a kind that was not there: it may be a custom one that came meanwhile. Discovery
-// takes no context: when the context ends it is left alone to its own time limit.
+// mapping finds where a kind lives. Discovery takes no context: when the context ends it is left alone to its own time limit.
 func (c *Cluster) mapping(ctx context.Context, kind schema.GroupVersionKind) (*meta.RESTMapping, error) {
 	type reply struct {
 		mapping *meta.RESTMapping
@@ -169,11 +169,7 @@ func (c *Cluster) mapping(ctx context.Context, kind schema.GroupVersionKind) (*m
 	}
 	came := make(chan reply, 1)
 	go func() {
-		mapping, err := c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
-		if meta.IsNoMatchError(err) {
-			c.mapper.Reset()
-			mapping, err = c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
-		}
+		mapping, err := c.discover(kind)
 		came <- reply{mapping, err}
 	}()
 	select {
@@ -182,4 +178,35 @@ func (c *Cluster) mapping(ctx context.Context, kind schema.GroupVersionKind) (*m
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// discover asks the server again for a kind that was not there: it may be a custom one that came meanwhile. A group whose
+// server does not answer is left out of what there is, silently: so the group itself is asked before its kind is none.
+func (c *Cluster) discover(kind schema.GroupVersionKind) (*meta.RESTMapping, error) {
+	mapping, err := c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if !meta.IsNoMatchError(err) {
+		return mapping, err
+	}
+	c.mapper.Reset()
+	if mapping, err = c.mapper.RESTMapping(kind.GroupKind(), kind.Version); !meta.IsNoMatchError(err) {
+		return mapping, err
+	}
+	list, asked := c.client.Discovery().ServerResourcesForGroupVersion(kind.GroupVersion().String())
+	if apierrors.IsNotFound(asked) {
+		return nil, err
+	}
+	if asked != nil {
+		return nil, fmt.Errorf("the kinds of %s: %w", kind.GroupVersion(), asked)
+	}
+	for _, r := range list.APIResources {
+		if r.Kind != kind.Kind || strings.Contains(r.Name, "/") {
+			continue // of another kind, or part of a resource
+		}
+		scope := meta.RESTScopeRoot
+		if r.Namespaced {
+			scope = meta.RESTScopeNamespace
+		}
+		return &meta.RESTMapping{Resource: kind.GroupVersion().WithResource(r.Name), GroupVersionKind: kind, Scope: scope}, nil
+	}
+	return nil, err
 }

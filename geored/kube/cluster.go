@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -79,7 +80,16 @@ func readKubeconfig(ref geored.KubeRef) (*rest.Config, error) {
 	if strings.Contains(cluster.Server, "@") {
 		return nil, fmt.Errorf("cluster %q: its server holds a user name: write it among the users", context.Cluster) // errors show the server
 	}
+	if !isProxy(cluster.ProxyURL) {
+		return nil, fmt.Errorf("cluster %q: its proxy-url is none: write http://, https:// or socks5://HOST:PORT, and what is odd in a password as %%XX", context.Cluster)
+	}
 	return clientcmd.NewNonInteractiveClientConfig(*file, name, &clientcmd.ConfigOverrides{}, nil).ClientConfig()
+}
+
+// isProxy is asked before client-go is, whose error shows the whole URL with its password. Empty is fine.
+func isProxy(text string) bool {
+	u, err := url.Parse(text)
+	return text == "" || err == nil && u.Host != "" && slices.Contains([]string{"http", "https", "socks5"}, u.Scheme)
 }
 
 // New is [Open] for those who have a client configuration. It does not change config.

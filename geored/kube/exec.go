@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -14,8 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/tools/remotecommand"
-	"k8s.io/client-go/util/exec"
 )
 
 // Command is a program to execute in a container.
@@ -89,19 +86,11 @@ func (c *Cluster) stream(ctx context.Context, target *url.URL, input []byte, std
 	if !httpstream.IsUpgradeFailure(err) && !httpstream.IsHTTPSProxyError(err) {
 		return err
 	}
-	executor, err := remotecommand.NewSPDYExecutor(c.config, http.MethodPost, target)
+	older, err := c.dialSPDY(ctx, target, len(input) > 0)
 	if err != nil {
 		return err
 	}
-	options := remotecommand.StreamOptions{Stdout: stdout, Stderr: stderr}
-	if len(input) > 0 {
-		options.Stdin = bytes.NewReader(input)
-	}
-	err = executor.StreamWithContext(ctx, options)
-	if exit := (exec.CodeExitError{}); errors.As(err, &exit) {
-		return &ExitError{Code: exit.Code}
-	}
-	return err
+	return older.run(ctx, input, stdout, stderr)
 }
 
 // Logs follows or reads the log of a container. The caller closes it. The log of a pod that no node was found for yet is
@@ -116,7 +105,7 @@ type capture struct {
 	mu             sync.Mutex
 	stdout, stderr bytes.Buffer
 	left           int
-	full           func() // over SPDY, an error of Write would be logged and forgotten
+	full           func() // ends the program
 }
 
 type captureFunc func([]byte) (int, error)

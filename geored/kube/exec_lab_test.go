@@ -10,12 +10,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
@@ -25,9 +31,44 @@ func shell(namespace, script string) kube.Command {
 	return kube.Command{Namespace: namespace, Pod: "shell", Argv: []string{"sh", "-c", script}}
 }
 
+// eachWay executes over a WebSocket, and over SPDY through a proxy that speaks no other.
+func eachWay(t *testing.T, c *kube.Cluster, test func(t *testing.T, c *kube.Cluster)) {
+	t.Helper()
+	config := c.Config()
+	config.NextProtos = []string{"http/1.1"} // HTTP/2 has no upgrades
+	behind, err := rest.TransportFor(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := url.Parse(config.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Transport: behind, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }, ErrorLog: log.New(io.Discard, "", 0)}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "websocket" {
+			http.Error(w, "no", http.StatusBadRequest)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	older, err := kube.New(c.Site(), &rest.Config{Host: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("WebSocket", func(t *testing.T) { test(t, c) })
+	t.Run("SPDY", func(t *testing.T) { test(t, older) })
+}
+
 func TestExecGivesWhatTheProgramGave(t *testing.T) {
 	_, c, namespace := site(t)
 	basePod(t, c, namespace, "shell")
+	eachWay(t, c, func(t *testing.T, c *kube.Cluster) { execGivesWhatTheProgramGave(t, c, namespace) })
+}
+
+func execGivesWhatTheProgramGave(t *testing.T, c *kube.Cluster, namespace string) {
+	t.Helper()
 	for script, want := range map[string]struct {
 		stdout, stderr string
 		code           int
@@ -55,6 +96,11 @@ func TestExecGivesWhatTheProgramGave(t *testing.T) {
 func TestExecLosesNothing(t *testing.T) {
 	_, c, namespace := site(t)
 	basePod(t, c, namespace, "shell")
+	eachWay(t, c, func(t *testing.T, c *kube.Cluster) { execLosesNothing(t, c, namespace) })
+}
+
+func execLosesNothing(t *testing.T, c *kube.Cluster, namespace string) {
+	t.Helper()
 	var targets []geored.Target
 	for i := range 150 {
 		targets = append(targets, geored.Target{Site: "dc1", Name: fmt.Sprint(i)})
@@ -76,6 +122,11 @@ func TestExecLosesNothing(t *testing.T) {
 func TestExecGivesStdinToItsEnd(t *testing.T) {
 	_, c, namespace := site(t)
 	basePod(t, c, namespace, "shell")
+	eachWay(t, c, func(t *testing.T, c *kube.Cluster) { execGivesStdinToItsEnd(t, c, namespace) })
+}
+
+func execGivesStdinToItsEnd(t *testing.T, c *kube.Cluster, namespace string) {
+	t.Helper()
 	input := make([]byte, 400_000)
 	if _, err := rand.Read(input); err != nil {
 		t.Fatal(err)
@@ -111,6 +162,11 @@ func TestExecGivesStdinToItsEnd(t *testing.T) {
 func TestExecWhereThereIsNothingToExecute(t *testing.T) {
 	_, c, namespace := site(t)
 	basePod(t, c, namespace, "shell")
+	eachWay(t, c, func(t *testing.T, c *kube.Cluster) { execWhereThereIsNothingToExecute(t, c, namespace) })
+}
+
+func execWhereThereIsNothingToExecute(t *testing.T, c *kube.Cluster, namespace string) {
+	t.Helper()
 	for name, x := range map[string]struct {
 		command kube.Command
 		want    string
@@ -133,6 +189,11 @@ func TestExecWhereThereIsNothingToExecute(t *testing.T) {
 func TestExecOfAProgramThatPrintsTooMuch(t *testing.T) {
 	_, c, namespace := site(t)
 	basePod(t, c, namespace, "shell")
+	eachWay(t, c, func(t *testing.T, c *kube.Cluster) { execOfAProgramThatPrintsTooMuch(t, c, namespace) })
+}
+
+func execOfAProgramThatPrintsTooMuch(t *testing.T, c *kube.Cluster, namespace string) {
+	t.Helper()
 	command := shell(namespace, "yes")
 	command.MaxOutput = 100_000
 	output, err := c.Exec(t.Context(), command)
@@ -192,25 +253,34 @@ func TestExecInWhatGoesAwayIsAnError(t *testing.T) {
 		"API server killed": func(t *testing.T) { l.Fault("kill", "dc1", "kube-apiserver") },
 		"kubelet killed":    func(t *testing.T) { l.Fault("kill", "dc1", "kubelet") },
 	}
-	for _, name := range []string{"API server killed", "kubelet killed", "pod deleted"} {
-		t.Run(name, func(t *testing.T) {
-			await(t, state(t, c, pod), "done: true")
-			await(t, func() string { // what was killed before is back
-				_, err := c.Exec(t.Context(), shell(namespace, "true"))
-				return fmt.Sprint(err)
-			}, "<nil>")
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-			defer cancel()
-			ended := begin(ctx, t, c, namespace, name, "sleep 60; echo ended")
-			faults[name](t)
-			output, err := ended()
-			if err == nil || strings.Contains(string(output.Stdout), "ended") || ctx.Err() != nil {
-				t.Errorf("%q, %v", output.Stdout, err)
-			}
-			if geored.IsRetriable(err) {
-				t.Errorf("%v is retriable: what may have run would run twice", err)
-			}
-		})
+	eachWay(t, c, func(t *testing.T, way *kube.Cluster) {
+		for _, name := range []string{"API server killed", "kubelet killed", "pod deleted"} {
+			t.Run(name, func(t *testing.T) { execInWhatGoesAway(t, c, way, pod, name, faults[name]) })
+		}
+	})
+}
+
+func execInWhatGoesAway(t *testing.T, c, way *kube.Cluster, pod []*kube.Object, name string, fault func(*testing.T)) {
+	t.Helper()
+	namespace := pod[0].GetNamespace()
+	if name == "pod deleted" {
+		defer apply(t, c, pod)
+	}
+	await(t, state(t, c, pod), "done: true")
+	await(t, func() string { // what was killed before is back
+		_, err := way.Exec(t.Context(), shell(namespace, "true"))
+		return fmt.Sprint(err)
+	}, "<nil>")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	ended := begin(ctx, t, way, namespace, name, "sleep 60; echo ended")
+	fault(t)
+	output, err := ended()
+	if err == nil || strings.Contains(string(output.Stdout), "ended") || ctx.Err() != nil {
+		t.Errorf("%q, %v", output.Stdout, err)
+	}
+	if geored.IsRetriable(err) {
+		t.Errorf("%v is retriable: what may have run would run twice", err)
 	}
 }
 

@@ -33,6 +33,10 @@ func write(t *testing.T, text string) string {
 }
 
 func TestOpenAKubeconfig(t *testing.T) {
+	behind := strings.Replace(kubeconfig, "server:", "proxy-url: 'socks5://user:"+secret+"@127.0.0.1:1', server:", 1)
+	if _, err := kube.Open("dc1", geored.KubeRef{Kubeconfig: write(t, behind)}); err != nil {
+		t.Errorf("behind a proxy: %v", err)
+	}
 	for _, context := range []string{"", "main"} {
 		c, err := kube.Open("dc1", geored.KubeRef{Kubeconfig: write(t, kubeconfig), Context: context})
 		if err != nil || c.Site() != "dc1" {
@@ -55,6 +59,9 @@ func TestOpenAFaultyKubeconfig(t *testing.T) {
 		"no file named":      {geored.KubeRef{}, "no kubeconfig is named"},
 		"missing":            {geored.KubeRef{Kubeconfig: missing}, missing},
 		"a folder":           {geored.KubeRef{Kubeconfig: t.TempDir()}, "directory"},
+		"proxy of no scheme": {geored.KubeRef{Kubeconfig: write(t, strings.Replace(kubeconfig, "server:", "proxy-url: 'user:"+secret+"@proxy:3128', server:", 1))}, `cluster "c": its proxy-url is none`},
+		"proxy, odd escapes": {geored.KubeRef{Kubeconfig: write(t, strings.Replace(kubeconfig, "server:", "proxy-url: 'http://user:%"+secret+"@proxy:3128', server:", 1))}, `its proxy-url is none`},
+		"proxy of a scheme":  {geored.KubeRef{Kubeconfig: write(t, strings.Replace(kubeconfig, "server:", "proxy-url: 'ftp://user:"+secret+"@proxy:3128', server:", 1))}, `its proxy-url is none`},
 		"missing context":    {geored.KubeRef{Kubeconfig: write(t, kubeconfig), Context: "other"}, `context "other" is not in it: it has ["lost" "main"]`},
 		"user that is not":   {geored.KubeRef{Kubeconfig: write(t, strings.Replace(kubeconfig, "name: u, user", "name: other, user", 1))}, `user "u" is not in it`},
 		"context to nowhere": {geored.KubeRef{Kubeconfig: write(t, kubeconfig), Context: "lost"}, `cluster "nowhere" is not in it`},

@@ -11,7 +11,8 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// Place gives copies of objects in which those that live in namespaces and name none have this one.
+// Place gives copies of objects in which those that live in namespaces and name none have this one, and
+// those of a kind that the server does not know: [Cluster.Live] finds none of it. The error names the object.
 func (c *Cluster) Place(ctx context.Context, namespace string, objects ...*Object) ([]*Object, error) {
 	placed := make([]*Object, len(objects))
 	for i, object := range objects {
@@ -20,10 +21,11 @@ func (c *Cluster) Place(ctx context.Context, namespace string, objects ...*Objec
 			continue
 		}
 		mapping, err := c.mapping(ctx, object.GroupVersionKind())
-		if err != nil {
+		unknown := meta.IsNoMatchError(err)
+		if err != nil && !unknown {
 			return nil, fmt.Errorf("%s: %w", describe(object), retriable(err))
 		}
-		if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
+		if unknown || mapping.Scope.Name() == meta.RESTScopeNameNamespace {
 			placed[i].SetNamespace(namespace)
 		}
 	}

@@ -1,0 +1,123 @@
+package kube_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/httpstream"
+	"k8s.io/apimachinery/pkg/util/httpstream/spdy"
+
+	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube"
+)
+
+// executeOverSPDY has a program executed by a server that speaks no WebSocket, and behaves as told once the streams stand.
+func executeOverSPDY(t *testing.T, ctx context.Context, behave func(conn io.Closer, streams map[string]httpstream.Stream)) (kube.Output, error) {
+	t.Helper()
+	return executeAt(t, ctx, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		if _, err := httpstream.Handshake(r, w, []string{"v4.channel.k8s.io"}); err != nil {
+			t.Error(err)
+			return
+		}
+		came := make(chan httpstream.Stream, 4)
+		conn := spdy.NewResponseUpgrader().UpgradeResponse(w, r, func(stream httpstream.Stream, _ <-chan struct{}) error {
+			came <- stream
+			return nil
+		})
+		if conn == nil {
+			t.Error("the connection was not upgraded")
+			return
+		}
+		defer conn.Close()
+		streams := map[string]httpstream.Stream{}
+		for range 4 {
+			stream := <-came
+			streams[stream.Headers().Get("streamType")] = stream
+		}
+		behave(conn, streams)
+	})
+}
+
+func TestTheStatusDecidesOverSPDY(t *testing.T) {
+	for name, c := range map[string]struct {
+		status string
+		want   string // of the error; "": none
+	}{
+		"success":       {success, ""},
+		"no status":     {"", "the end was not seen"},
+		"half a status": {success[:5], "the status is none"},
+		"exit code":     {exited("42"), "exit code 42: why"},
+		"not started":   {`{"status":"Failure","reason":"InternalError","message":"no such file"}`, "no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			output, err := executeOverSPDY(t, t.Context(), func(_ io.Closer, streams map[string]httpstream.Stream) {
+				fmt.Fprint(streams["stdout"], "out")
+				fmt.Fprint(streams["stderr"], "why")
+				fmt.Fprint(streams["error"], c.status)
+				for _, stream := range streams {
+					_ = stream.Close()
+				}
+				time.Sleep(50 * time.Millisecond) // a server waits for its client too
+			})
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+			if string(output.Stdout) != "out" || string(output.Stderr) != "why" {
+				t.Errorf("%q, %q", output.Stdout, output.Stderr)
+			}
+			if geored.IsRetriable(err) {
+				t.Errorf("%v is retriable", err)
+			}
+		})
+	}
+}
+
+func TestABrokenConnectionIsNoSuccessOverSPDY(t *testing.T) {
+	_, err := executeOverSPDY(t, t.Context(), func(conn io.Closer, streams map[string]httpstream.Stream) {
+		fmt.Fprint(streams["stdout"], "out")
+		_ = conn.Close()
+	})
+	if err == nil || !strings.Contains(err.Error(), "the end was not seen") || geored.IsRetriable(err) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestStdinArrivesAndEndsOverSPDY(t *testing.T) {
+	output, err := executeOverSPDY(t, t.Context(), func(_ io.Closer, streams map[string]httpstream.Stream) {
+		input, err := io.ReadAll(streams["stdin"])
+		if err != nil {
+			t.Error(err)
+		}
+		fmt.Fprintf(streams["stdout"], "got %s", input)
+		fmt.Fprint(streams["error"], success)
+		for _, stream := range streams {
+			_ = stream.Close()
+		}
+		time.Sleep(50 * time.Millisecond)
+	})
+	if err != nil || string(output.Stdout) != "got x" {
+		t.Errorf("%q, %v", output.Stdout, err)
+	}
+}
+
+func TestASilentServerIsLeftInTimeOverSPDY(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	gone := errors.New("enough")
+	_, err := executeOverSPDY(t, ctx, func(_ io.Closer, streams map[string]httpstream.Stream) {
+		cancel(gone)
+		_, _ = io.ReadAll(streams["stdin"]) // ends when the client leaves
+	})
+	if !errors.Is(err, gone) {
+		t.Errorf("%v", err)
+	}
+}
