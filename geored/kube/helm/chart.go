@@ -1,23 +1,15 @@
 package helm
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
-	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
-	"helm.sh/helm/v3/pkg/kube/fake"
-	"helm.sh/helm/v3/pkg/storage"
-	"helm.sh/helm/v3/pkg/storage/driver"
 
 	"github.com/georedkit/georedkit/geored"
-	"github.com/georedkit/georedkit/geored/kube"
 )
 
 // Chart is one version of a chart, with the digest of its archive.
@@ -35,6 +27,12 @@ func (c Chart) String() string { return c.Name + "-" + c.Version }
 func (c Chart) copy() *chart.Chart {
 	twin := *c.chart
 	metadata := *c.chart.Metadata
+	metadata.Dependencies = nil
+	for _, d := range c.chart.Metadata.Dependencies { // Helm writes aliases, imports and what is enabled into them
+		requirement := *d
+		requirement.ImportValues, requirement.Tags = slices.Clone(d.ImportValues), slices.Clone(d.Tags)
+		metadata.Dependencies = append(metadata.Dependencies, &requirement)
+	}
 	twin.Metadata = &metadata
 	twin.SetDependencies()
 	for _, d := range c.chart.Dependencies() {
@@ -58,11 +56,16 @@ func (c Chart) Faults(values Values) geored.Faults {
 	if len(faults) > 0 {
 		return faults // Helm would print them, values and all
 	}
-	whole, err := chartutil.CoalesceValues(c.copy(), plain)
+	used := c.copy()
+	err = chartutil.ProcessDependenciesWithMerge(used, plain) // what is switched off has nothing to refuse
+	var whole chartutil.Values
+	if err == nil {
+		whole, err = chartutil.CoalesceValues(used, plain)
+	}
 	if err != nil {
 		return geored.Faults{{Field: "values", Problem: err.Error()}}
 	}
-	if err := chartutil.ValidateAgainstSchema(c.chart, whole); err != nil {
+	if err := chartutil.ValidateAgainstSchema(used, whole); err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			if fault, ok := strings.CutPrefix(strings.TrimSpace(line), "- at "); ok {
 				faults = append(faults, c.schemaFault(fault))
@@ -109,36 +112,4 @@ func (c Chart) kindFaults(path string, defaults, values map[string]any) geored.F
 		}
 	}
 	return faults
-}
-
-// Render gives the objects of a release without asking any cluster, as helm template does; hooks and CRDs are among them.
-// The error is geored.Faults when the chart refuses the values.
-func (c Chart) Render(w Release) ([]*kube.Object, error) {
-	if err := c.Faults(w.Values).Err(); err != nil {
-		return nil, err
-	}
-	plain, err := w.Values.plain()
-	if err != nil {
-		return nil, err
-	}
-	config := &action.Configuration{Log: func(string, ...any) {}, Releases: storage.Init(driver.NewMemory()), KubeClient: &fake.PrintingKubeClient{Out: io.Discard}}
-	install := action.NewInstall(config)
-	install.ClientOnly, install.DryRun, install.Replace, install.IncludeCRDs = true, true, true, true
-	install.ReleaseName, install.Namespace = w.Name, w.Namespace
-	rendered, err := install.Run(c.copy(), plain)
-	if err != nil {
-		return nil, fmt.Errorf("chart %s: %w", c, err)
-	}
-	manifests := []string{rendered.Manifest}
-	for _, hook := range rendered.Hooks {
-		manifests = append(manifests, hook.Manifest)
-	}
-	objects, err := kube.ReadObjects([]byte(strings.Join(manifests, "\n---\n")))
-	if err == nil && len(objects) == 0 {
-		err = errors.New("it has no objects")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("chart %s: %w", c, err)
-	}
-	return objects, nil
 }

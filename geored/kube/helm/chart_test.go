@@ -106,6 +106,46 @@ func TestRenderNeedsNoCluster(t *testing.T) {
 	}
 }
 
+// A chart is used more than once, and Helm writes into what it is given: aliases, conditions and imports must hold each time.
+func TestDependenciesHoldEachTime(t *testing.T) {
+	show := func(value string) []*chart.File {
+		return []*chart.File{{Name: "templates/it.yaml", Data: []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Chart.Name }}}\ndata: {value: {{ " + value + " | quote }}}\n")}}
+	}
+	redis := &chart.Chart{Metadata: &chart.Metadata{APIVersion: "v2", Name: "redis", Version: "1.0.0"}, Templates: show(".Values.size"),
+		Values: map[string]any{"size": "small", "export": map[string]any{"port": "6379"}}, Schema: []byte(`{"properties": {"size": {"type": "string"}}}`)}
+	outer := &chart.Chart{Metadata: &chart.Metadata{APIVersion: "v2", Name: "outer", Version: "1.0.0", Dependencies: []*chart.Dependency{{Name: "redis", Version: "1.0.0",
+		Alias: "cache", Condition: "cache.enabled", ImportValues: []any{map[string]any{"child": "export", "parent": "imported"}}}}}, Templates: show(`(default (dict "port" "none") .Values.imported).port`)}
+	outer.AddDependency(redis)
+	c := Chart{Name: "outer", Version: "1.0.0", chart: outer}
+	render := func(cache map[string]any) map[string]any {
+		t.Helper()
+		w := Release{Name: "it", Namespace: "space", Chart: c, Values: Values{"cache": cache}}
+		objects, err := c.Render(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]any{}
+		for _, o := range objects {
+			found[o.GetName()] = o.Object["data"].(map[string]any)["value"]
+		}
+		return found
+	}
+	for range 2 {
+		if got, want := render(map[string]any{"enabled": true, "size": "large"}), (map[string]any{"outer": "6379", "cache": "large"}); !reflect.DeepEqual(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+		if got := render(map[string]any{"enabled": false}); len(got) != 1 || got["outer"] != "none" {
+			t.Errorf("switched off, and there are %v", got)
+		}
+	}
+	if faults := c.Faults(Values{"cache": map[string]any{"enabled": true, "size": 3}}); len(faults) == 0 {
+		t.Error("what the dependency refuses is no fault")
+	}
+	if faults := c.Faults(Values{"cache": map[string]any{"enabled": false, "size": 3}}); len(faults) > 0 {
+		t.Errorf("what is switched off refuses values: %v", faults)
+	}
+}
+
 func TestMergeIsHelms(t *testing.T) {
 	parse := func(text string) Values {
 		values, err := ParseValues([]byte(text))

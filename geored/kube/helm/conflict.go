@@ -3,6 +3,7 @@ package helm
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/georedkit/georedkit/geored/kube"
@@ -53,7 +54,7 @@ func (e *ConflictError) Error() string {
 // Conflicts are the objects of the chart that are there and belong to somebody else, in the order of the chart. Hooks are
 // not among them: Helm replaces those.
 func (r Releases) Conflicts(ctx context.Context, w Release) ([]Conflict, error) {
-	objects, err := w.Chart.Render(w)
+	objects, err := r.Render(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -95,12 +96,7 @@ func withoutHooks(objects []*kube.Object) []*kube.Object {
 
 // isCRDFile says whether a definition comes from the chart's folder crds, which Helm leaves alone when it is there.
 func isCRDFile(c Chart, object *kube.Object) bool {
-	for _, crd := range c.chart.CRDObjects() {
-		if strings.Contains(string(crd.File.Data), "name: "+object.GetName()) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Definitions(), func(d *kube.Object) bool { return d.GetName() == object.GetName() })
 }
 
 // refused leaves out what the release may adopt: what belongs to another release is never taken from it.

@@ -28,7 +28,9 @@ func (r Releases) Task(step geored.Step, w Release) geored.Task {
 }
 
 // Apply installs or upgrades a release and does not wait for its objects. What the chart refuses is geored.Faults; objects
-// that belong to somebody else are a [ConflictError]; what a killed run left behind is repaired first.
+// that belong to somebody else are a [ConflictError]; what a killed run left behind is repaired first. Definitions in the
+// chart's folder crds that are there already stay as they are, as Helm leaves them (helm.sh/docs, "Custom Resource
+// Definitions"): apply those of a newer chart by [kube.Cluster.ApplyTask], of [Chart.Definitions], before it.
 func (r Releases) Apply(ctx context.Context, w Release) error {
 	err := r.apply(ctx, w)
 	var faults geored.Faults

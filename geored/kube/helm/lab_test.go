@@ -253,3 +253,43 @@ func TestObjectsOfOthersAreNotTaken(t *testing.T) {
 		t.Error(live, err)
 	}
 }
+
+// The newest revision of the chart that was deployed before comes back, also behind an upgrade that was killed; done again it
+// stays.
+func TestRollBackFindsTheChartOfBefore(t *testing.T) {
+	r, w := site(t)
+	back := func(chart string) (int, error) { return r.RollBack(t.Context(), w.Name, w.Namespace, chart) }
+	if n, err := back("workload-1.2.3"); !errors.Is(err, ErrNoRevision) {
+		t.Errorf("of a release that is not there: %d, %v", n, err)
+	}
+	if _, err := run(t, r, w, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	_, repository := serve(t, "workload", "1.2.4", workload)
+	next, err := repository.Pull(t.Context(), "workload", "1.2.4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	upgraded := w
+	upgraded.Chart, upgraded.Values = next, Values{"extra": true}
+	if _, err := run(t, r, upgraded, time.Minute); err != nil || !has(t, r, w, "it-extra") {
+		t.Fatal(err)
+	}
+	if n, err := back("workload-1.2.5"); !errors.Is(err, ErrNoRevision) {
+		t.Errorf("to a chart that never was: %d, %v", n, err)
+	}
+	kill(t, r, w, release.StatusPendingUpgrade)
+	r.Lock = nil
+	if n, err := back("workload-1.2.3"); !errors.Is(err, ErrPending) {
+		t.Errorf("without the lock: %d, %v", n, err)
+	}
+	r.Lock = held{}
+	for _, want := range []int{1, 3} { // what it was rolled back to, and then what stands
+		if n, err := back("workload-1.2.3"); n != want || err != nil {
+			t.Errorf("%d, %v, want %d", n, err, want)
+		}
+		if n, status := revision(t, r, w); n != 3 || status != release.StatusDeployed || has(t, r, w, "it-extra") {
+			t.Errorf("revision %d is %s, and what the upgrade added is there: %t", n, status, has(t, r, w, "it-extra"))
+		}
+	}
+}

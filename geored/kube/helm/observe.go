@@ -11,7 +11,8 @@ import (
 )
 
 // State says whether a release is deployed with the wanted chart and values, and whether its objects are ready. When not,
-// the detail says what is missing; values are named by their path alone.
+// the detail says what is missing; values are named by their path alone. The definitions of the chart's folder crds are not
+// looked at: see [Releases.Apply].
 func (r Releases) State(ctx context.Context, w Release) (geored.State, error) {
 	last, err := r.last(ctx, w.Name, w.Namespace)
 	if err != nil {

@@ -53,7 +53,7 @@ func (r Repository) Faults() geored.Faults {
 	return faults
 }
 
-// Pull fetches one version of a chart, which must be the one whose digest stands in the index: another is [ErrTampered].
+// Pull fetches one version of a chart, which must be the one whose digest stands in the index, where one does: another is [ErrTampered].
 // The version is taken as it is written; ranges are not looked for.
 func (r Repository) Pull(ctx context.Context, name, version string) (Chart, error) {
 	if err := r.Faults().Err(); err != nil {

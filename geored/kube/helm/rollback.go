@@ -8,6 +8,7 @@ import (
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/storage/driver"
 )
 
 // ErrNoRevision says that a release has no revision of a chart that it could be rolled back to.
@@ -19,7 +20,7 @@ var ErrNoRevision = errors.New("no revision of that chart was deployed")
 func (r Releases) RollBack(ctx context.Context, name, namespace, chart string) (revision int, err error) {
 	fail := func(err error) (int, error) { return 0, fmt.Errorf("release %s/%s: %w", namespace, name, err) }
 	revisions, err := within(ctx, func() ([]*release.Release, error) { return r.store(namespace).History(name) })
-	if err != nil {
+	if err != nil && !errors.Is(err, driver.ErrReleaseNotFound) {
 		return fail(err)
 	}
 	slices.SortFunc(revisions, func(a, b *release.Release) int { return b.Version - a.Version })
