@@ -174,10 +174,7 @@ func (r *run) write(rec Record) error {
 
 func (r *run) end(err error) (Result, error) {
 	r.result.Took = max(r.Clock.Now().Sub(r.result.Began), 0) // a clock may be set back
-	var errs []error
-	if !errors.Is(err, errStageIncomplete) { // the outcomes say it better
-		errs = append(errs, err)
-	}
+	errs := []error{err}
 	for i := range r.result.Outcomes {
 		if err := r.result.Outcomes[i].Err; err != nil {
 			errs = append(errs, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -360,5 +361,36 @@ func TestTheEndOfAFailedStepSaysWhy(t *testing.T) {
 		Apply: func(context.Context) error { return errors.New("permission denied") }}
 	if _, err := book(refused).Run(t.Context(), c); err == nil || told != "permission denied" {
 		t.Errorf("told %q, %v", told, err)
+	}
+}
+
+// tornJournal takes every record but the one that a run ended.
+type tornJournal struct{ geored.MemoryJournal }
+
+func (j *tornJournal) Append(ctx context.Context, r geored.Record) error {
+	if r.Kind == geored.RunEnded {
+		return syscall.ENOSPC
+	}
+	return j.MemoryJournal.Append(ctx, r)
+}
+
+// tornLock cannot be given back.
+type tornLock struct{ geored.Lock }
+
+func (l tornLock) Release(ctx context.Context) error {
+	return errors.Join(l.Lock.Release(ctx), errors.New("the lock cannot be given back"))
+}
+
+// What the journal and the lock say stands beside what a step says.
+func TestAFailedStepHidesNothing(t *testing.T) {
+	var w geotest.World
+	w.Break("dc1", geotest.Denied)
+	c := config(t)
+	var place geored.MemoryLocks
+	c.Journal, c.Lock = &tornJournal{}, tornLock{place.Lock("it", geored.Holder{})}
+	_, err := book(w.Task(step("a", "dc1"))).Run(t.Context(), c)
+	var failed *geored.StepError
+	if !errors.As(err, &failed) || !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "cannot be given back") {
+		t.Error(err)
 	}
 }

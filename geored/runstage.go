@@ -57,9 +57,7 @@ func (r *run) conclude(ctx context.Context, errs []error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if told == nil {
-		told = []error{errStageIncomplete}
-	}
+	// Of the steps themselves the outcomes tell.
 	return errors.Join(append(told, r.record(Record{Kind: RunEnded, Detail: "failed in stage " + strings.Join(failed, ", ")}))...)
 }
 

@@ -69,7 +69,8 @@ type Task struct {
 	Apply func(context.Context) error
 	// Undo takes the effect away. It must be safe to repeat. nil: it cannot be taken back; the step's Permanent says why.
 	Undo func(context.Context) error
-	// Gone says whether the effect is away, for [Runbook.Undo]. nil: it is when Observe says that it is not done.
+	// Gone says whether the effect is away, for [Runbook.Undo]. nil: it is when Undo has come to its end and Observe says that it
+	// is not done, which alone may mean half done.
 	Gone func(context.Context) (State, error)
 	// Values are what earlier stages produced for the step's Given, by the constraints' names. No secrets.
 	Values map[string]string

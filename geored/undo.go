@@ -3,8 +3,10 @@ package geored
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // Applied reads from a journal which steps of a runbook were applied, or may have been, and not taken back since.
@@ -67,22 +69,35 @@ func (r Runbook) Undo(ctx context.Context, c RunConfig) (Result, error) {
 const clusterNote = "cluster "
 
 // strangeClusters names the sites whose cluster is not the one that the journal is about: what was done to that one cannot
-// be taken back on another, and must not be forgotten.
+// be taken back on another, and must not be forgotten. A run that applied nothing is about no cluster.
 func strangeClusters(ctx context.Context, c RunConfig) error {
-	noted := map[SiteName]string{}
+	began, last := map[SiteName]string{}, map[SiteName]string{}
+	applied := map[StepID]Cluster{}
 	for r, err := range c.Journal.Records(ctx) {
 		if err != nil {
 			return err
 		}
-		if uid, ok := strings.CutPrefix(r.Detail, clusterNote); ok && r.Kind == RunNoted {
-			noted[r.Site] = uid
+		switch uid, isNote := strings.CutPrefix(r.Detail, clusterNote); {
+		case r.Kind == RunNoted && isNote:
+			began[r.Site] = uid
+		case r.Kind == Intent:
+			maps.Copy(last, began)
+			applied[r.Step] = Cluster{Site: r.Site, UID: began[r.Site]}
+		case r.Kind == UndoEvidence:
+			delete(applied, r.Step)
 		}
 	}
 	var faults Faults
 	for _, cluster := range c.Clusters {
-		if uid, ok := noted[cluster.Site]; ok && uid != cluster.UID {
-			faults = append(faults, Fault{Site: cluster.Site, Field: "cluster", Value: cluster.UID, Problem: "is not the one that the journal is about, " + uid,
-				Remedy: "undo with the topology that the run had"})
+		about := map[string]bool{last[cluster.Site]: true}
+		for _, on := range applied {
+			about[on.UID] = about[on.UID] || on.Site == cluster.Site
+		}
+		for _, uid := range slices.Sorted(maps.Keys(about)) {
+			if about[uid] && uid != "" && uid != cluster.UID {
+				faults = append(faults, Fault{Site: cluster.Site, Field: "cluster", Value: cluster.UID, Problem: "is not the one that the journal is about, " + uid,
+					Remedy: "undo with the topology that the run had"})
+			}
 		}
 	}
 	return faults.Err()
@@ -177,11 +192,11 @@ func (s Stage) bindBack(ctx context.Context, outline []Step) ([]Task, error) {
 	for i, step := range outline {
 		task := byID[step.ID]
 		if task.Undo == nil {
-			task.kept, task.Observe = true, task.stays()
+			task.kept, task.Observe, task.Apply = true, task.stays(), nil
 		} else {
-			task.Observe = task.gone()
+			task.Observe, task.Apply = task.back()
 		}
-		task.Step, task.Apply, task.Values = step, task.Undo, nil
+		task.Step, task.Values = step, nil
 		back[i] = task
 	}
 	return back, nil
@@ -202,16 +217,26 @@ func (s Stage) tasksBack(ctx context.Context) ([]Task, error) {
 	return tasks, nil
 }
 
-// gone observes that the effect is away.
-func (t Task) gone() func(context.Context) (State, error) {
+// back observes that the effect is away, and takes it away. What is not done may be half done: without a Gone of its own an
+// effect is not away before its Undo has come to its end.
+func (t Task) back() (observe func(context.Context) (State, error), undo func(context.Context) error) {
 	if t.Gone != nil {
-		return t.Gone
+		return t.Gone, t.Undo
 	}
-	return func(ctx context.Context) (State, error) {
+	var undone atomic.Bool
+	observe = func(ctx context.Context) (State, error) {
 		state, err := t.Observe(ctx)
-		state.Done = !state.Done
+		state.Done = !state.Done && undone.Load()
 		return state, err
 	}
+	undo = func(ctx context.Context) error {
+		err := t.Undo(ctx)
+		if err == nil {
+			undone.Store(true)
+		}
+		return err
+	}
+	return observe, undo
 }
 
 // stays says why the effect cannot be taken back, and what a person may do.

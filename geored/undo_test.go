@@ -131,6 +131,33 @@ func TestGoneIsAsked(t *testing.T) {
 	}
 }
 
+// Of an effect that was killed half way Observe says that it is not done: that is no proof that nothing of it is there.
+func TestWhatIsHalfDoneIsTakenBack(t *testing.T) {
+	parts, calls := 0, 0
+	task := geored.Task{Step: step("a", "dc1"),
+		Observe: func(context.Context) (geored.State, error) { return geored.State{Done: parts == 2}, nil },
+		Apply: func(context.Context) error {
+			parts++
+			return errors.New("the second part was refused")
+		},
+		Undo: func(context.Context) error {
+			calls++
+			parts = 0
+			return nil
+		}}
+	c := config(t)
+	c.Journal = &geored.MemoryJournal{}
+	if _, err := book(task).Run(t.Context(), c); err == nil || parts != 1 {
+		t.Fatalf("%v, %d parts", err, parts)
+	}
+	if result, err := book(task).Undo(t.Context(), c); err != nil || result.Outcomes[0].Status != geored.Undone || parts != 0 || calls != 1 {
+		t.Errorf("%s, %v, %d parts, %d calls", statuses(result), err, parts, calls)
+	}
+	if result, err := book(task).Undo(t.Context(), c); err != nil || result.Outcomes[0].Status != geored.Unchanged || calls != 1 {
+		t.Errorf("again: %s, %v, %d calls", statuses(result), err, calls)
+	}
+}
+
 // A journal of another runbook takes nothing back.
 func TestUndoKnowsItsRunbook(t *testing.T) {
 	var w geotest.World
@@ -161,7 +188,45 @@ func TestUndoOfAnotherClusterIsRefused(t *testing.T) {
 	if _, ok := geored.AsFaults(err); !ok || !strings.Contains(err.Error(), "site dc2: cluster three: is not the one that the journal is about, two") || result.Count(geored.Pending) != 1 || !w.There("a") {
 		t.Errorf("%s, %v", statuses(result), err)
 	}
+	// A run on the wrong clusters that was stopped before it applied anything makes them none of the journal's.
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	wrong := c
+	wrong.Clusters = []geored.Cluster{{Site: "dc1", UID: "four"}, planClusters[1]}
+	if _, err := b.Run(stopped, wrong); err == nil {
+		t.Fatal("a run that was stopped")
+	}
+	if result, err := b.Undo(t.Context(), wrong); err == nil || !strings.Contains(err.Error(), "site dc1: cluster four: is not the one that the journal is about, one") || !w.There("a") {
+		t.Errorf("%s, %v", statuses(result), err)
+	}
 	if result, err := b.Undo(t.Context(), c); err != nil || result.Count(geored.Undone) != 1 {
+		t.Errorf("%s, %v", statuses(result), err)
+	}
+}
+
+// What was applied on a cluster that another has taken the place of since is not forgotten for what the other got.
+func TestUndoKnowsTheClusterOfEachStep(t *testing.T) {
+	var w geotest.World
+	c := config(t)
+	c.Journal, c.Clusters = &geored.MemoryJournal{}, planClusters
+	b := book(w.Task(step("a", "dc1")), w.Task(step("b", "dc1")))
+	if _, err := b.Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	other := c
+	other.Clusters = []geored.Cluster{{Site: "dc1", UID: "four"}, planClusters[1]}
+	w.Set("b", false)
+	if _, err := b.Run(t.Context(), other); err != nil { // b is applied there
+		t.Fatal(err)
+	}
+	if result, err := b.Undo(t.Context(), other); err == nil || !strings.Contains(err.Error(), "the one that the journal is about, one") || !w.There("a") || !w.There("b") {
+		t.Errorf("%s, %v", statuses(result), err)
+	}
+	w.Set("a", false)
+	if _, err := b.Run(t.Context(), other); err != nil { // and so is a
+		t.Fatal(err)
+	}
+	if result, err := b.Undo(t.Context(), other); err != nil || result.Count(geored.Undone) != 2 {
 		t.Errorf("%s, %v", statuses(result), err)
 	}
 }
