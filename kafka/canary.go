@@ -53,6 +53,16 @@ var ErrNotArrived = errors.New("the canary was written and did not arrive")
 //
 // There is a flight for each mirror, in their order. The error joins theirs and what went wrong with cleaning up.
 func (r *Replication) Canaries(ctx context.Context, plan CanaryPlan, mirrors ...Mirror) ([]Flight, error) {
+	flights, left := r.canaries(ctx, plan, mirrors...)
+	var errs []error
+	for _, f := range flights {
+		errs = append(errs, f.Err)
+	}
+	return flights, errors.Join(append(errs, left)...)
+}
+
+// canaries is Canaries with an error for what went wrong with cleaning up alone.
+func (r *Replication) canaries(ctx context.Context, plan CanaryPlan, mirrors ...Mirror) ([]Flight, error) {
 	if len(mirrors) == 0 {
 		mirrors = r.mirrors
 	}
@@ -69,15 +79,13 @@ func (r *Replication) Canaries(ctx context.Context, plan CanaryPlan, mirrors ...
 		came[silence.Target] = Flight{From: silence.Target.Site, To: silence.Target.To, Err: silence}
 	}
 	flights := make([]Flight, len(mirrors))
-	var errs []error
 	for i, m := range mirrors {
 		flights[i] = came[m.asked()]
-		errs = append(errs, flights[i].Err)
 	}
-	if !plan.Keep {
-		errs = append(errs, r.dropTopics(ctx, plan, made))
+	if plan.Keep {
+		return flights, nil
 	}
-	return flights, errors.Join(errs...)
+	return flights, r.dropTopics(ctx, plan, made)
 }
 
 func (p CanaryPlan) withDefaults() CanaryPlan {

@@ -15,13 +15,13 @@ const CheckCanary geored.CheckID = "kafka/canary"
 // writes into the clusters.
 func (r *Replication) CanaryCheck(plan CanaryPlan) geored.Check {
 	return geored.Check{ID: CheckCanary, Title: "a record that is written now arrives", Run: func(ctx context.Context) []geored.Finding {
-		flights, err := r.Canaries(ctx, plan)
+		flights, left := r.canaries(ctx, plan)
 		findings := make([]geored.Finding, len(flights))
 		for i, f := range flights {
 			findings[i] = f.finding()
 		}
-		if left := cleaning(flights, err); left != "" {
-			findings = append(findings, geored.Finding{Verdict: geored.Warn, Message: left, Asked: []geored.Target{{Name: "canary"}}})
+		if left != nil {
+			findings = append(findings, geored.Finding{Verdict: geored.Warn, Message: left.Error(), Asked: []geored.Target{{Name: "canary"}}})
 		}
 		return findings
 	}}
@@ -42,17 +42,4 @@ func (f Flight) finding() geored.Finding {
 		finding.Unanswered = []geored.Silence{{Target: way, Reason: f.Err.Error()}}
 	}
 	return finding
-}
-
-// cleaning is what went wrong beside the flights.
-func cleaning(flights []Flight, err error) string {
-	for _, f := range flights {
-		if f.Err != nil {
-			return "" // said there
-		}
-	}
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }

@@ -187,11 +187,11 @@ func (p Position) span(readCommitted bool, begins map[Partition]OffsetSync) span
 
 // firstSyncs are the first offset syncs that lie in the source's logs.
 func (r *Replication) firstSyncs(ctx context.Context, m Mirror, sample Sample) (map[Partition]OffsetSync, error) {
-	connector, _, err := r.sourceConnector(ctx, m)
+	connector, selection, err := r.sourceConnector(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	syncs, err := r.offsetSyncs(ctx, m, connector.Settings["offset-syncs.topic.location"])
+	syncs, err := r.offsetSyncs(ctx, m, selection.Policy, connector.Settings["offset-syncs.topic.location"])
 	if err != nil {
 		return nil, err
 	}

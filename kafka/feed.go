@@ -114,8 +114,8 @@ type waiting struct {
 
 func (t *transactions) add(out []digest, record Record, seed maphash.Seed) []digest {
 	if record.Mark == "" {
-		d := digest{offset: record.Offset, key: maphash.Bytes(seed, record.Key)}
-		d.sum = maphash.Bytes(seed, record.Value) ^ (d.key*0x9E3779B97F4A7C15 + 1)
+		d := digest{offset: record.Offset, key: bytesOrNone(seed, record.Key)}
+		d.sum = bytesOrNone(seed, record.Value) ^ (d.key*0x9E3779B97F4A7C15 + 1)
 		if !t.committedOnly || record.Producer < 0 && len(t.waiting) == 0 {
 			return append(out, d)
 		}
@@ -139,4 +139,12 @@ func (t *transactions) add(out []digest, record Record, seed maphash.Seed) []dig
 	}
 	t.waiting = t.waiting[done:]
 	return out
+}
+
+// bytesOrNone tells none, which deletes a key, from no bytes.
+func bytesOrNone(seed maphash.Seed, b []byte) uint64 {
+	if b == nil {
+		return ^maphash.Bytes(seed, nil)
+	}
+	return maphash.Bytes(seed, b)
 }

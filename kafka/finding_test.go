@@ -3,6 +3,7 @@ package kafka
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,25 @@ func TestTranslateGroups(t *testing.T) {
 	}
 	if f := GroupsFinding(nil); f.Verdict != geored.Skipped || f.Message == "" {
 		t.Errorf("none: %+v", f)
+	}
+}
+
+// A copy that was made anew is somewhere else: what was told of the one before must not say where a group lies.
+func TestSyncsOfEarlierCopies(t *testing.T) {
+	p, q := Partition{Topic: "orders"}, Partition{Topic: "orders", Number: 1}
+	sync := func(p Partition, up, down int64) OffsetSync {
+		return OffsetSync{Partition: p, Upstream: up, Downstream: down}
+	}
+	for name, c := range map[string]struct{ told, want []OffsetSync }{
+		"one copy":           {[]OffsetSync{sync(p, 0, 0), sync(p, 100, 120), sync(p, 200, 220)}, []OffsetSync{sync(p, 0, 0), sync(p, 100, 120), sync(p, 200, 220)}},
+		"copied again":       {[]OffsetSync{sync(p, 949, 949), sync(p, 900, 1900), sync(p, 960, 1960)}, []OffsetSync{sync(p, 900, 1900), sync(p, 960, 1960)}},
+		"the copy was new":   {[]OffsetSync{sync(p, 100, 9100), sync(p, 200, 0)}, []OffsetSync{sync(p, 200, 0)}},
+		"of its partition":   {[]OffsetSync{sync(p, 500, 500), sync(q, 10, 10), sync(p, 600, 600)}, []OffsetSync{sync(p, 500, 500), sync(q, 10, 10), sync(p, 600, 600)}},
+		"no place was known": {[]OffsetSync{sync(p, 100, 100), sync(p, 200, -1)}, []OffsetSync{sync(p, 100, 100), sync(p, 200, -1)}},
+	} {
+		if got := current(c.told); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
 	}
 }
 

@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/kafka/connect"
 )
 
 // GroupOffset is what a consumer group has committed of one partition: the offset that it reads next.
@@ -96,7 +98,8 @@ func (s GroupStanding) String() string {
 	return fmt.Sprintf("%s %s: %d, translated to %d of at most %d: %s", s.Group, s.Partition, s.Offset, s.Translated, s.Image, s.Reason)
 }
 
-// Groups asks how the groups of a mirror's source are translated.
+// Groups asks how the groups of a mirror's source are translated. Those that the settings of its MirrorCheckpointConnector
+// leave out (groups, groups.exclude) are skipped, and stand in the result too.
 func (r *Replication) Groups(ctx context.Context, m Mirror) ([]GroupStanding, error) {
 	connector, selection, err := r.sourceConnector(ctx, m)
 	if err != nil {
@@ -111,15 +114,57 @@ func (r *Replication) Groups(ctx context.Context, m Mirror) ([]GroupStanding, er
 	if err != nil {
 		return nil, at(m.From, err)
 	}
-	syncs, err := r.offsetSyncs(ctx, m, connector.Settings["offset-syncs.topic.location"])
+	syncs, err := r.offsetSyncs(ctx, m, selection.Policy, connector.Settings["offset-syncs.topic.location"])
 	if err != nil {
 		return nil, err
 	}
-	return TranslateGroups(source, target, syncs, selection), nil
+	standings := TranslateGroups(source, target, syncs, selection)
+	return standings, r.leaveOut(ctx, m, standings)
 }
 
-// offsetSyncs reads all offset syncs of a mirror, in their order. They lie at the source unless the settings say target.
-func (r *Replication) offsetSyncs(ctx context.Context, m Mirror, location string) ([]OffsetSync, error) {
+// leaveOut marks the groups that the mirror does not translate because it was told so.
+func (r *Replication) leaveOut(ctx context.Context, m Mirror, standings []GroupStanding) error {
+	connectors, err := r.connectors(ctx, m)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(connectors, func(c connect.Connector) bool { return c.Name == m.Connector(CheckpointConnector) })
+	if at < 0 {
+		return nil // nobody was told anything: they are not translated
+	}
+	selected, err := ReadGroupSelection(m.To, connectors[at].Settings)
+	if err != nil {
+		return err
+	}
+	for i := range standings {
+		if s := &standings[i]; !selected.Has(s.Group) {
+			s.Verdict, s.Again, s.Reason = geored.Skipped, 0, "groups or groups.exclude leaves it out: after a fail-over it begins where auto.offset.reset says"
+		}
+	}
+	return nil
+}
+
+// current leaves out what was told of earlier copies: MirrorMaker too forgets a partition's syncs when it goes back at the
+// source (OffsetSyncStore.updateSyncArray), as it does to copy a topic again. A copy that begins anew goes back at the target.
+func current(syncs []OffsetSync) []OffsetSync {
+	begins, last := map[Partition]int{}, map[Partition]OffsetSync{}
+	for i, s := range syncs {
+		if before, ok := last[s.Partition]; ok && (s.Upstream < before.Upstream || s.Downstream >= 0 && s.Downstream < before.Downstream) {
+			begins[s.Partition] = i
+		}
+		last[s.Partition] = s
+	}
+	var kept []OffsetSync
+	for i, s := range syncs {
+		if i >= begins[s.Partition] {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// offsetSyncs reads the offset syncs of a mirror's copies, in their order. They lie at the source unless the settings say target.
+func (r *Replication) offsetSyncs(ctx context.Context, m Mirror, policy Policy, location string) ([]OffsetSync, error) {
 	site, alias := r.sites[m.From], m.target()
 	if location == "target" {
 		site, alias = r.sites[m.To], m.source()
@@ -127,7 +172,7 @@ func (r *Replication) offsetSyncs(ctx context.Context, m Mirror, location string
 	if site.Records == nil {
 		return nil, fmt.Errorf("site %s: has no Records: offset syncs cannot be read", site.Name)
 	}
-	topic := Partition{Topic: "mm2-offset-syncs." + alias + ".internal"}
+	topic := Partition{Topic: policy.offsetSyncs(alias)}
 	bounds, err := site.Brokers.Bounds(ctx, []Partition{topic})
 	if err == nil {
 		err = bounds[0].Err
@@ -152,7 +197,7 @@ func (r *Replication) offsetSyncs(ctx context.Context, m Mirror, location string
 	if err != nil {
 		return nil, at(site.Name, err)
 	}
-	return syncs, nil
+	return current(syncs), nil
 }
 
 // CheckGroups is the check of [Replication.Checks] that groups are translated.
@@ -164,21 +209,32 @@ func (r *Replication) checkGroups(ctx context.Context) []geored.Finding {
 	})
 }
 
-// GroupsFinding judges all groups of a mirror. Without any it is skipped.
+// GroupsFinding judges all groups of a mirror. Without any that is translated it is skipped.
 func GroupsFinding(standings []GroupStanding) geored.Finding {
 	if len(standings) == 0 {
 		return geored.Finding{Verdict: geored.Skipped, Message: "no group has committed anything of a mirrored topic"}
 	}
 	f := geored.Finding{Verdict: geored.Pass}
 	var again int64
+	var left []string
 	for _, s := range standings {
+		if s.Verdict == geored.Skipped {
+			left = append(left, s.Group)
+			continue
+		}
 		f.Verdict = worse(f.Verdict, s.Verdict)
 		again += s.Again
 		if s.Verdict != geored.Pass && len(f.Evidence) < shown {
 			f.Evidence = append(f.Evidence, s.String())
 		}
 	}
-	f.Message = fmt.Sprintf("%d positions of groups; a fail-over reads up to %d records again", len(standings), again)
+	f.Message = fmt.Sprintf("%d positions of groups; a fail-over reads up to %d records again", len(standings)-len(left), again)
+	if groups := slices.Compact(left); len(groups) > 0 {
+		f.Message += fmt.Sprintf("; groups.exclude leaves out %s", strings.Join(groups[:min(shown, len(groups))], ", "))
+	}
+	if len(left) == len(standings) {
+		f.Verdict = geored.Skipped
+	}
 	if f.Verdict == geored.Fail {
 		f.Remedy = "see that the checkpoint connector runs with sync.group.offsets.enabled=true, and that no consumer of the group runs at the target"
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"testing"
 
 	"github.com/georedkit/georedkit/geored"
@@ -129,5 +130,16 @@ func BenchmarkCompareSpan(b *testing.B) {
 		if c := compared(source, source, len(values)); c.Verdict() != geored.Pass {
 			b.Fatal(c)
 		}
+	}
+}
+
+// A tombstone deletes its key; an empty value does not.
+func TestATombstoneIsNoEmptyValue(t *testing.T) {
+	seed := maphash.MakeSeed()
+	sum := func(value []byte) uint64 {
+		return (&transactions{}).add(nil, Record{Key: []byte("k"), Value: value, Producer: -1}, seed)[0].sum
+	}
+	if sum(nil) == sum([]byte{}) {
+		t.Error("they are told apart no more")
 	}
 }

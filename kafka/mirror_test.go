@@ -59,6 +59,82 @@ func TestSelection(t *testing.T) {
 	}
 }
 
+// MirrorMaker names its own topics with the separator too, unless it is told not to.
+func TestMirrorMakersOwnTopics(t *testing.T) {
+	for _, c := range []struct {
+		settings connect.Settings
+		syncs    string
+		own      []string
+		others   []string
+	}{
+		{connect.Settings{}, "mm2-offset-syncs.dc2.internal", []string{"dc2.checkpoints.internal", "mm2-x.internal"}, []string{"mm2-offset-syncs_dc2_internal"}},
+		{connect.Settings{"replication.policy.separator": "_"}, "mm2-offset-syncs_dc2_internal", []string{"dc2_checkpoints_internal"}, []string{"mm2-x.internal"}},
+		{connect.Settings{"replication.policy.separator": "_", "replication.policy.internal.topic.separator.enabled": "false"}, "mm2-offset-syncs.dc2.internal",
+			[]string{"dc2.checkpoints.internal"}, []string{"dc2_checkpoints_internal"}},
+		{connect.Settings{"replication.policy.class": "org.apache.kafka.connect.mirror.IdentityReplicationPolicy", "replication.policy.separator": "-"}, "mm2-offset-syncs-dc2-internal", nil, nil},
+	} {
+		p, err := PolicyOf(c.settings)
+		if err != nil || p.offsetSyncs("dc2") != c.syncs || !p.isInternal(c.syncs) {
+			t.Errorf("%v: %s, %v", c.settings, p.offsetSyncs("dc2"), err)
+		}
+		for _, topic := range c.own {
+			if !p.isInternal(topic) {
+				t.Errorf("%v: %s is copied", c.settings, topic)
+			}
+		}
+		for _, topic := range c.others {
+			if p.isInternal(topic) {
+				t.Errorf("%v: %s is not copied", c.settings, topic)
+			}
+		}
+	}
+}
+
+func TestGroupSelection(t *testing.T) {
+	for _, c := range []struct {
+		settings connect.Settings
+		has      string
+		not      []string
+	}{
+		{connect.Settings{}, "billing", []string{"console-consumer-7", "connect-sink", "__own"}},
+		{connect.Settings{"groups": "bill.*, ship", "groups.exclude": "billing-test"}, "billing", []string{"billing-test", "shipping", "other"}},
+		{connect.Settings{"groups.exclude": ""}, "console-consumer-7", nil},
+	} {
+		s, err := ReadGroupSelection("dc2", c.settings)
+		if err != nil || !s.Has(c.has) {
+			t.Errorf("%v: %s, %v", c.settings, c.has, err)
+		}
+		for _, group := range c.not {
+			if s.Has(group) {
+				t.Errorf("%v: %s is translated", c.settings, group)
+			}
+		}
+	}
+	if _, err := ReadGroupSelection("dc2", connect.Settings{"groups": "a(?<!b)"}); err == nil {
+		t.Error("a pattern that cannot be read")
+	}
+}
+
+// Groups that are left out are neither translated nor lost, and never a pass.
+func TestGroupsThatAreLeftOut(t *testing.T) {
+	pass := GroupStanding{GroupOffset: GroupOffset{Group: "billing"}, Verdict: geored.Pass, Again: 3}
+	fail := GroupStanding{GroupOffset: GroupOffset{Group: "shipping"}, Verdict: geored.Fail}
+	left := GroupStanding{GroupOffset: GroupOffset{Group: "console-consumer-7"}, Verdict: geored.Skipped}
+	for _, c := range []struct {
+		standings []GroupStanding
+		want      geored.Verdict
+		says      string
+	}{
+		{[]GroupStanding{left, left}, geored.Skipped, "groups.exclude leaves out console-consumer-7"},
+		{[]GroupStanding{pass, left}, geored.Pass, "1 positions of groups; a fail-over reads up to 3 records again; groups.exclude leaves out console-consumer-7"},
+		{[]GroupStanding{fail, left}, geored.Fail, "1 positions"},
+	} {
+		if f := GroupsFinding(c.standings); f.Verdict != c.want || !strings.Contains(f.Message, c.says) {
+			t.Errorf("%s: %s", f.Verdict, f.Message)
+		}
+	}
+}
+
 func TestSelectionFaults(t *testing.T) {
 	_, err := ReadSelection("dc2", connect.Settings{"topics": "a(?<!b),[", "replication.policy.class": "com.example.Own"})
 	faults, _ := geored.AsFaults(err)

@@ -10,8 +10,9 @@ import (
 // Policy says how the copy of a topic is named at the target. The zero value is not valid: use [DefaultPolicy],
 // [IdentityPolicy] or [PolicyOf].
 type Policy struct {
-	identity  bool
-	separator string
+	identity       bool
+	separator      string
+	dottedInternal bool // MirrorMaker's own topics have dots, whatever the separator is
 }
 
 // DefaultPolicy names the copy of orders of source dc1 "dc1.orders", with separator ".". A topic that already holds
@@ -29,11 +30,14 @@ func IdentityPolicy() Policy { return Policy{identity: true} }
 // PolicyOf reads the policy from a connector's settings. A class of one's own is an error.
 func PolicyOf(s connect.Settings) (Policy, error) {
 	class := s["replication.policy.class"]
+	policy := DefaultPolicy(s["replication.policy.separator"])
+	policy.dottedInternal = s["replication.policy.internal.topic.separator.enabled"] == "false"
 	switch class[strings.LastIndexByte(class, '.')+1:] {
 	case "", "DefaultReplicationPolicy":
-		return DefaultPolicy(s["replication.policy.separator"]), nil
+		return policy, nil
 	case "IdentityReplicationPolicy":
-		return IdentityPolicy(), nil
+		policy.identity = true
+		return policy, nil
 	}
 	return Policy{}, fmt.Errorf("replication.policy.class %s: is neither DefaultReplicationPolicy nor IdentityReplicationPolicy; give the Mirror a Policy that names copies alike", class)
 }
@@ -66,6 +70,26 @@ func (p Policy) sep() string {
 		return "."
 	}
 	return p.separator
+}
+
+// ownSep is what stands in the names of MirrorMaker's own topics (DefaultReplicationPolicy of Kafka 3.6 and later).
+func (p Policy) ownSep() string {
+	if p.dottedInternal {
+		return "."
+	}
+	return p.sep()
+}
+
+// offsetSyncs is the topic of the offset syncs of the mirror to or from a cluster, whichever of the two does not hold it.
+func (p Policy) offsetSyncs(alias string) string {
+	return "mm2-offset-syncs" + p.ownSep() + alias + p.ownSep() + "internal"
+}
+
+// isInternal is ReplicationPolicy.isInternalTopic of Kafka 4.
+func (p Policy) isInternal(topic string) bool {
+	return strings.HasPrefix(topic, "__") || strings.HasPrefix(topic, ".") ||
+		strings.HasPrefix(topic, "mm2") && strings.HasSuffix(topic, p.ownSep()+"internal") ||
+		strings.HasSuffix(topic, "checkpoints"+p.ownSep()+"internal")
 }
 
 // heartbeats is MirrorMaker's topic of signs of life; it is renamed under every policy.

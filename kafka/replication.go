@@ -137,13 +137,9 @@ func askOf[T any](ctx context.Context, r *Replication, mirrors []Mirror, budget 
 
 // sourceConnector finds the mirror's source connector and reads what it selects.
 func (r *Replication) sourceConnector(ctx context.Context, m Mirror) (connect.Connector, Selection, error) {
-	worker := r.sites[m.To].Worker
-	if worker == nil {
-		return connect.Connector{}, Selection{}, fmt.Errorf("site %s: has no Worker: mirror %s cannot be looked at", m.To, m)
-	}
-	connectors, err := worker.Connectors(ctx)
+	connectors, err := r.connectors(ctx, m)
 	if err != nil {
-		return connect.Connector{}, Selection{}, at(m.To, err)
+		return connect.Connector{}, Selection{}, err
 	}
 	name := m.Connector(SourceConnector)
 	var names []string
@@ -155,6 +151,19 @@ func (r *Replication) sourceConnector(ctx context.Context, m Mirror) (connect.Co
 		names = append(names, c.Name)
 	}
 	return connect.Connector{}, Selection{}, fmt.Errorf("site %s: connector %s: there is none; the worker has %q: are the aliases right?", m.To, name, names)
+}
+
+// connectors are those of the worker that a mirror runs in.
+func (r *Replication) connectors(ctx context.Context, m Mirror) ([]connect.Connector, error) {
+	worker := r.sites[m.To].Worker
+	if worker == nil {
+		return nil, fmt.Errorf("site %s: has no Worker: mirror %s cannot be looked at", m.To, m)
+	}
+	connectors, err := worker.Connectors(ctx)
+	if err != nil {
+		return nil, at(m.To, err)
+	}
+	return connectors, nil
 }
 
 func (m Mirror) selection(s connect.Settings) (Selection, error) {

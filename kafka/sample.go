@@ -54,6 +54,11 @@ func (r *Replication) Sample(ctx context.Context, m Mirror) (Sample, error) {
 		return Sample{}, at(m.To, err)
 	}
 	topics, err := r.sites[m.From].Brokers.Topics(ctx)
+	if err == nil {
+		var hidden []Topic
+		hidden, err = r.hidden(ctx, m, selection, topics, offsets)
+		topics = append(topics, hidden...)
+	}
 	if err != nil {
 		return Sample{}, at(m.From, err)
 	}
@@ -63,6 +68,22 @@ func (r *Replication) Sample(ctx context.Context, m Mirror) (Sample, error) {
 	r.copies(ctx, m, s.Positions)
 	r.tails(ctx, m, s.Positions)
 	return s, nil
+}
+
+// hidden are topics that the mirror has copied from and that may not be described: brokers leave them out of the list of all
+// without a word, and refuse them by name. One of which nothing was ever committed stays unseen.
+func (r *Replication) hidden(ctx context.Context, m Mirror, selection Selection, listed []Topic, offsets []connect.Offset) ([]Topic, error) {
+	var names []string
+	for _, o := range offsets {
+		if selection.Has(o.Topic) && !slices.ContainsFunc(listed, func(t Topic) bool { return t.Name == o.Topic }) {
+			names = append(names, o.Topic)
+		}
+	}
+	if slices.Sort(names); len(names) == 0 {
+		return nil, nil
+	}
+	named, err := r.sites[m.From].Brokers.Topics(ctx, slices.Compact(names)...)
+	return slices.DeleteFunc(named, func(t Topic) bool { return t.Err == nil || errors.Is(t.Err, ErrNoSuchTopic) }), err
 }
 
 // positions joins the topics that are to be copied with what was committed. What was committed for others is left out:

@@ -78,7 +78,7 @@ func patterns(faults *geored.Faults, site geored.SiteName, field, list string) [
 
 // Has says whether a topic of the source is copied (MirrorSourceConnector.shouldReplicateTopic).
 func (s Selection) Has(topic string) bool {
-	if isInternal(topic) || s.Policy.comesFrom(s.TargetAlias, topic) {
+	if s.Policy.isInternal(topic) || s.Policy.comesFrom(s.TargetAlias, topic) {
 		return false
 	}
 	return matches(s.include, topic) && !matches(s.exclude, topic) || s.heartbeats && s.Policy.isHeartbeats(topic)
@@ -100,13 +100,6 @@ func (s Selection) Unmatched(topics []Topic) []string {
 // Copy is the name of the topic's copy at the target.
 func (s Selection) Copy(topic string) string { return s.Policy.Copy(s.SourceAlias, topic) }
 
-// isInternal is ReplicationPolicy.isInternalTopic of Kafka 4.
-func isInternal(topic string) bool {
-	return strings.HasPrefix(topic, "__") || strings.HasPrefix(topic, ".") ||
-		strings.HasPrefix(topic, "mm2") && strings.HasSuffix(topic, ".internal") ||
-		strings.HasSuffix(topic, "checkpoints.internal")
-}
-
 func matches(patterns []*regexp.Regexp, topic string) bool {
 	for _, p := range patterns {
 		if p.MatchString(topic) {
@@ -114,4 +107,23 @@ func matches(patterns []*regexp.Regexp, topic string) bool {
 		}
 	}
 	return false
+}
+
+// GroupSelection is which consumer groups a mirror translates: MirrorCheckpointConnector's own rules. The zero value selects none.
+type GroupSelection struct{ include, exclude []*regexp.Regexp }
+
+// defaultGroupExclude is groups.exclude where it is not set (DefaultGroupFilter).
+const defaultGroupExclude = `console-consumer-.*,connect-.*,__.*`
+
+// ReadGroupSelection reads the settings of a MirrorCheckpointConnector. The error is [geored.Faults].
+func ReadGroupSelection(site geored.SiteName, s connect.Settings) (GroupSelection, error) {
+	var faults geored.Faults
+	selection := GroupSelection{patterns(&faults, site, "groups", orDefault(s, "groups", ".*")),
+		patterns(&faults, site, "groups.exclude", orDefault(s, "groups.exclude", defaultGroupExclude))}
+	return selection, faults.Err()
+}
+
+// Has says whether a group is translated.
+func (s GroupSelection) Has(group string) bool {
+	return matches(s.include, group) && !matches(s.exclude, group)
 }

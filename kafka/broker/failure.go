@@ -14,7 +14,7 @@ import (
 // what is broken.
 func (c *Cluster) failed(what string, client sarama.Client, cause error) error {
 	kind := kindOf(cause)
-	if errors.Is(kind, kafka.ErrUnreachable) {
+	if errors.Is(kind, kafka.ErrUnreachable) || errors.Is(kind, kafka.ErrNotAdvertised) { // it may be gone since
 		c.forget(client)
 	}
 	if kind != nil && !errors.Is(cause, kind) {

@@ -152,6 +152,17 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+func TestLoggers(t *testing.T) {
+	worker := &answers{status: 200, body: `{"root":{"level":"INFO","last_modified":null},"org.x":{"level":"DEBUG","last_modified":1700000000000}}`}
+	loggers, err := worker.client(t).Loggers(t.Context())
+	if want := (connect.Logger{Level: "DEBUG", LastModified: 1700000000000}); err != nil || len(loggers) != 2 || loggers["org.x"] != want || loggers["root"].LastModified != 0 {
+		t.Errorf("%v %v", loggers, err)
+	}
+	if worker.seen != "GET /admin/loggers" {
+		t.Errorf("asked %s", worker.seen)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	for _, c := range []struct {
 		status    int

@@ -102,6 +102,8 @@ func groups(t *testing.T, s *suite) {
 		s.copied(int64(first + 100))
 	}
 	s.source.Commit(group, s.topic, 0, 450)
+	left := "console-consumer-" + s.topic // no mirror translates it: groups.exclude
+	s.source.Commit(left, s.topic, 0, 400)
 	var found kafka.GroupStanding
 	s.eventually("translated", func() error {
 		standings, err := s.r.Groups(s.ctx, s.mirror())
@@ -118,6 +120,9 @@ func groups(t *testing.T, s *suite) {
 	if found.Image != 450 || found.Translated > 450 || found.Verdict != geored.Pass || found.Again != 450-found.Translated {
 		t.Errorf("%s", found)
 	}
+	if f := s.found(kafka.CheckGroups, s.r.Checks(nil)...); f.Verdict != geored.Pass || !strings.Contains(f.Message, left) {
+		t.Errorf("%s: %s %v", f.Verdict, f.Message, f.Evidence)
+	}
 	s.target.Commit(group, s.copy(), 0, 480)
 	s.eventually("ahead", func() error {
 		standings, err := s.r.Groups(s.ctx, s.mirror())
@@ -128,6 +133,9 @@ func groups(t *testing.T, s *suite) {
 		}
 		return fmt.Errorf("not found: %v %v", standings, err)
 	})
+	if f := s.found(kafka.CheckGroups, s.r.Checks(nil)...); f.Verdict != geored.Fail || !strings.Contains(strings.Join(f.Evidence, " "), group) {
+		t.Errorf("%s: %s %v", f.Verdict, f.Message, f.Evidence)
+	}
 }
 
 // canaries arrive through every mirror, and leave nothing behind.
@@ -205,8 +213,11 @@ func outageLimits(t *testing.T, s *suite) {
 	if o.Left < 50*time.Minute || o.Left > time.Hour || o.By != "retention.ms" || o.Verdict != geored.Pass || !o.Since.IsZero() {
 		t.Errorf("%+v", o)
 	}
-	if f := kafka.OutageFinding([]kafka.OutageLimit{o}, 2*time.Hour); f.Verdict != geored.Fail {
-		t.Errorf("2 hours: %s", f.Verdict)
+	for least, short := range map[time.Duration]bool{time.Minute: false, 2 * time.Hour: true} {
+		f := s.found(kafka.CheckOutage, s.r.OutageCheck(least))
+		if told := strings.Contains(strings.Join(f.Evidence, " "), s.topic); told != short || short && f.Verdict != geored.Fail {
+			t.Errorf("%s: %s %s %v", least, f.Verdict, f.Message, f.Evidence)
+		}
 	}
 }
 

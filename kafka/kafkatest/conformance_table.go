@@ -1,8 +1,10 @@
 package kafkatest
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -160,36 +162,32 @@ func (s *suite) lag() string {
 	return fmt.Sprint(lag)
 }
 
-// strict has every record that waits be too old.
-var strict = kafka.Limits{Age: time.Millisecond}
+// oneTopic has a mirror select one topic alone, so that a check of the whole mirror judges what the fault was brought to.
+type oneTopic struct {
+	kafka.Worker
+	topic string
+}
+
+func (w oneTopic) Connectors(ctx context.Context) ([]connect.Connector, error) {
+	connectors, err := w.Worker.Connectors(ctx)
+	for i, c := range connectors {
+		connectors[i].Settings = maps.Clone(c.Settings)
+		maps.Copy(connectors[i].Settings, connect.Settings{"topics": w.topic, "heartbeats.replication.enabled": "false"})
+	}
+	return connectors, err
+}
 
 func positionOf(s *suite) string {
 	time.Sleep(10 * time.Millisecond) // records come of age
-	sample, err := s.impatient().Sample(s.ctx, s.mirror())
-	if err != nil {
-		return "position unknown"
+	c := configure(s.t, s.d, kafka.Limits{Age: time.Millisecond}, s.patience)
+	for i, site := range c.Sites {
+		c.Sites[i].Worker = oneTopic{site.Worker, s.topic}
 	}
-	var verdicts []geored.Verdict
-	for _, p := range sample.Positions {
-		if p.Topic == s.topic {
-			verdicts = append(verdicts, p.Stand(sample.ReadCommitted, time.Now(), time.Time{}, strict).Verdict)
-		}
-	}
-	return "position " + string(geored.Join(verdicts...))
+	return "position " + string(s.found(kafka.CheckPosition, replication(s.t, c).Checks(nil)...).Verdict)
 }
 
 func statusOf(s *suite) string {
-	for _, check := range s.impatient().Checks(nil) {
-		if check.ID != kafka.CheckStatus {
-			continue
-		}
-		for _, f := range check.Run(s.ctx) {
-			if f.Site == s.from && f.To == s.to {
-				return "status " + string(f.Verdict)
-			}
-		}
-	}
-	return "status missing"
+	return "status " + string(s.found(kafka.CheckStatus, s.impatient().Checks(nil)...).Verdict)
 }
 
 func lossOf(s *suite) string { return "loss " + string(s.loss().Verdict) }

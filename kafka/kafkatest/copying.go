@@ -73,10 +73,10 @@ func (w *worker) copyRecords(ctx context.Context, admins map[geored.SiteName]*ka
 	}
 	w.commit(c, life, func(now *connector) {
 		if !maps.Equal(now.committed, c.committed) {
-			if time.Since(now.copied) >= flushInterval {
-				now.flushed = now.committed
-			}
 			now.copied = time.Now()
+			if now.copied.Sub(now.flushedAt) >= flushInterval {
+				now.flushed, now.flushedAt = now.committed, now.copied
+			}
 		}
 		now.committed, now.syncs, now.ids, now.tasks = c.committed, c.syncs, c.ids, tasks
 	})

@@ -83,12 +83,6 @@ func (s recordedSite) MirrorMaker(ctx context.Context) (strimzi.MirrorMaker, err
 	return recall(s, "resource", "", func() (strimzi.MirrorMaker, error) { return s.operator.MirrorMaker(ctx) })
 }
 
-// notebook keeps the history it was made with.
-type notebook struct{ kafka.History }
-
-func (n *notebook) Load() (kafka.History, error) { return n.History, nil }
-func (n *notebook) Save(h kafka.History) error   { n.History = h; return nil }
-
 // With any answer of the brokers, the workers or the operators removed, no check passes.
 func TestHonesty(t *testing.T) {
 	w := New(t, "dc1", "dc2")

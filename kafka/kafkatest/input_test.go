@@ -185,3 +185,21 @@ func position(t *testing.T, w *kafkatest.World, m kafka.Mirror, path string) geo
 	t.Fatal("there is no such check")
 	return geored.Finding{}
 }
+
+// A coordinator that still reads what groups committed names none; that is no answer.
+func TestGroupsOfACoordinatorThatIsNotReady(t *testing.T) {
+	w := kafkatest.New(t, "dc1", "dc2")
+	control(w, "dc1", kmsg.ListGroups, func(_ *kfake.Cluster, request kmsg.Request) kmsg.Response {
+		response := request.ResponseKind().(*kmsg.ListGroupsResponse)
+		response.ErrorCode = kerr.CoordinatorLoadInProgress.Code
+		return response
+	})
+	brokers, err := broker.Open(w.Access("dc1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(brokers.Close)
+	if offsets, err := brokers.GroupOffsets(t.Context()); err == nil || !strings.Contains(err.Error(), "broker 0") {
+		t.Errorf("%v, %v", offsets, err)
+	}
+}

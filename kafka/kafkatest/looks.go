@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -87,10 +88,29 @@ func (s *suite) incidents() []kafka.Incident {
 // loss is what the loss check says of the mirror as it is now.
 func (s *suite) loss() geored.Finding {
 	s.t.Helper()
-	before := s.history
-	sample := s.sample()
-	return kafka.LossFinding(sample, before, s.history)
+	kept := &notebook{s.history}
+	f := s.found(kafka.CheckLoss, s.r.Checks(kept)...)
+	s.history = kept.History
+	return f
 }
+
+// found is what one of the checks says of the mirror.
+func (s *suite) found(id geored.CheckID, checks ...geored.Check) geored.Finding {
+	s.t.Helper()
+	report, err := geored.Prove(s.ctx, geored.CheckConfig{}, slices.DeleteFunc(checks, func(c geored.Check) bool { return c.ID != id })...)
+	s.must(err)
+	all := slices.DeleteFunc(report.Findings, func(f geored.Finding) bool { return f.Check != id || f.Site != s.from || f.To != s.to })
+	if len(all) != 1 {
+		s.t.Fatalf("%s says %d things of the mirror: %v", id, len(all), report.Findings)
+	}
+	return all[0]
+}
+
+// notebook is a history in memory.
+type notebook struct{ kafka.History }
+
+func (n *notebook) Load() (kafka.History, error) { return n.History, nil }
+func (n *notebook) Save(h kafka.History) error   { n.History = h; return nil }
 
 // pause stops the copying and returns when every task has stopped.
 func (s *suite) pause() {

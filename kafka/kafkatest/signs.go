@@ -35,11 +35,18 @@ func (w *worker) checkpoint(ctx context.Context, admins map[geored.SiteName]*kad
 	if !ok || admins[from] == nil {
 		return
 	}
+	selected, err := kafka.ReadGroupSelection(w.site.name, c.settings)
+	if err != nil {
+		return
+	}
 	groups, err := admins[from].ListGroups(ctx)
 	if err != nil {
 		return
 	}
 	for _, fetched := range admins[from].FetchManyOffsets(ctx, groups.Groups()...) {
+		if !selected.Has(fetched.Group) {
+			continue
+		}
 		translated := kadm.Offsets{}
 		fetched.Fetched.Each(func(o kadm.OffsetResponse) {
 			p := kafka.Partition{Topic: o.Topic, Number: o.Partition}

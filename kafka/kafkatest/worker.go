@@ -47,8 +47,9 @@ type connector struct {
 	trace     string
 	tasks     []connect.Task
 	committed map[kafka.Partition]int64 // last copied offset
-	flushed   map[kafka.Partition]int64 // committed before the batches that followed one another within the interval
-	copied    time.Time                 // when the last batch was
+	flushed   map[kafka.Partition]int64 // what a kill falls back to
+	flushedAt time.Time
+	copied    time.Time // when the last batch was
 	syncs     map[kafka.Partition][]kafka.OffsetSync
 	ids       map[string]kafka.TopicID // of the topics that the running tasks know
 	changed   int                      // counts changes from outside: a step that began before one is dropped
@@ -128,7 +129,7 @@ func (w *worker) set(f func(*workerState)) {
 	w.moved.Broadcast()
 }
 
-// flushInterval is how long after a batch all is committed: a kill meanwhile has it copied again.
+// flushInterval is how often what was copied is committed: a kill has what came since copied again.
 const flushInterval = 2 * time.Second
 
 // kill ends the worker, and starts it again when it is mended.
