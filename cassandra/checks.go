@@ -21,12 +21,14 @@ const (
 	CheckHints       geored.CheckID = "cassandra/hints"
 )
 
-// GossipPause is how long [CheckGossip] waits between its two looks at the heartbeats. A heartbeat rises every second
-// and reaches everybody in a ring of some dozen nodes within a few.
+// GossipPause is how long [CheckGossip] looks for heartbeats to rise. One rises every second and reaches everybody in a ring
+// of some dozen nodes within a few.
 const GossipPause = 5 * time.Second
 
-// Checks are the checks of the ring. All judge one look at it, taken when the first of them runs; [CheckGossip] takes a
-// second one.
+const heartbeat = time.Second
+
+// Checks are the checks of the ring. All judge one look at it, taken when the first of them runs; [CheckGossip] takes
+// further ones.
 func (c *Cluster) Checks() []geored.Check {
 	look := &look{cluster: c}
 	check := func(id geored.CheckID, title string, judge func(context.Context, Ring) []geored.Finding) geored.Check {

@@ -1,6 +1,7 @@
 package cassandra_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/georedkit/georedkit/cassandra"
 	"github.com/georedkit/georedkit/cassandra/cassandratest"
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/geotest"
 )
 
 var (
@@ -60,6 +62,7 @@ func TestChecks(t *testing.T) {
 		{"paused", cassandra.CheckNodes, func(r *cassandratest.Ring) { second(r).Pause() }, geored.Fail, "dc2 node"},
 		{"login refused", cassandra.CheckNodes, func(r *cassandratest.Ring) { second(r).RefuseLogin(true) }, geored.Fail, "check user and password"},
 		{"old protocol", cassandra.CheckNodes, func(r *cassandratest.Ring) { second(r).SpeakVersion3(true) }, geored.Fail, "does not speak CQL protocol version 4"},
+		{"empty site", cassandra.CheckNodes, func(r *cassandratest.Ring) { second(r).MoveTo("dc1") }, geored.Fail, "no node is in data center dc2"},
 		{"other data center", cassandra.CheckNames, func(r *cassandratest.Ring) { second(r).MoveTo("dc9") }, geored.Fail, "dc9, which is that of no site"},
 		{"wrong site", cassandra.CheckNames, func(r *cassandratest.Ring) { second(r).MoveTo("dc1") }, geored.Fail, "named for site dc2"},
 		{"names unknown", cassandra.CheckNames, func(r *cassandratest.Ring) { second(r).Stop() }, geored.Unknown, ""},
@@ -102,6 +105,57 @@ func TestChecks(t *testing.T) {
 			}
 			if !slices.ContainsFunc(findings, func(f geored.Finding) bool { return f.Verdict == test.want && says(f, test.says) }) {
 				t.Errorf("none says %q: %+v", test.says, findings)
+			}
+		})
+	}
+}
+
+// gossipClock goes on at once when somebody waits for gossip, and stands still for those who wait for a node.
+type gossipClock struct {
+	*geotest.Clock
+	slept int
+	woken func(times int)
+}
+
+func (c *gossipClock) Sleep(ctx context.Context, d time.Duration) error {
+	if d > cassandra.GossipPause {
+		return c.Clock.Sleep(ctx, d)
+	}
+	c.slept++
+	c.Advance(d)
+	c.woken(c.slept)
+	return ctx.Err()
+}
+
+// Gossip is looked for until everybody is heard, and nobody is given up before the pause is over.
+func TestGossipIsLookedForAgain(t *testing.T) {
+	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		heardAfter int // sleeps; 0: never
+		want       geored.Verdict
+	}{
+		"at the first look":   {1, geored.Pass},
+		"at the third look":   {3, geored.Pass},
+		"when the pause ends": {int(cassandra.GossipPause / time.Second), geored.Pass},
+		"never":               {0, geored.Fail},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := cassandratest.New(t, two)
+			listener, silent := r.Node("dc1", 0), r.Node("dc2", 0)
+			listener.Deafen(silent, true)
+			clock := &gossipClock{Clock: geotest.StoppedClock(began), woken: func(times int) { listener.Deafen(silent, times != c.heardAfter) }}
+			config := r.Config()
+			config.Clock = clock
+			findings := prove(t, open(t, config), cassandra.CheckGossip)
+			if got := geored.Join(verdicts(findings)...); got != c.want {
+				t.Errorf("%s, want %s: %+v", got, c.want, findings)
+			}
+			switch passed := clock.Now().Sub(began); {
+			case c.heardAfter == 0 && passed < cassandra.GossipPause:
+				t.Errorf("given up after %s", passed)
+			case c.heardAfter != 0 && clock.slept != c.heardAfter:
+				t.Errorf("heard after %d looks, ended after %d", c.heardAfter, clock.slept)
 			}
 		})
 	}

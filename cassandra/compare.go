@@ -11,7 +11,8 @@ import (
 type Comparing struct {
 	Reading
 	// EveryReplica reads every replica of every site instead of one, the nodes of a site one after another, and proves
-	// that each answered itself. Without it, sites with several replicas are at best [Unproven].
+	// that each answered itself. Without it, sites with several replicas are at best [Unproven] where Trees
+	// do not agree.
 	EveryReplica bool
 	// Trees has the nodes compare Merkle trees before any row is read, by nodetool repair -full --preview, which changes
 	// nothing. Where they agree the table is [Equal], every replica included; rows are read only where they differ, or
@@ -47,7 +48,8 @@ func (how Comparing) withDefaults() Comparing {
 //
 // What it sees: keys, values and write times of all columns that have them, static ones too. What it cannot: deletions
 // themselves (a row that is missing may never have arrived or be deleted; CQL does not tell), the time of deletion by
-// TTL, and the bare existence of a row without values.
+// TTL, and the bare existence of a row without values. Columns that are masked (5.0) it sees as its user does: compare as one
+// who may UNMASK them.
 //
 // The error is [geored.Faults] when the table cannot be compared at all, or the context's cause; the comparison is
 // complete also then: what was not read is unproven.

@@ -41,7 +41,7 @@
 // the other site, so that "SELECT COUNT(*)" typed in both sites, as guides have it, may count one and the same site
 // twice, or a mixture; on a real ring two of three such reads through one site were answered by the other.
 //
-// LOCAL_ONE reads one replica. A site with several is [Equal] only with [Comparing].EveryReplica, which reads each node in
+// LOCAL_ONE reads one replica. A site with several is [Equal] only where [Comparing].Trees agree, or with [Comparing].EveryReplica, which reads each node in
 // turn and holds against the nodes' own counters (system_views.local_scan_latency) that the node asked is the one that
 // answered: the dynamic snitch passes reads on, on idle rings too. If another client reads the same table meanwhile, the
 // counters cannot tell, and the result is [Unproven].

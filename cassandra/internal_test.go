@@ -193,17 +193,28 @@ func FuzzWire(f *testing.F) {
 	})
 }
 
-// With any answer taken away, no finding is better than unknown.
-func TestFindingsWithoutAnyoneAreUnknown(t *testing.T) {
+// Without any answer nobody knows anything, but that the nodes are not there.
+func TestFindingsWithoutAnyone(t *testing.T) {
 	empty := Ring{Sites: []Site{{Name: "a"}, {Name: "b"}}, Silent: []geored.Silence{{Target: geored.Target{Site: "a", Name: "node"}, Reason: "gone"}}}
-	judges := map[string][]geored.Finding{
-		"names": judgeNames(t.Context(), empty), "view": judgeView(t.Context(), empty), "schema": judgeSchema(t.Context(), empty),
-		"versions": judgeVersions(t.Context(), empty), "tokens": judgeTokens(t.Context(), empty), "replication": judgeReplication(t.Context(), empty), "hints": judgeHints(t.Context(), empty),
+	heard := func(ctx context.Context, r Ring) []geored.Finding {
+		return (&Cluster{Config: Config{Sites: r.Sites}}).heardSince(ctx, r, r)
 	}
-	for name, findings := range judges {
+	for name, c := range map[string]struct {
+		judge    func(context.Context, Ring) []geored.Finding
+		findings int
+		want     geored.Verdict
+	}{
+		"nodes": {judgeNodes, 2, geored.Fail}, "names": {judgeNames, 1, geored.Unknown}, "view": {judgeView, 4, geored.Unknown},
+		"gossip": {heard, 4, geored.Unknown}, "schema": {judgeSchema, 1, geored.Unknown}, "tokens": {judgeTokens, 1, geored.Unknown},
+		"versions": {judgeVersions, 1, geored.Unknown}, "replication": {judgeReplication, 1, geored.Unknown}, "hints": {judgeHints, 2, geored.Unknown},
+	} {
+		findings := c.judge(t.Context(), empty)
+		if len(findings) != c.findings {
+			t.Errorf("%s: %d findings, want %d", name, len(findings), c.findings)
+		}
 		for _, f := range findings {
-			if f.Verdict != geored.Unknown && f.Verdict != geored.Fail {
-				t.Errorf("%s: %+v", name, f)
+			if f.Verdict != c.want {
+				t.Errorf("%s: %s, want %s: %+v", name, f.Verdict, c.want, f)
 			}
 		}
 	}

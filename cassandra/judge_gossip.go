@@ -3,18 +3,32 @@ package cassandra
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/georedkit/georedkit/geored"
 )
 
-// judgeGossip looks twice, some seconds apart: the heartbeat of whoever is heard has risen. A cut or a dead node shows
-// here at once, while nodetool status calls it up for another 18 seconds or so. In a ring of more than two nodes a
-// heartbeat may come by way of a third one, so a pass does not prove the direct way.
+// judgeGossip looks again until the heartbeat of everybody has risen, or should have. A cut or a dead node shows here at
+// once, while nodetool status calls it up for another 18 seconds or so. In a ring of more than two nodes a heartbeat may
+// come by way of a third one, so a pass does not prove the direct way.
 func (c *Cluster) judgeGossip(ctx context.Context, before Ring) []geored.Finding {
-	if err := c.Clock.Sleep(ctx, GossipPause); err != nil {
-		return []geored.Finding{{Verdict: geored.Unknown, Message: fmt.Sprintf("stopped between the two looks: %v", err)}}
+	began, unheard := c.Clock.Now(), func(f geored.Finding) bool { return f.Verdict != geored.Pass }
+	for slept := time.Duration(0); ; {
+		if err := c.Clock.Sleep(ctx, heartbeat); err != nil {
+			return []geored.Finding{{Verdict: geored.Unknown, Message: fmt.Sprintf("stopped between two looks: %v", err)}}
+		}
+		slept += heartbeat
+		last := max(slept, c.Clock.Now().Sub(began)) >= GossipPause
+		after, _ := c.Ring(ctx) // a look cut short has silences in it
+		if findings := c.heardSince(ctx, before, after); last || !slices.ContainsFunc(findings, unheard) {
+			return findings
+		}
 	}
-	after, _ := c.Ring(ctx) // a look cut short has silences in it
+}
+
+// heardSince says of each way between sites whether heartbeats have risen between two looks.
+func (c *Cluster) heardSince(ctx context.Context, before, after Ring) []geored.Finding {
 	earlier := map[string]View{}
 	for _, v := range before.Views {
 		earlier[v.Node.HostID] = v

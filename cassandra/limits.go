@@ -23,9 +23,10 @@ type Limits struct {
 // SiteLimits are those of one site's nodes, which keep hints for the others.
 type SiteLimits struct {
 	Site       geored.SiteName `json:"site"`
-	HintWindow time.Duration   `json:"hintWindowNs"`      // the shortest of its nodes; zero: unknown, or hints are off
-	Handoff    bool            `json:"handoff"`           // all its nodes keep hints
-	Waiting    []Hints         `json:"waiting,omitempty"` // finished files only; none is no proof that all have arrived
+	HintWindow time.Duration   `json:"hintWindowNs"`        // the shortest of its nodes; zero: unknown, or hints are off
+	Handoff    bool            `json:"handoff"`             // all its nodes keep hints
+	HintBytes  int64           `json:"hintBytes,omitempty"` // what a node keeps of them for another at most (max_hints_size_per_host of 4.1); zero: any amount
+	Waiting    []Hints         `json:"waiting,omitempty"`   // finished files only; none is no proof that all have arrived
 }
 
 // TableLimits is how long a table remembers deletions.
@@ -68,6 +69,8 @@ func (l Limits) Cure(outage time.Duration) (Cure, []string) {
 			reasons = append(reasons, fmt.Sprintf("site %s keeps no hints", s.Site))
 		} else if outage > s.HintWindow {
 			reasons = append(reasons, fmt.Sprintf("site %s keeps hints for %s", s.Site, s.HintWindow))
+		} else if s.HintBytes > 0 {
+			reasons = append(reasons, fmt.Sprintf("site %s keeps %d bytes of hints for a node (max_hints_size_per_host) and drops the rest", s.Site, s.HintBytes))
 		}
 	}
 	if len(reasons) > 0 {
@@ -118,6 +121,13 @@ func (l *Limits) site(part Ring, name geored.SiteName) SiteLimits {
 		if i == 0 || window < s.HintWindow {
 			s.HintWindow = window
 		}
+		most, err := hintBytes(v.Settings)
+		if err != nil {
+			l.unknown(v.Node, err.Error())
+		}
+		if most > 0 && (s.HintBytes == 0 || most < s.HintBytes) {
+			s.HintBytes = most
+		}
 		s.Handoff = s.Handoff && v.Settings["hinted_handoff_enabled"] == "true" && v.unhinted() == ""
 		s.Waiting = append(s.Waiting, v.Hints...)
 	}
@@ -142,6 +152,21 @@ func hintWindow(settings map[string]string) (time.Duration, error) {
 		return parseDuration(text + "ms")
 	}
 	return 0, fmt.Errorf("the settings do not name max_hint_window")
+}
+
+// hintBytes reads how much a node keeps for another; zero: any amount, as before 4.1.
+func hintBytes(settings map[string]string) (int64, error) {
+	text, ok := settings["max_hints_size_per_host"]
+	if !ok || text == "null" {
+		return 0, nil
+	}
+	digits := strings.TrimRight(text, "BKMGi")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	shift, ok := map[string]int{"": 0, "B": 0, "KiB": 10, "MiB": 20, "GiB": 30}[text[len(digits):]]
+	if err != nil || !ok || n > (1<<63-1)>>shift {
+		return 0, fmt.Errorf("max_hints_size_per_host: %q is no number of bytes", text)
+	}
+	return max(n, 0) << shift, nil // below 0 it is none too
 }
 
 // parseDuration reads a duration as Cassandra's settings write it: a whole number and one unit.

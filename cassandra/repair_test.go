@@ -163,6 +163,16 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: %s %v, want %s", test.outage, got, reasons, test.want)
 		}
 	}
+	for text, want := range map[string]cassandra.Cure{"0B": cassandra.AwaitHints, "null": cassandra.AwaitHints, "-1B": cassandra.AwaitHints,
+		"10MiB": cassandra.Repair, "1GiB": cassandra.Repair, "4096": cassandra.Repair, "many": cassandra.CureUnknown, "99999999999GiB": cassandra.CureUnknown} {
+		r.Node("dc2", 0).Set("max_hints_size_per_host", text)
+		limited, err := c.Limits(t.Context())
+		limited.Tables = l.Tables
+		if got, reasons := limited.Cure(time.Minute); err != nil || got != want || (want != cassandra.AwaitHints) != strings.Contains(strings.Join(reasons, " "), "max_hints_size_per_host") {
+			t.Errorf("max_hints_size_per_host %s: %s %v, want %s, %v", text, got, reasons, want, err)
+		}
+	}
+	r.Node("dc2", 0).Set("max_hints_size_per_host", "0B")
 	r.Node("dc2", 0).Set("hinted_handoff_enabled", "false")
 	if l, err = c.Limits(t.Context()); err != nil {
 		t.Fatal(err)
