@@ -115,6 +115,8 @@ func (m *machine) do(q request, r *response) (err error) {
 		return readHanging(ctx, q)
 	case "steal":
 		err = steal(q)
+	case "preshare":
+		err = preshare(q)
 	case "close":
 		return m.tunnel.Close()
 	case "up", "configure":
@@ -147,6 +149,16 @@ func steal(q request) error {
 	p := q.Prefixes[0]
 	return c.ConfigureDevice(q.Name, wgtypes.Config{Peers: []wgtypes.PeerConfig{{PublicKey: wgtypes.Key(q.Device.PublicKey.Bytes()), UpdateOnly: true,
 		AllowedIPs: []net.IPNet{{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}}}}})
+}
+
+// preshare gives a peer a preshared key.
+func preshare(q request) error {
+	c, err := wgctrl.New()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.ConfigureDevice(q.Name, wgtypes.Config{Peers: []wgtypes.PeerConfig{{PublicKey: wgtypes.Key(q.Device.PublicKey.Bytes()), UpdateOnly: true, PresharedKey: &wgtypes.Key{1}}}})
 }
 
 // readHanging reads an interface whose process has stopped: its control socket takes connections and answers nothing.

@@ -107,11 +107,18 @@ func change(d mesh.Device, key mesh.PrivateKey, before *wgtypes.Device) (wgtypes
 			seen.Peers = []mesh.PeerState{got}
 		}
 		seen.PublicKey, seen.ListenPort = d.PublicKey, d.ListenPort
-		if !ok || len(deviceDrift(one, seen)) > 0 {
-			c.Peers = append(c.Peers, peerConfig(p))
+		if !ok || hasPresharedKey(before, p.PublicKey) || len(deviceDrift(one, seen)) > 0 {
+			c.Peers, differs = append(c.Peers, peerConfig(p)), true
 		}
 	}
 	return c, differs, nil
+}
+
+// hasPresharedKey finds what somebody else left on a peer: the other side has none, and so there would be no handshake.
+func hasPresharedKey(before *wgtypes.Device, key mesh.PublicKey) bool {
+	return slices.ContainsFunc(before.Peers, func(p wgtypes.Peer) bool {
+		return mesh.PublicKeyFrom(p.PublicKey) == key && p.PresharedKey != wgtypes.Key{}
+	})
 }
 
 // resolved puts an address in place of every DNS name: the one in use where the name still has it.

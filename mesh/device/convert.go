@@ -12,7 +12,8 @@ import (
 )
 
 // Config renders a device for programs that configure WireGuard by wgctrl themselves. It holds no private key, replaces all
-// peers, and so ends every session: [Configure] does not. A DNS name as endpoint is left out, as wgctrl takes none.
+// peers, and so ends every session: [Configure] does not. A DNS name as endpoint is left out, as wgctrl takes none. There are
+// no preshared keys: those that peers have are taken away.
 func Config(d mesh.Device) wgtypes.Config {
 	port := int(d.ListenPort)
 	c := wgtypes.Config{ListenPort: &port, ReplacePeers: true}
@@ -53,7 +54,7 @@ func peerState(p wgtypes.Peer) mesh.PeerState {
 // peerConfig replaces everything of one peer but its session.
 func peerConfig(p mesh.Peer) wgtypes.PeerConfig {
 	c := wgtypes.PeerConfig{PublicKey: wgtypes.Key(p.PublicKey.Bytes()), ReplaceAllowedIPs: true,
-		PersistentKeepaliveInterval: &p.PersistentKeepalive}
+		PersistentKeepaliveInterval: &p.PersistentKeepalive, PresharedKey: &wgtypes.Key{}}
 	if ip := p.Endpoint.Addr(); ip.IsValid() {
 		c.Endpoint = net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, p.Endpoint.Port()))
 	}

@@ -184,6 +184,22 @@ func TestStolenPrefixIsSeenAndTakenBack(t *testing.T) {
 	f.mustCross(t, 0, 0)
 }
 
+// A preshared key that somebody left on a peer would keep every handshake from succeeding.
+func TestAForeignPresharedKeyIsTakenAway(t *testing.T) {
+	f, layout, keys := pair(t, false)
+	d := layout.Devices[0]
+	must(t, f.Up(t.Context(), d, keys[0]))
+	_, err := f.children[0].ask(request{Op: "preshare", Name: "wg0", Device: mesh.Device{PublicKey: d.Peers[0].PublicKey}})
+	must(t, err)
+	must(t, f.Up(t.Context(), layout.Devices[1], keys[1]))
+	if f.crosses(t, 0, 0) {
+		t.Fatal("the key took no effect")
+	}
+	_, err = f.children[0].ask(request{Op: "configure", Device: d, Key: keys[0].Reveal()})
+	must(t, err)
+	f.mustCross(t, 0, 0)
+}
+
 func TestDown(t *testing.T) {
 	f, _, _ := pair(t, true)
 	c := f.children[0]

@@ -64,6 +64,11 @@ func (n annotated) apply(ctx context.Context) error {
 		return err
 	}
 	written := maps.Clone(n.wanted)
+	for key, value := range n.dropped(live, before) {
+		if value != nil { // what nobody owns any more goes by itself
+			written[key] = *value
+		}
+	}
 	written[AnnotatedBefore] = string(text)
 	object := &kube.Object{Object: map[string]any{"apiVersion": "v1", "kind": "Node", "metadata": map[string]any{"name": n.node}}}
 	object.SetAnnotations(written)
@@ -93,6 +98,38 @@ func (n annotated) before(live *corev1.Node) (map[string]*string, error) {
 	return before, nil
 }
 
+// dropped are the annotations that are not wanted any more and still this package's, with what they were before.
+func (n annotated) dropped(live *corev1.Node, before map[string]*string) map[string]*string {
+	dropped := map[string]*string{}
+	for key, value := range before {
+		if _, wanted := n.wanted[key]; !wanted && applied(live, key) {
+			dropped[key] = value
+		}
+	}
+	return dropped
+}
+
+// applied says whether an annotation is as this package applied it last: who writes another value takes it over.
+func applied(live *corev1.Node, key string) bool {
+	for _, entry := range live.ManagedFields {
+		if entry.Manager != kube.FieldManager || entry.Operation != metav1.ManagedFieldsOperationApply || entry.FieldsV1 == nil {
+			continue
+		}
+		var fields struct {
+			Metadata struct {
+				Annotations map[string]json.RawMessage `json:"f:annotations"`
+			} `json:"f:metadata"`
+		}
+		if err := json.Unmarshal(entry.FieldsV1.Raw, &fields); err != nil {
+			continue // what cannot be read is not known to be ours
+		}
+		if _, ok := fields.Metadata.Annotations["f:"+key]; ok {
+			return true
+		}
+	}
+	return false
+}
+
 // undo leaves alone what somebody else wrote since.
 func (n annotated) undo(ctx context.Context) error {
 	live, err := n.live(ctx)
@@ -114,6 +151,9 @@ func (n annotated) undo(ctx context.Context) error {
 		if live.Annotations[key] == value {
 			back[key] = before[key]
 		}
+	}
+	for key, value := range n.dropped(live, before) {
+		back[key] = value
 	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": back, "resourceVersion": live.ResourceVersion}})
 	if err != nil {

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -32,8 +33,14 @@ type fleet struct {
 	labels                     map[string]string
 }
 
+// errNoCluster is of a site that the network has and the mesh's Ends have not.
+var errNoCluster = errors.New("no cluster is named: give each site of the network an end with one")
+
 // pods are those that run, by node.
 func (f fleet) pods(ctx context.Context) (map[string]kube.Probe, error) {
+	if f.Cluster == nil {
+		return nil, errNoCluster
+	}
 	selector := labels.SelectorFromSet(f.labels).String()
 	list, err := f.Client().CoreV1().Pods(f.namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {

@@ -42,6 +42,9 @@ var podLabels = map[string]string{"app.kubernetes.io/name": name}
 //
 // It is not taken back: interface and routes outlive the agents, and would go on with nobody to look after them.
 func (g Gateways) Task(step geored.Step, c gateway.Config) (geored.Task, error) {
+	if g.Cluster == nil {
+		return geored.Task{}, errNoCluster
+	}
 	if _, err := g.Objects(c); err != nil {
 		return geored.Task{}, err
 	}

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +64,7 @@ func TestChecksFailForWhatTheyProve(t *testing.T) {
 		"Kilo stands":       {2, func(*sites) {}, nil},
 		"a way is lost":     {1, func(s *sites) { s.Break(meshtest.OneWay("dc2", "dc1")) }, carried},
 		"Kilo's way lost":   {2, func(s *sites) { s.Break(meshtest.OneWay("dc2", "dc1")) }, carried},
+		"the own answers":   {1, func(s *sites) { s.overlap = true }, []geored.CheckID{CheckPods, CheckServices}},
 		"a hole in the MTU": {1, func(s *sites) { s.Break(meshtest.MTUHole("dc1", "dc2", 1300)) }, []geored.CheckID{CheckTunnel, CheckPathMTU}},
 		"a key is new":      {1, func(s *sites) { s.ReplaceKey("dc2", "dc2-1", privateKey(t, "new").Public()) }, []geored.CheckID{CheckGateways}},
 		"Kilo is not done":  {2, func(s *sites) { s.nodes[3].LastSeen = noon.AddDate(0, 0, -1) }, []geored.CheckID{CheckKiloNodes}},
@@ -85,6 +87,41 @@ func TestChecksFailForWhatTheyProve(t *testing.T) {
 			}
 			if (all == geored.Pass) != (len(c.fails) == 0) {
 				t.Errorf("%s: %v", all, found)
+			}
+		})
+	}
+}
+
+// What Kilo passes over is told, and breaks nothing.
+func TestKiloPassesOverAnAnnotation(t *testing.T) {
+	s := joinedSites(t, 2, 2)
+	s.passedOver = geored.Faults{{Field: kilo.PersistentKeepalive, Value: "x", Problem: "is no number"}}
+	if found, all := verdicts(t, s.kiloProof()); found[CheckKiloNodes] != geored.Warn || all != geored.Warn {
+		t.Errorf("%s: %v", all, found)
+	}
+}
+
+// Who says nothing is unknown, neither well nor broken.
+func TestSilenceOfASiteIsUnknown(t *testing.T) {
+	for question, ids := range map[string][]geored.CheckID{
+		"dc2 nodes":       {CheckKiloNodes},
+		"dc2 peers":       {CheckKiloPeers},
+		"dc2-1 interface": {CheckGateways},
+		"dc2 addresses":   {CheckPods, CheckServices},
+	} {
+		t.Run(question, func(t *testing.T) {
+			s := joinedSites(t, 2, 2)
+			s.asked = func(format string, args ...any) error {
+				if strings.HasPrefix(fmt.Sprintf(format, args...), question) {
+					return errLost
+				}
+				return nil
+			}
+			found, _ := verdicts(t, s.kiloProof())
+			for _, id := range ids {
+				if found[id] != geored.Unknown {
+					t.Errorf("%s is %s", id, found[id])
+				}
 			}
 		})
 	}

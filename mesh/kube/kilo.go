@@ -21,6 +21,9 @@ import (
 // KiloNodes are a cluster's nodes as Kilo has them, by name. The faults are what Kilo passes over without a word, and
 // what it has not written yet; they are no error.
 func KiloNodes(ctx context.Context, c *kube.Cluster) ([]kilo.Node, geored.Faults, error) {
+	if c == nil {
+		return nil, nil, errNoCluster
+	}
 	list, err := c.Client().CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, nil, err
@@ -49,6 +52,9 @@ var ErrNoKilo = errors.New("the cluster knows no " + kilo.PeerPlural + " of " + 
 // KiloPeers are a cluster's Peer objects, by name, without their preshared keys. The error wraps [ErrNoKilo] where there
 // can be none.
 func KiloPeers(ctx context.Context, c *kube.Cluster) ([]kilo.Peer, error) {
+	if c == nil {
+		return nil, errNoCluster
+	}
 	text, err := c.Client().Discovery().RESTClient().Get().AbsPath("/apis", kilo.APIVersion, kilo.PeerPlural).DoRaw(ctx)
 	if apierrors.IsNotFound(err) {
 		return nil, ErrNoKilo

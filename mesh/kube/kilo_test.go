@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
 	"github.com/georedkit/georedkit/geored"
@@ -265,6 +267,7 @@ func TestAnnotationsAreTakenBack(t *testing.T) {
 type nodeServer struct {
 	cluster     *kube.Cluster
 	annotations map[string]string
+	applied     map[string]string // by server-side apply
 }
 
 func newNodeServer(t *testing.T, annotations map[string]string) *nodeServer {
@@ -290,13 +293,25 @@ func newNodeServer(t *testing.T, annotations map[string]string) *nodeServer {
 			if err := json.NewDecoder(r.Body).Decode(&patch); err != nil {
 				t.Error(err)
 			}
+			apply := r.Header.Get("Content-Type") == string(types.ApplyPatchType)
+			for key := range n.applied {
+				if _, still := patch.Metadata.Annotations[key]; apply && !still && n.owns(key) {
+					delete(n.annotations, key)
+				}
+			}
+			if apply {
+				n.applied = map[string]string{}
+			}
 			for key, value := range patch.Metadata.Annotations {
 				if delete(n.annotations, key); value != nil {
 					n.annotations[key] = *value
+					if apply {
+						n.applied[key] = *value
+					}
 				}
 			}
 		}
-		_ = json.NewEncoder(w).Encode(map[string]any{"kind": "Node", "apiVersion": "v1", "metadata": map[string]any{"name": "dc1-1", "resourceVersion": "1", "annotations": n.annotations}})
+		_ = json.NewEncoder(w).Encode(map[string]any{"kind": "Node", "apiVersion": "v1", "metadata": map[string]any{"name": "dc1-1", "resourceVersion": "1", "annotations": n.annotations, "managedFields": n.managed()}})
 	}))
 	t.Cleanup(server.Close)
 	var err error
@@ -304,4 +319,63 @@ func newNodeServer(t *testing.T, annotations map[string]string) *nodeServer {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// owns says whether an annotation is still as it was applied.
+func (n *nodeServer) owns(key string) bool {
+	applied, ok := n.applied[key]
+	live, there := n.annotations[key]
+	return ok && there && live == applied
+}
+
+func (n *nodeServer) managed() []metav1.ManagedFieldsEntry {
+	fields := map[string]any{}
+	for key := range n.applied {
+		if n.owns(key) {
+			fields["f:"+key] = map[string]any{}
+		}
+	}
+	text, err := json.Marshal(map[string]any{"f:metadata": map[string]any{"f:annotations": fields}})
+	if err != nil {
+		panic(err) // names and empty objects
+	}
+	return []metav1.ManagedFieldsEntry{{Manager: kube.FieldManager, Operation: metav1.ManagedFieldsOperationApply, FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: text}}}
+}
+
+// An annotation that a later task wants no more is at once what it was before, or is not there; what somebody else wrote
+// into it since stays.
+func TestAnAnnotationThatIsNoLongerWanted(t *testing.T) {
+	const a, b, c, d = "a", "b", "c", "d"
+	before := map[string]string{a: "1", b: "2"}
+	node := newNodeServer(t, maps.Clone(before))
+	task := func(wanted map[string]string) geored.Task {
+		return meshkube.AnnotateTask(node.cluster, geored.Step{}, "dc1-1", wanted)
+	}
+	apply := func(wanted map[string]string) {
+		t.Helper()
+		if err := task(wanted).Apply(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	without := func() map[string]string {
+		rest := maps.Clone(node.annotations)
+		delete(rest, meshkube.AnnotatedBefore)
+		return rest
+	}
+	apply(map[string]string{a: "x", b: "y", c: "z", d: "w"})
+	node.annotations[d] = "somebody"
+	for range 2 {
+		apply(map[string]string{b: "y"})
+		if got, want := without(), (map[string]string{a: "1", b: "y", d: "somebody"}); !maps.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+	// A task that was never applied takes back what those before it wrote.
+	apply(map[string]string{a: "x", c: "z"})
+	if err := task(map[string]string{b: "v"}).Undo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := node.annotations, (map[string]string{a: "1", b: "2", d: "somebody"}); !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
 }

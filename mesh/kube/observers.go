@@ -36,6 +36,9 @@ var observerLabels = map[string]string{"app.kubernetes.io/name": observerName}
 
 // Task is a task that is done when an observer runs on every node.
 func (o Observers) Task(step geored.Step) (geored.Task, error) {
+	if o.Cluster == nil {
+		return geored.Task{}, errNoCluster
+	}
 	objects, err := o.Objects()
 	if err != nil {
 		return geored.Task{}, err

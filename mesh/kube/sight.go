@@ -40,7 +40,17 @@ type probePod struct {
 
 func podOf(c *kube.Cluster, spec kube.ProbeSpec) probePod { return probePod{spec.Probe(c), spec} }
 
+func (p probePod) Ask(ctx context.Context, arguments []string, input []byte) ([]byte, error) {
+	if p.Cluster == nil {
+		return nil, errNoCluster
+	}
+	return p.Probe.Ask(ctx, arguments, input)
+}
+
 func (p probePod) Addresses(ctx context.Context) (podIP, serviceIP string, err error) {
+	if p.Cluster == nil {
+		return "", "", errNoCluster
+	}
 	return p.spec.Addresses(ctx, p.Cluster)
 }
 

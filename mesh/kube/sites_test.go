@@ -31,8 +31,10 @@ type sites struct {
 	asked  func(format string, args ...any) error // before each answer
 
 	granularity kilo.Granularity // that Kilo is to keep
+	passedOver  geored.Faults    // of what stands on the nodes
 	busy        int              // bytes that others send at every reading of an interface
 	beside      bool             // what the probe transfers takes another way
+	overlap     bool             // each site has the addresses of the others too: its own pods answer
 }
 
 // joinedSites are sites with so many nodes each: one is a mesh of gateways, more are Kilo's.
@@ -207,7 +209,11 @@ func (f fakeSite) http(ctx context.Context, q probe.HTTP) (probe.HTTPAnswer, err
 	to := strings.TrimSuffix(strings.TrimPrefix(q.URL, "http://"), "/")
 	for i := range f.mesh.Sites {
 		if strings.HasPrefix(to, fmt.Sprintf("10.9%d.", i)) || strings.HasPrefix(to, fmt.Sprintf("10.13%d.", i)) {
-			body, err := json.Marshal(probe.Identity{Site: string(siteName(i)), Pod: "probe"})
+			answers := i
+			if f.overlap {
+				answers = f.i
+			}
+			body, err := json.Marshal(probe.Identity{Site: string(siteName(answers)), Pod: "probe"})
 			return probe.HTTPAnswer{Status: 200, Body: string(body)}, errors.Join(err, f.send(ctx, to, 200))
 		}
 	}
@@ -251,7 +257,7 @@ func (f fakeSite) kiloNodes(context.Context) ([]kilo.Node, geored.Faults, error)
 			own = append(own, n)
 		}
 	}
-	return own, nil, f.asked("%s nodes", siteName(f.i))
+	return own, f.passedOver, f.asked("%s nodes", siteName(f.i))
 }
 
 func (f fakeSite) kiloPeers(context.Context) ([]kilo.Peer, error) {
