@@ -182,6 +182,49 @@ func (silent) Resolve(context.Context, Question) (Answer, error) {
 	return Answer{}, errors.New("it gives no answer")
 }
 
+// always is a resolver that gives every question one answer; nil: what is wanted.
+type always struct{ answer *Answer }
+
+func (a always) Resolve(_ context.Context, q Question) (Answer, error) {
+	if a.answer == nil {
+		return q.Want, nil
+	}
+	return *a.answer, nil
+}
+
+// Names of the cluster set are right, wrong, or nobody says.
+func TestImportedIsPassFailOrUnknown(t *testing.T) {
+	inTree := federation(2)
+	inTree.Plugin = Multicluster
+	records := Records{Imports: []Service{{Site: "dc1", Namespace: "a", Name: "db", Addresses: addr("10.150.0.1")}}}
+	for name, c := range map[string]struct {
+		resolver Resolver
+		unread   []geored.SiteName
+		want     geored.Verdict
+	}{
+		"right":            {always{}, nil, geored.Pass},
+		"wrong":            {always{&Answer{Code: "NXDOMAIN"}}, nil, geored.Fail},
+		"silent":           {silent{}, nil, geored.Unknown},
+		"own not read":     {always{}, []geored.SiteName{"dc1"}, geored.Unknown},
+		"another not read": {always{}, []geored.SiteName{"dc2"}, geored.Unknown},
+	} {
+		records.Unread = c.unread
+		table, err := inTree.Expect(records, []Server{server("dc1")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checks := table.Checks(c.resolver)
+		i := slices.IndexFunc(checks, func(k geored.Check) bool { return k.ID == Imported.CheckID() })
+		var got []geored.Verdict
+		for _, f := range checks[i].Run(t.Context()) {
+			got = append(got, f.Verdict)
+		}
+		if len(got) == 0 || geored.Join(got...) != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
 // Where nobody could be asked, or a site's services were not read, a case is unknown and not skipped.
 func TestNobodyWasAskedIsUnknown(t *testing.T) {
 	services := []Service{{Site: "dc1", Namespace: "default", Name: "here", Addresses: addr("10.96.0.20")}}

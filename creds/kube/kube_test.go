@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -394,6 +396,66 @@ func TestCopiesThatOutliveTheLastGrantAreFound(t *testing.T) {
 	}
 }
 
+// A copy in a namespace that no grant is for any more is found; who may not look there does not know.
+func TestCopiesOfARevokedConsumerAreFound(t *testing.T) {
+	w := newWorld(t, 2)
+	w.install()
+	proof := credskube.Proof{Grants: w.grants, Sources: slices.Collect(maps.Values(w.sources)), Receivers: maps.Clone(w.receivers)}
+	judged := func() geored.Finding {
+		t.Helper()
+		report, err := geored.Prove(t.Context(), geored.CheckConfig{Budget: time.Minute}, proof.Checks()...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range report.Findings {
+			if f.Check == credskube.CheckPrivilege && f.Site == "dc2" {
+				return f
+			}
+		}
+		t.Fatalf("no finding: %+v", report)
+		return geored.Finding{}
+	}
+	if f := judged(); f.Verdict != geored.Pass {
+		t.Fatalf("%+v", f)
+	}
+	secrets := w.receivers["dc2"].Cluster.Client().CoreV1()
+	left, err := secrets.Secrets("kube-system").Get(t.Context(), "dc1", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := secrets.Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "cassandra"}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	left.ObjectMeta = metav1.ObjectMeta{Namespace: "cassandra", Name: "dc1"}
+	if _, err := secrets.Secrets("cassandra").Create(t.Context(), left, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if f := judged(); f.Verdict != geored.Warn || !strings.Contains(fmt.Sprint(f.Evidence), "cassandra/dc1") {
+		t.Errorf("%+v", f)
+	}
+	config := w.receivers["dc2"].Cluster.Config()
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return forbidding{next} })
+	limited, err := kube.New("dc2", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proof.Receivers["dc2"] = credskube.Receiver{Cluster: limited, Probe: w.receivers["dc2"].Probe}
+	if f := judged(); f.Verdict != geored.Unknown || !strings.Contains(f.Message, "only namespaces kube-system could be searched") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// forbidding lets nobody list the secrets of all namespaces.
+type forbidding struct{ http.RoundTripper }
+
+func (f forbidding) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet || r.URL.Path != "/api/v1/secrets" {
+		return f.RoundTripper.RoundTrip(r)
+	}
+	text := `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","message":"you may not","code":403}`
+	return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
+}
+
 func TestProofSeesDrift(t *testing.T) {
 	change := func(f func(*corev1.Secret)) func(*world) {
 		return func(w *world) {
@@ -453,6 +515,26 @@ func TestProofSeesDrift(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A copy is unknown when the site that has it is silent, and when the one that it is of is.
+func TestCopiesOfASilentSiteAreUnknown(t *testing.T) {
+	w := newWorld(t, 3)
+	w.install()
+	w.clusters["dc1"].Break(credstest.Unreachable(0))
+	found := map[geored.Verdict]int{}
+	for _, f := range w.prove().Findings {
+		if f.Check != credskube.CheckCopies {
+			continue
+		}
+		found[f.Verdict]++
+		if silent := f.Site == "dc1" || f.To == "dc1"; silent != (f.Verdict == geored.Unknown) {
+			t.Errorf("%s of %s: %s: %s", f.Site, f.To, f.Verdict, f.Message)
+		}
+	}
+	if found[geored.Unknown] != 4 || found[geored.Pass] != 2 {
+		t.Errorf("%v", found)
 	}
 }
 

@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/georedkit/georedkit/creds"
@@ -176,26 +178,41 @@ func (p Proof) accepted(ctx context.Context) []geored.Finding {
 	})
 }
 
-// privilege looks for access that no grant explains, in the namespaces that grants are for; where no grant is left, in all.
+// searched is the access that was found in a site.
+type searched struct {
+	copies []creds.Copy
+	only   error // why not all namespaces were searched; nil: they were
+}
+
+// privilege looks for access that no grant explains, in all namespaces: those of grants that are no more are not known. Who may
+// not read them all learns of those that grants are for.
 func (p Proof) privilege(ctx context.Context) []geored.Finding {
 	var namespaces []string
 	for _, g := range p.Grants {
 		namespaces = append(namespaces, g.Consumer.Namespace)
 	}
 	slices.Sort(namespaces)
-	if namespaces = slices.Compact(namespaces); len(namespaces) == 0 {
-		namespaces = []string{metav1.NamespaceAll}
-	}
+	namespaces = slices.Compact(namespaces)
 	var targets []geored.Target
 	for site := range p.Receivers {
 		targets = append(targets, geored.Target{Site: site})
 	}
 	slices.SortFunc(targets, func(a, b geored.Target) int { return cmp.Compare(a.Site, b.Site) })
-	answers := geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) ([]creds.Copy, error) {
-		return p.Receivers[t.Site].Copies(ctx, namespaces...)
+	answers := geored.Ask(ctx, targets, func(ctx context.Context, t geored.Target) (searched, error) {
+		found, err := p.Receivers[t.Site].Copies(ctx, metav1.NamespaceAll)
+		if !apierrors.IsForbidden(err) || len(namespaces) == 0 {
+			return searched{copies: found}, err
+		}
+		some, other := p.Receivers[t.Site].Copies(ctx, namespaces...)
+		return searched{some, err}, other
 	})
-	return answers.Each(func(t geored.Target, found []creds.Copy) geored.Finding {
+	return answers.Each(func(t geored.Target, s searched) geored.Finding {
+		found := s.copies
 		surplus := creds.Surplus(p.Grants, found)
+		if len(surplus) == 0 && s.only != nil {
+			return geored.Finding{Verdict: geored.Unknown, Message: fmt.Sprintf("only namespaces %s could be searched: %v", strings.Join(namespaces, ", "), s.only),
+				Remedy: "prove with the right to list the secrets of all namespaces"}
+		}
 		if len(surplus) == 0 {
 			return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%d secrets with access to other sites, each read by a consumer", len(found))}
 		}

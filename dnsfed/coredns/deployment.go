@@ -1,7 +1,9 @@
 package coredns
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"maps"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -9,10 +11,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+const corefileDigest = "georedkit/corefile"
+
 // deployment is the new Deployment after the pattern of the old: same pods, other image, labels and Corefile, which the pattern
-// has from a ConfigMap. It never has fewer pods available than it wants.
+// has from a ConfigMap. It never has fewer pods available than it wants. Its pods bear the digest of their Corefile: with another
+// they are other pods, for those that run would be proven long before they read it.
 func (c ChangeOver) deployment(pattern *appsv1.Deployment, corefile string) *appsv1.Deployment {
-	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: c.labels(), Annotations: pattern.Spec.Template.Annotations}}
+	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: c.labels(), Annotations: maps.Clone(pattern.Spec.Template.Annotations)}}
+	metav1.SetMetaDataAnnotation(&template.ObjectMeta, corefileDigest, fmt.Sprintf("%x", sha256.Sum256([]byte(c.Corefile))))
 	template.Spec = *pattern.Spec.Template.Spec.DeepCopy()
 	container := &template.Spec.Containers[0]
 	if c.Image != "" {

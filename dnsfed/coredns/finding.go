@@ -39,6 +39,9 @@ func (d DNS) problems() []string {
 	if len(behind) != 1 {
 		problems = append(problems, fmt.Sprintf("%d deployments stand behind the Service: %s", len(behind), strings.Join(behind, ", ")))
 	}
+	if len(d.Strays) > 0 {
+		problems = append(problems, "pods of no deployment stand behind the Service too, and answer in turn: "+strings.Join(d.Strays, ", "))
+	}
 	if len(behind) > 0 && !ready {
 		problems = append(problems, "no pod behind the Service is ready: nobody answers")
 	}

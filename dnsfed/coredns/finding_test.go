@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,6 +40,7 @@ func TestJudgeFindsASecondDNS(t *testing.T) {
 		"one beside":     {dns: DNS{Service: service, Deployments: []Deployment{stock("a", true, "x"), stock("b", false, "x")}}, want: geored.Fail},
 		"none behind":    {dns: DNS{Service: service}, want: geored.Fail},
 		"two images":     {dns: DNS{Service: service, Deployments: []Deployment{stock("a", true, "x", "y")}}, want: geored.Fail},
+		"a stray pod":    {dns: DNS{Service: service, Deployments: []Deployment{stock("a", true, "x")}, Strays: []string{"daemon-x"}}, want: geored.Fail},
 		"no pod":         {dns: DNS{Service: service, Deployments: []Deployment{stock("a", true)}}, want: geored.Fail},
 		"none is ready":  {dns: DNS{Service: service, Deployments: []Deployment{{Name: "a", Behind: true, Pods: []Pod{{Name: "x", ImageID: "x"}}}}}, want: geored.Fail},
 		"made by hand":   {dns: DNS{Service: service, Deployments: []Deployment{stock("a", true, "x"), {Name: "b"}}}, want: geored.Pass},
@@ -49,6 +51,22 @@ func TestJudgeFindsASecondDNS(t *testing.T) {
 		if got := Judge(answers); len(got) != 1 || got[0].Verdict != c.want {
 			t.Errorf("%s: got %+v, want %s", name, got, c.want)
 		}
+	}
+}
+
+// Pods that the Service leads to and no Deployment knows answer in turn with the others.
+func TestStrays(t *testing.T) {
+	labels := map[string]string{"k8s-app": "kube-dns"}
+	pod := func(name string, labels map[string]string, phase corev1.PodPhase) corev1.Pod {
+		return corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}, Status: corev1.PodStatus{Phase: phase}}
+	}
+	leaving := pod("leaving", labels, corev1.PodRunning)
+	leaving.DeletionTimestamp = &metav1.Time{}
+	pods := []corev1.Pod{pod("own", labels, corev1.PodRunning), pod("daemon-b", labels, corev1.PodRunning), pod("daemon-a", labels, corev1.PodPending),
+		pod("ended", labels, corev1.PodSucceeded), pod("other", map[string]string{"k8s-app": "other"}, corev1.PodRunning), leaving}
+	dns := DNS{Service: &corev1.Service{Spec: corev1.ServiceSpec{Selector: labels}}, Deployments: []Deployment{{Name: "a", Pods: []Pod{{Name: "own"}}}}}
+	if got := strays(dns, pods); !slices.Equal(got, []string{"daemon-a", "daemon-b"}) {
+		t.Errorf("%v", got)
 	}
 }
 
@@ -76,7 +94,12 @@ func TestNewPodsHaveLabelsOfTheirOwn(t *testing.T) {
 			t.Errorf("got %+v", spec)
 		}
 	}
-	if pattern.Spec.Template.Spec.Volumes[0].ConfigMap.Name != "coredns" || pattern.Spec.Template.Spec.Containers[0].Image != "old" {
+	digest := func() string { return c.deployment(pattern, "coredns").Spec.Template.Annotations[corefileDigest] }
+	first := digest()
+	if c.Corefile = ".:53 {\n}\n"; first == "" || digest() == first {
+		t.Error("pods with another Corefile are the same pods")
+	}
+	if len(pattern.Spec.Template.Annotations) > 0 || pattern.Spec.Template.Spec.Volumes[0].ConfigMap.Name != "coredns" || pattern.Spec.Template.Spec.Containers[0].Image != "old" {
 		t.Error("the pattern was changed")
 	}
 }

@@ -26,6 +26,7 @@ const ServiceName = "kube-dns"
 type DNS struct {
 	Service     *corev1.Service // nil: there is none
 	Deployments []Deployment    // that are labelled as cluster DNS, or stand behind the Service; sorted by name
+	Strays      []string        // pods that the Service leads to and that are of no Deployment, sorted
 	NodeCaches  []NodeCache     // sorted by name
 	Beside      []BesideService // sorted by name
 }
@@ -78,11 +79,28 @@ func Read(ctx context.Context, c *kube.Cluster, also ...string) (DNS, error) {
 		}
 	}
 	slices.SortFunc(dns.Deployments, func(a, b Deployment) int { return cmp.Compare(a.Name, b.Name) })
+	dns.Strays = strays(dns, pods.Items)
 	if dns.NodeCaches, err = readNodeCaches(ctx, c); err != nil {
 		return dns, err
 	}
 	dns.Beside, err = beside(ctx, c, dns.Deployments)
 	return dns, err
+}
+
+// strays are the pods that a Service leads to and that are of none of the Deployments, such as a DaemonSet's.
+func strays(dns DNS, pods []corev1.Pod) []string {
+	var names []string
+	for _, p := range pods {
+		over := p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+		known := slices.ContainsFunc(dns.Deployments, func(d Deployment) bool {
+			return slices.ContainsFunc(d.Pods, func(own Pod) bool { return own.Name == p.Name })
+		})
+		if leadsTo(dns.Service, p.Labels) && !over && !known {
+			names = append(names, p.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func isDNS(d *appsv1.Deployment, service *corev1.Service) bool {

@@ -25,7 +25,7 @@ func (a Adoption) beside(ctx context.Context, live *corev1.Service) error {
 	if err != nil {
 		return err
 	}
-	objects, err := a.Wanted.Chart.Render(a.Wanted)
+	objects, err := a.Releases.Render(ctx, a.Wanted)
 	if err != nil {
 		return err
 	}
