@@ -95,7 +95,7 @@ func (b BucketComparison) finding(p Pair, shown []string) geored.Finding {
 	case p.Unproven+p.NoMetadata > 0:
 		f.Verdict, f.Remedy = geored.Unknown, "compare with the effort bytes"
 		if p.NoMetadata > 0 {
-			f.Remedy = "compare without metadata: a server does not tell it"
+			f.Remedy = "compare without metadata: a server does not tell it, or hides it from credentials without s3:GetObject and s3:GetObjectTagging"
 		}
 	case len(b.Notes) > 0, b.left(p):
 		f.Verdict, f.Remedy = geored.Unknown, "compare again"

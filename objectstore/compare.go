@@ -27,7 +27,9 @@ type Comparer struct {
 	Buckets  []string // names or patterns as [path.Match] has them; zero: all that any site has
 	Prefix   string   // compare only keys that begin with it
 	Versions bool     // compare old versions and delete markers too: a few per cent dearer
-	Metadata bool     // compare user metadata, content headers and tags too: nearly three times as dear for the servers
+	// Metadata compares user metadata, content headers and tags too, but Expires, which MinIO's listings do not tell. It is nearly
+	// three times as dear for the servers.
+	Metadata bool
 	Effort   Effort
 	// ProofLimit is for how many objects of one bucket HEAD or bytes are asked for. Zero: 10000.
 	ProofLimit int

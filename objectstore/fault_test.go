@@ -338,3 +338,24 @@ func TestABucketThatWasMadeSinceIsRead(t *testing.T) {
 		t.Errorf("%s, %v, %q, %+v", second.Verdict(), err, found, second.Buckets[0].Pairs)
 	}
 }
+
+// TestTagsThatRightsHide: a listing without tags reads as one of objects that have none.
+func TestTagsThatRightsHide(t *testing.T) {
+	servers, sites := world(t, 2)
+	seedBoth(servers, 50)
+	for i, tag := range []string{"green", "red"} {
+		servers[i].Seed("files", []byte("x"), objectstore.Object{Key: "tagged", Metadata: &objectstore.Metadata{Headers: map[string]string{"content-type": "text/plain"}, Tags: map[string]string{"state": tag}}})
+		servers[i].Break(objecttest.HiddenTags())
+	}
+	result, found, err := compare(t, objectstore.Comparer{Sites: sites, Metadata: true})
+	bitten(t, servers[0])
+	if err != nil || result.Verdict() != geored.Unknown || len(found) > 0 {
+		t.Errorf("%v, %v, %q", result.Verdict(), err, found)
+	}
+	for _, server := range servers {
+		server.Mend()
+	}
+	if result, found, err = compare(t, objectstore.Comparer{Sites: sites, Metadata: true}); err != nil || result.Verdict() != geored.Fail || len(found) != 1 {
+		t.Errorf("with the right: %v, %v, %q", result.Verdict(), err, found)
+	}
+}

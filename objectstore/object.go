@@ -1,7 +1,6 @@
 package objectstore
 
 import (
-	"strconv"
 	"strings"
 	"time"
 )
@@ -17,7 +16,7 @@ type Object struct {
 	Latest       bool
 	DeleteMarker bool
 	Encryption   Encryption
-	Metadata     *Metadata  // nil: it was not asked for, or the server does not tell; never written to: objects may share it
+	Metadata     *Metadata  // nil: it was not asked for, or the server does not tell it to these credentials; never written to: objects may share it
 	Checksums    []Checksum // from HEAD only
 }
 
@@ -52,19 +51,6 @@ type Checksum struct {
 
 // ETag is an entity tag without its quotes. The zero value is none.
 type ETag string
-
-// Parts is the number of parts of a multipart upload; 0 for an object written at once, and for a tag of neither form.
-func (e ETag) Parts() int {
-	_, n, ok := strings.Cut(string(e), "-")
-	if !ok {
-		return 0
-	}
-	parts, err := strconv.Atoi(n)
-	if err != nil || parts < 1 {
-		return 0
-	}
-	return parts
-}
 
 // looksLikeMD5 says whether the tag has the form of an MD5, which also a random one has.
 func (e ETag) looksLikeMD5() bool {

@@ -35,7 +35,9 @@ type TransferOutcome struct {
 // Run carries the plan out. Each object is looked at again before it is touched, and refused when either side changed
 // since the plan was made; after a copy both sides are compared, by a checksum over the whole object or else by their
 // bytes. What is equal already is left alone, so that a plan which was interrupted is simply run again. Nothing holds off
-// those who write an object between the look and the copy: keep its users to one site meanwhile.
+// those who write an object between the look and the copy: keep its users to one site meanwhile. A copy has the encryption,
+// storage class and retention that its bucket gives it, and no legal hold: where the source asks for more, set them as the
+// bucket's default before.
 //
 // There is one outcome per transfer, in the order of the plan, also when the error is not nil; it joins the errors of
 // all transfers. Look for [geored.Pending] after an interruption.

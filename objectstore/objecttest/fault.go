@@ -29,6 +29,7 @@ const (
 	throttled    faultKind = "throttled"
 	clockSkew    faultKind = "clock skew"
 	denied       faultKind = "denied"
+	hiddenTags   faultKind = "hidden tags"
 	expired      faultKind = "expired"
 	unreachable  faultKind = "unreachable"
 	hanging      faultKind = "hanging"
@@ -66,6 +67,10 @@ func ClockSkew(d time.Duration) Fault { return Fault{fault{kind: clockSkew, span
 
 // Denied refuses all requests.
 func Denied() Fault { return Fault{fault{kind: denied}} }
+
+// HiddenTags tells nobody the tags of objects, as MinIO does to credentials without s3:GetObjectTagging: listings look as if
+// there were none.
+func HiddenTags() Fault { return Fault{fault{kind: hiddenTags}} }
 
 // Expired refuses all requests because the session token is too old.
 func Expired() Fault { return Fault{fault{kind: expired}} }

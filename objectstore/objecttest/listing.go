@@ -170,7 +170,7 @@ func (l *lister) add(v *version) bool {
 	} else {
 		e.ETag, e.Size, e.StorageClass = `"`+string(v.ETag)+`"`, &v.Size, "STANDARD"
 		if l.query.Get("metadata") == "true" {
-			e.UserMetadata, e.UserTags = listedMetadata(v)
+			e.UserMetadata, e.UserTags = l.metadata(v)
 		}
 	}
 	if f := l.server.has(wrongETag); f != nil && f.key == v.Key {
@@ -183,12 +183,16 @@ func (l *lister) add(v *version) bool {
 	return true
 }
 
-func listedMetadata(v *version) (*userMetadata, string) {
+func (l *lister) metadata(v *version) (*userMetadata, string) {
 	m := userMetadata{}
 	for name, value := range headersOf(v) {
 		m[name] = value
 	}
+	delete(m, "expires") // as MinIO does
 	tags := url.Values{}
+	if l.server.has(hiddenTags) != nil {
+		return &m, ""
+	}
 	for name, value := range v.Metadata.Tags {
 		tags.Set(name, value)
 	}

@@ -74,14 +74,23 @@ func (s *Server) versioning(w http.ResponseWriter, r *http.Request, name string,
 	writeXML(w, state)
 }
 
+// kept are the headers that an object keeps.
+var kept = map[string]bool{"content-type": true, "cache-control": true, "content-disposition": true, "content-language": true,
+	"content-encoding": true, "expires": true}
+
+// unchunked is a header without what says how the request itself was sent.
+func unchunked(values []string) string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "aws-chunked" }), ",")
+}
+
 func (s *Server) put(w http.ResponseWriter, r *http.Request, name, key string, body []byte) {
 	meta := objectstore.Metadata{Headers: map[string]string{}, User: map[string]string{}, Tags: map[string]string{}}
 	for header, values := range r.Header {
 		lower := strings.ToLower(header)
 		if user, ok := strings.CutPrefix(lower, "x-amz-meta-"); ok {
 			meta.User[user] = values[0]
-		} else if lower == "content-type" || lower == "cache-control" || lower == "content-disposition" || lower == "content-language" {
-			meta.Headers[lower] = values[0]
+		} else if value := unchunked(values); kept[lower] && value != "" {
+			meta.Headers[lower] = value
 		}
 	}
 	tags, err := url.ParseQuery(r.Header.Get("X-Amz-Tagging"))
@@ -110,6 +119,10 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, name, key string) {
 			w.Header().Set("X-Amz-Delete-Marker", "true")
 		}
 		(&refusal{http.StatusNotFound, "NoSuchKey", "The specified key does not exist"}).write(w, r)
+		return
+	}
+	if r.URL.Query().Has("tagging") && s.bite(hiddenTags) != nil {
+		(&refusal{http.StatusForbidden, "AccessDenied", "Access Denied"}).write(w, r)
 		return
 	}
 	if r.URL.Query().Has("tagging") {

@@ -237,3 +237,18 @@ func TestCatchUpIsResumed(t *testing.T) {
 		t.Error("what is only at the target was deleted: nothing shows that it was deleted at the source")
 	}
 }
+
+// An object that is sent in parts keeps how it is encoded, as one that is sent at once does.
+func TestALargeEncodedObjectStaysEncoded(t *testing.T) {
+	site := start(t, "-sites", "1").Sites[0]
+	site.makeBucket(t, "files", objectstore.Unversioned)
+	store, ref, body := site.client(t, nil), objectstore.Ref{Bucket: "files", Key: "large"}, bytes.Repeat([]byte("x"), 17<<20)
+	meta := objectstore.Metadata{Headers: map[string]string{"content-type": "text/plain", "content-encoding": "gzip"}}
+	if err := store.Put(t.Context(), ref, int64(len(body)), meta, bytes.NewReader(body)); err != nil {
+		t.Fatal(err)
+	}
+	o, err := store.Stat(t.Context(), ref)
+	if err != nil || !strings.Contains(string(o.ETag), "-") || o.Metadata.Headers["content-encoding"] != "gzip" {
+		t.Errorf("%v: ETag %s, headers %v", err, o.ETag, o.Metadata)
+	}
+}

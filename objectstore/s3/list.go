@@ -2,8 +2,10 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +25,9 @@ func (c *Client) List(ctx context.Context, q objectstore.Query) (objectstore.Pag
 	wait := 100 * time.Millisecond
 	for attempt := 1; ; attempt++ {
 		page, err := c.listOnce(ctx, q, values)
+		if err == nil && q.Metadata {
+			err = c.unlessTagsHide(ctx, q.Bucket, page.Objects)
+		}
 		if err == nil || attempt == c.attempts || !geored.IsRetriable(err) || ctx.Err() != nil {
 			return page, err
 		}
@@ -88,6 +93,32 @@ func (c *Client) listOnce(ctx context.Context, q objectstore.Query, values url.V
 	}
 	page, err := parsePage(resp.Body, q.Room)
 	return page, translate(ctx, err)
+}
+
+// unlessTagsHide takes the metadata away from objects whose tags may be hidden: without s3:GetObjectTagging MinIO lists
+// an object with tags as it does one without. One tag that is told, or asked for, shows the right for the page.
+func (c *Client) unlessTagsHide(ctx context.Context, bucket string, objects []objectstore.Object) error {
+	told := func(o objectstore.Object) bool { return o.Metadata != nil && len(o.Metadata.Tags) > 0 }
+	if slices.ContainsFunc(objects, told) {
+		return nil
+	}
+	for _, o := range objects {
+		if o.Metadata == nil || o.DeleteMarker {
+			continue
+		}
+		_, err := c.tags(ctx, objectstore.Ref{Bucket: bucket, Key: o.Key, VersionID: o.VersionID})
+		switch {
+		case errors.Is(err, objectstore.ErrNoObject): // deleted since
+			continue
+		case errors.Is(err, objectstore.ErrDenied):
+			for i := range objects {
+				objects[i].Metadata = nil
+			}
+			return nil
+		}
+		return err
+	}
+	return nil
 }
 
 const emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -3,10 +3,13 @@ package s3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net/http"
 	"strings"
 
 	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/tags"
 
 	"github.com/georedkit/georedkit/objectstore"
 )
@@ -27,14 +30,20 @@ func (c *Client) Stat(ctx context.Context, ref objectstore.Ref) (objectstore.Obj
 	o := objectOf(info)
 	o.Key = ref.Key
 	if info.UserTagCount > 0 {
-		tags, err := c.minio.GetObjectTagging(ctx, ref.Bucket, ref.Key, minio.GetObjectTaggingOptions{VersionID: ref.VersionID,
-			Internal: minio.AdvancedObjectTaggingOptions{ReplicationProxyRequest: notByProxy.ReplicationProxyRequest}})
-		if err != nil {
-			return objectstore.Object{}, translate(ctx, err)
+		if o.Metadata.Tags, err = c.tags(ctx, ref); err != nil {
+			return objectstore.Object{}, err
 		}
-		o.Metadata.Tags = tags.ToMap()
 	}
 	return o, nil
+}
+
+func (c *Client) tags(ctx context.Context, ref objectstore.Ref) (map[string]string, error) {
+	tags, err := c.minio.GetObjectTagging(ctx, ref.Bucket, ref.Key, minio.GetObjectTaggingOptions{VersionID: ref.VersionID,
+		Internal: minio.AdvancedObjectTaggingOptions{ReplicationProxyRequest: notByProxy.ReplicationProxyRequest}})
+	if err != nil {
+		return nil, translate(ctx, err)
+	}
+	return tags.ToMap(), nil
 }
 
 // translateHead: a HEAD has no body, so that minio-go makes the code up from the status.
@@ -54,6 +63,9 @@ func objectOf(info minio.ObjectInfo) objectstore.Object {
 			setHeader(&o, o.Metadata, strings.ToLower(name), values[0])
 		}
 	}
+	if !info.Expires.IsZero() {
+		set(&o.Metadata.Headers, "expires", info.Expires.UTC().Format(http.TimeFormat))
+	}
 	for _, sum := range []objectstore.Checksum{{Algorithm: "SHA256", Value: info.ChecksumSHA256},
 		{Algorithm: "SHA1", Value: info.ChecksumSHA1}, {Algorithm: "CRC64NVME", Value: info.ChecksumCRC64NVME},
 		{Algorithm: "CRC32C", Value: info.ChecksumCRC32C}, {Algorithm: "CRC32", Value: info.ChecksumCRC32}} {
@@ -67,7 +79,9 @@ func objectOf(info minio.ObjectInfo) objectstore.Object {
 
 // Open reads one object. A body that ends early is an error of Read.
 func (c *Client) Open(ctx context.Context, ref objectstore.Ref) (io.ReadCloser, error) {
-	body, _, _, err := c.minio.GetObject(ctx, ref.Bucket, ref.Key, minio.GetObjectOptions{VersionID: ref.VersionID, Internal: notByProxy})
+	options := minio.GetObjectOptions{VersionID: ref.VersionID, Internal: notByProxy}
+	options.Set("Accept-Encoding", "identity") // or a transport of the caller's may unpack what is stored packed
+	body, _, _, err := c.minio.GetObject(ctx, ref.Bucket, ref.Key, options)
 	if err != nil {
 		return nil, translateHead(ctx, err)
 	}
@@ -75,14 +89,35 @@ func (c *Client) Open(ctx context.Context, ref objectstore.Ref) (io.ReadCloser, 
 }
 
 // Put writes an object with a checksum over all of it, which the server holds it to. The checksum stands in for signed
-// chunks: versitygw 1.8 misreads those when a checksum follows them.
+// chunks: versitygw 1.8 misreads those when a checksum follows them. An Expires that is no date is left out. Tags that
+// S3 does not allow are refused; minio-go would leave all of them out. Encryption, storage class, retention and legal hold are the
+// bucket's own.
 func (c *Client) Put(ctx context.Context, ref objectstore.Ref, size int64, meta objectstore.Metadata, body io.Reader) error {
-	options := minio.PutObjectOptions{UserMetadata: meta.User, UserTags: meta.Tags, Checksum: minio.ChecksumCRC64NVME, DisableContentSha256: true,
+	if _, err := tags.NewTags(meta.Tags, true); err != nil {
+		return fmt.Errorf("%w: tags of %s: %w", objectstore.ErrInvalidInput, ref.Key, err)
+	}
+	expires, _ := http.ParseTime(meta.Headers["expires"])
+	options := minio.PutObjectOptions{UserMetadata: userHeaders(meta.User), UserTags: meta.Tags, Expires: expires, Checksum: minio.ChecksumCRC64NVME, DisableContentSha256: true,
 		ContentType: meta.Headers["content-type"], ContentEncoding: meta.Headers["content-encoding"],
 		ContentLanguage: meta.Headers["content-language"], ContentDisposition: meta.Headers["content-disposition"],
 		CacheControl: meta.Headers["cache-control"]}
+	if options.ContentEncoding != "" && size <= onePart { // minio-go 7.0.97 writes "aws-chunked" over it, for a checksum at the end
+		options.Checksum, options.SendContentMd5 = minio.ChecksumNone, true
+	}
 	_, err := c.minio.Client.PutObject(ctx, ref.Bucket, ref.Key, body, size, options)
 	return translate(ctx, err)
+}
+
+// onePart is what minio-go sends in one request.
+const onePart = 16 << 20
+
+// userHeaders names user metadata in full: minio-go takes the short form of some, as "expires", for headers of the content.
+func userHeaders(user map[string]string) map[string]string {
+	headers := make(map[string]string, len(user))
+	for name, value := range user {
+		headers["x-amz-meta-"+name] = value
+	}
+	return headers
 }
 
 // Delete removes the current version, or the version that is named.

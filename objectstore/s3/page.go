@@ -149,7 +149,7 @@ func (p *pageReader) object(inside []element, o objectstore.Object) error {
 			tags = text
 		}
 	}
-	if metadata != nil || tags != nil {
+	if metadata != nil { // without the right to read, MinIO tells tags alone
 		if err := p.shared.read(&o, metadata, tags); err != nil {
 			return err
 		}
