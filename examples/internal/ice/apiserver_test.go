@@ -30,13 +30,18 @@ type apiServer struct {
 	seen    []string
 	silent  bool
 	date    time.Time // that it answers with; zero: now
+	program program   // what its pods execute; nil: nothing
+	port    string    // where every port of its pods leads to; zero: nowhere
 }
 
 var kinds = map[string]string{"nodes": "Node", "pods": "Pod", "services": "Service", "configmaps": "ConfigMap", "secrets": "Secret", "deployments": "Deployment",
 	"daemonsets": "DaemonSet", "statefulsets": "StatefulSet", "clusterrolebindings": "ClusterRoleBinding", "rolebindings": "RoleBinding", "clusterroles": "ClusterRole",
-	"roles": "Role", "peers": "Peer", "namespaces": "Namespace", "endpointslices": "EndpointSlice", "replicasets": "ReplicaSet"}
+	"roles": "Role", "peers": "Peer", "namespaces": "Namespace", "endpointslices": "EndpointSlice", "replicasets": "ReplicaSet", "jobs": "Job"}
 
 func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a.streams(w, r) {
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.seen = append(a.seen, strings.TrimSpace(r.Method+" "+r.URL.Path+" "+strings.Join(r.URL.Query()["command"], " ")))

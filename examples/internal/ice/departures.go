@@ -8,7 +8,7 @@ func (*Deployment) Departures() []report.Departure {
 		because("password", "2", "user and password of the chart repository stand on helm's command line",
 			"they are read from files, and go to the repository's own host only", "everybody on the machine sees a command line, and the shell keeps it"),
 		because("pinned", "2, 4.2.2", "charts come from two names of one repository, one of which was never added; nothing says which archive was installed",
-			"one repository; the digest of each archive is held against the index, and stands in the plan and in the release", "a version can be published twice"),
+			"one repository; the digest of each archive is held against the index, where that has one, and stands in the plan and in the release", "a version can be published twice"),
 		because("annotate", "4.2.2", "the node's address is .status.addresses[0], whatever its type; annotate fails when it is repeated",
 			"the first address of type InternalIP, or the endpoint of the topology, written over what was there", "the first address may be a host name, or one that only the node's cloud knows"),
 		because("wg-ip", "4.2.3", "Kilo's annotation is copied by hand, as 10.80.0.1/16", "it is read, and allowed as 10.80.0.1/32",

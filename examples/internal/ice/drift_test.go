@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -20,21 +21,23 @@ import (
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/kafka"
 	"github.com/georedkit/georedkit/kafka/connect"
+	"github.com/georedkit/georedkit/kafka/kafkatest"
 	"github.com/georedkit/georedkit/mesh/kilo"
 )
 
 const (
-	nodePath   = "/api/v1/nodes/dc1-1"
-	peerPath   = "/apis/kilo.squat.ai/v1alpha1/peers/dc2-1"
-	corePath   = "/api/v1/namespaces/kube-system/configmaps/coredns-dc1"
-	dnsPath    = "/api/v1/namespaces/kube-system/services/kube-dns"
-	rolePath   = "/apis/rbac.authorization.k8s.io/v1/clusterroles/georedkit:kube-system:coredns"
-	bindPath   = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/"
-	tokenPath  = "/api/v1/namespaces/kube-system/secrets/dc2"
-	kiloPath   = "/api/v1/namespaces/default/secrets/sh.helm.release.v1.kilo-dc1.v2"
-	ringPath   = "/apis/apps/v1/namespaces/ice-cassandra/statefulsets/ice-dc1-rack1"
-	mirrorPath = "/apis/apps/v1/namespaces/ice-minio/deployments/minio-mirror"
-	workerPath = "/api/v1/namespaces/ice-kafka/pods/mm-dc2-mirrormaker2-0"
+	nodePath     = "/api/v1/nodes/dc1-1"
+	peerPath     = "/apis/kilo.squat.ai/v1alpha1/peers/dc2-1"
+	corePath     = "/api/v1/namespaces/kube-system/configmaps/coredns-dc1"
+	dnsPath      = "/api/v1/namespaces/kube-system/services/kube-dns"
+	rolePath     = "/apis/rbac.authorization.k8s.io/v1/clusterroles/georedkit:kube-system:coredns"
+	bindPath     = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/"
+	tokenPath    = "/api/v1/namespaces/kube-system/secrets/dc2"
+	kiloPath     = "/api/v1/namespaces/default/secrets/sh.helm.release.v1.kilo-dc1.v2"
+	ringPath     = "/apis/apps/v1/namespaces/ice-cassandra/statefulsets/ice-dc1-rack1"
+	mirrorPath   = "/apis/apps/v1/namespaces/ice-minio/deployments/minio-mirror"
+	resourcePath = "/apis/kafka.strimzi.io/v1/namespaces/ice-kafka/kafkamirrormaker2s/mm-dc2"
+	workerPath   = "/api/v1/namespaces/ice-kafka/pods/mm-dc2-mirrormaker2-0"
 )
 
 // releaseSecret is a release as Helm keeps it.
@@ -241,8 +244,7 @@ func TestARevisionAloneIsNoDrift(t *testing.T) {
 // What a mirror is told to do is compared path by path.
 func TestDriftOfAMirror(t *testing.T) {
 	d, server := standing(t, Options{})
-	const path = "/apis/kafka.strimzi.io/v1/namespaces/ice-kafka/kafkamirrormaker2s/mm-dc2"
-	server.put(path, table{"apiVersion": "kafka.strimzi.io/v1", "kind": "KafkaMirrorMaker2", "metadata": meta("mm-dc2", "ice-kafka"),
+	server.put(resourcePath, table{"apiVersion": "kafka.strimzi.io/v1", "kind": "KafkaMirrorMaker2", "metadata": meta("mm-dc2", "ice-kafka"),
 		"spec": table{"replicas": 1, "target": table{"alias": "dc1", "authentication": table{"password": "planted"}}, "mirrors": []any{table{"topicsPattern": ".*"}}}})
 	server.put("/apis/kafka.strimzi.io", table{"kind": "APIGroup", "apiVersion": "v1", "name": "kafka.strimzi.io", "versions": []any{table{"groupVersion": "kafka.strimzi.io/v1", "version": "v1"}}})
 	a, salt, m := areaOf(t, d, "connectors"), drift.NewSalt(), kafka.Mirror{From: "dc2", To: "dc1"}
@@ -254,7 +256,7 @@ func TestDriftOfAMirror(t *testing.T) {
 		return a.named([]drift.Thing{thing})
 	}
 	was := read()
-	server.change(t, path, "orders", "spec", "mirrors", 0, "topicsPattern")
+	server.change(t, resourcePath, "orders", "spec", "mirrors", 0, "topicsPattern")
 	f := judgeDrift(a, compared{recorded: was, now: read()})
 	if f.Verdict != geored.Fail || !strings.Contains(f.Message, "kafkamirrormaker2 ice-kafka/mm-dc2: spec.mirrors.0.topicsPattern is digest") ||
 		!strings.Contains(f.Message, "last written by kubectl-edit") || !strings.Contains(f.Remedy, "who looks after release") {
@@ -275,6 +277,86 @@ func TestDriftOfAConnector(t *testing.T) {
 	f := judgeDrift(a, compared{recorded: was, now: thing(connect.Settings{"topics": "orders", "sasl.jaas.config": "planted"})})
 	if f.Verdict != geored.Fail || f.Message != "connector dc2->dc1.MirrorSourceConnector: topics is orders, recorded is .*" || f.Remedy != "the operator" {
 		t.Errorf("%+v", f)
+	}
+}
+
+// connecting puts dc2's mirror into dc1, and leads what asks for its worker to a Connect.
+func connecting(a *apiServer, url string) {
+	const name = "mm-dc2-mirrormaker2-api"
+	a.put("/apis/kafka.strimzi.io", table{"kind": "APIGroup", "apiVersion": "v1", "name": "kafka.strimzi.io", "versions": []any{table{"groupVersion": "kafka.strimzi.io/v1", "version": "v1"}}})
+	a.put(resourcePath, table{"apiVersion": "kafka.strimzi.io/v1", "kind": "KafkaMirrorMaker2", "metadata": meta("mm-dc2", "ice-kafka"), "spec": table{"replicas": 1, "mirrors": []any{table{"topicsPattern": ".*"}}}})
+	a.put("/api/v1/namespaces/ice-kafka/services/"+name, table{"kind": "Service", "apiVersion": "v1", "metadata": table{"name": name, "namespace": "ice-kafka"},
+		"spec": table{"clusterIP": "10.100.0.77", "ports": []any{table{"name": "rest-api", "port": 8083}}}})
+	a.put("/apis/discovery.k8s.io/v1/namespaces/ice-kafka/endpointslices/"+name, table{"kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1", "addressType": "IPv4",
+		"metadata": table{"name": name, "namespace": "ice-kafka", "labels": table{"kubernetes.io/service-name": name}}, "ports": []any{table{"name": "rest-api", "port": 8083}},
+		"endpoints": []any{table{"addresses": []string{"10.90.0.9"}, "targetRef": table{"kind": "Pod", "namespace": "ice-kafka", "name": "mm-dc2-mirrormaker2-0"}}}})
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.port = strings.TrimPrefix(url, "http://")
+}
+
+// What Strimzi is told and what Connect runs are held against the record together; while Connect is silent nothing is told.
+func TestConnectorsAreHeldAgainstTheirRecord(t *testing.T) {
+	d, server := standing(t, Options{})
+	world := kafkatest.New(t, "dc1", "dc2")
+	connecting(server, world.ConnectURL("dc1"))
+	tasks, err := d.recordStage().Bind(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tasks[0].Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	worker, err := connect.New(connect.Config{URL: world.ConnectURL("dc1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := (kafka.Mirror{From: "dc2", To: "dc1"}).Connector(kafka.SourceConnector)
+	recorded, err := worker.Settings(t.Context(), source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var mend func(context.Context) error
+	for _, c := range []struct {
+		name       string
+		spoil      func()
+		want       geored.Verdict
+		says, mend string
+		restore    func()
+	}{
+		{"another setting", func() {
+			other := maps.Clone(recorded)
+			other["topics"] = "orders"
+			must(worker.PutSettings(t.Context(), source, other))
+		}, geored.Fail, "connector " + source + ": topics is orders, recorded is .*", "who wrote to Connect past it must stop",
+			func() { must(worker.PutSettings(t.Context(), source, recorded)) }},
+		{"one connector more", func() { must(worker.PutSettings(t.Context(), "mallory", recorded)) }, geored.Fail, "connector mallory is there, and was not recorded", "Strimzi's operator of dc1",
+			func() { must(worker.Delete(t.Context(), "mallory")) }},
+		{"one connector less", func() { must(worker.Delete(t.Context(), source)) }, geored.Fail, "connector " + source + " is not there any more", "Strimzi's operator of dc1",
+			func() { must(worker.PutSettings(t.Context(), source, recorded)) }},
+		{"another resource", func() { server.change(t, resourcePath, "orders", "spec", "mirrors", 0, "topicsPattern") }, geored.Fail,
+			"kafkamirrormaker2 ice-kafka/mm-dc2: spec.mirrors.0.topicsPattern is digest", "who looks after release",
+			func() { server.change(t, resourcePath, ".*", "spec", "mirrors", 0, "topicsPattern") }},
+		{"Connect is silent", func() {
+			var err error
+			mend, err = world.Inject(t.Context(), kafkatest.WorkerKilled, geored.Target{Site: "dc1"})
+			must(err)
+		}, geored.Unknown, "dc1 record did not answer", "", func() { must(mend(t.Context())) }},
+	} {
+		c.spoil()
+		if f := proven1(t, d, CheckDriftConnectors); f.Site != "dc1" || f.Verdict != c.want || !strings.Contains(f.Message, c.says) || !strings.Contains(f.Remedy, c.mend) {
+			t.Errorf("%s: %+v", c.name, f)
+		}
+		c.restore()
+		if f := proven1(t, d, CheckDriftConnectors); f.Site != "dc1" || f.Verdict != geored.Pass || !strings.HasPrefix(f.Message, "4 things") {
+			t.Errorf("behind %s: %+v", c.name, f)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package ice
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -77,6 +78,33 @@ type sitesRig struct {
 	gates   []Gate
 	away    geored.SiteName
 	removes bool // mirrors do (--remove)
+	orders  orders
+}
+
+// orders are the restarts of connectors that recoveries asked for.
+type orders struct {
+	mu    sync.Mutex
+	given []string
+}
+
+func (o *orders) all() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.given)
+}
+
+// ordering notes what is to be restarted at a site.
+type ordering struct {
+	kafka.Restarter
+	site   geored.SiteName
+	orders *orders
+}
+
+func (o ordering) Restart(ctx context.Context, connector string, options connect.RestartOptions) error {
+	o.orders.mu.Lock()
+	o.orders.given = append(o.orders.given, fmt.Sprintf("%s %s %v", o.site, connector, options))
+	o.orders.mu.Unlock()
+	return o.Restarter.Restart(ctx, connector, options)
 }
 
 // ringTool is a nodetool that knows reloadseeds, and what is to be counted.
@@ -403,7 +431,7 @@ func (r *sitesRig) kafkaConfig() kafka.Config {
 			r.t.Fatal(err)
 		}
 		r.t.Cleanup(brokers.Close)
-		c.Sites = append(c.Sites, kafka.Site{Name: name, Brokers: brokers, Records: records, Worker: worker, Messenger: brokers, Control: worker})
+		c.Sites = append(c.Sites, kafka.Site{Name: name, Brokers: brokers, Records: records, Worker: worker, Messenger: brokers, Control: worker, Restarter: ordering{worker, name, &r.orders}})
 	}
 	return c
 }
@@ -495,6 +523,17 @@ func find(report geored.Report, id geored.CheckID, text string) bool {
 	return slices.ContainsFunc(report.Findings, func(f geored.Finding) bool {
 		return f.Check == id && strings.Contains(f.Message+strings.Join(f.Evidence, "\n"), text)
 	})
+}
+
+// verdictOf joins what a check found.
+func verdictOf(report geored.Report, id geored.CheckID) geored.Verdict {
+	var all []geored.Verdict
+	for _, f := range report.Findings {
+		if f.Check == id {
+			all = append(all, f.Verdict)
+		}
+	}
+	return geored.Join(all...)
 }
 
 // Outages of three lengths, over two sites and three: each store gets the cure that its limits ask for, and all is proven.
@@ -735,36 +774,86 @@ func TestSplitRing(t *testing.T) {
 	}
 }
 
-// Connectors that failed are restarted; others are left alone.
+// What failed is restarted by the recovery, a task under a connector that runs too; the mirror of the other way is left alone.
 func TestFailedMirror(t *testing.T) {
-	r := newSites(t, "dc1", "dc2")
-	worker, err := connect.New(connect.Config{URL: r.kafka.ConnectURL("dc1")})
-	if err != nil {
-		t.Fatal(err)
+	connector := (kafka.Mirror{From: "dc2", To: "dc1"}).Connector(kafka.SourceConnector)
+	for name, c := range map[string]struct {
+		fails func(*sitesRig, *connect.Client) error
+		state connect.State // of the connector
+	}{
+		"the connector": {func(r *sitesRig, worker *connect.Client) error { // it cannot reach its source when it starts
+			mend, err := r.kafka.Inject(t.Context(), kafkatest.LinkCut, geored.Target{Site: "dc2", To: "dc1"})
+			if err != nil {
+				return err
+			}
+			return errors.Join(worker.Restart(t.Context(), connector, connect.RestartOptions{IncludeTasks: true}), mend(t.Context()))
+		}, connect.Failed},
+		"a task": {func(r *sitesRig, worker *connect.Client) error { // on a record that is too large, of a topic that goes again
+			settings, err := worker.Settings(t.Context(), connector)
+			if err != nil {
+				return err
+			}
+			settings["producer.override.max.request.size"] = "20000"
+			if err := errors.Join(worker.Stop(t.Context(), connector), worker.PutSettings(t.Context(), connector, settings), worker.Resume(t.Context(), connector)); err != nil {
+				return err
+			}
+			seeder := kafkatest.Seed(t.Context(), t, r.kafka.Access("dc2"))
+			seeder.Create("large", 1)
+			seeder.Write("large", []byte("k"), bytes.Repeat([]byte("x"), 40_000))
+			eventually(t, func() bool { return taskOf(t, worker, connector) == connect.Failed })
+			seeder.Delete("large")
+			return nil
+		}, connect.Running},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newSites(t, "dc1", "dc2")
+			worker, err := connect.New(connect.Config{URL: r.kafka.ConnectURL("dc1")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			other, err := connect.New(connect.Config{URL: r.kafka.ConnectURL("dc2")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, func() bool { // what has not begun yet looks like one that finds no topic
+				return taskOf(t, worker, connector) == connect.Running && taskOf(t, other, (kafka.Mirror{From: "dc1", To: "dc2"}).Connector(kafka.SourceConnector)) == connect.Running
+			})
+			if err := c.fails(r, worker); err != nil {
+				t.Fatal(err)
+			}
+			r.during("dc2", "d")
+			if found, err := worker.Connector(t.Context(), connector); err != nil || found.State != c.state || taskOf(t, worker, connector) != connect.Failed {
+				t.Fatalf("it did not fail: %+v, %v", found, err)
+			}
+			ctx, stop := context.WithTimeout(t.Context(), time.Minute) // what is not restarted is waited for much longer
+			defer stop()
+			x := r.recovery(OutageSaid{Length: time.Hour})
+			if _, err := r.run(ctx, x, nil); err != nil {
+				t.Error(err)
+			}
+			r.wants(r.proof(x), geored.Pass)
+			cures := map[string]Cure{}
+			for _, d := range x.decided(storeKafka) {
+				cures[d.Part] = d.Cure
+			}
+			if want := map[string]Cure{"mirror dc2 -> dc1": RestartCure, "mirror dc1 -> dc2": AwaitCure}; !maps.Equal(cures, want) {
+				t.Errorf("%v, want %v: %+v", cures, want, x.decided(storeKafka))
+			}
+			want := []string{"dc1 dc2->dc1.MirrorCheckpointConnector {true true}", "dc1 dc2->dc1.MirrorSourceConnector {true true}"} // tasks too, and what failed alone
+			if orders := unique(r.orders.all()); !slices.Equal(orders, want) {
+				t.Errorf("restarted were %q, want %q", orders, want)
+			}
+		})
 	}
-	mend, err := r.kafka.Inject(t.Context(), kafkatest.LinkCut, geored.Target{Site: "dc2", To: "dc1"})
-	if err != nil {
-		t.Fatal(err)
+}
+
+func taskOf(t *testing.T, worker *connect.Client, connector string) connect.State {
+	t.Helper()
+	found, err := worker.Connector(t.Context(), connector)
+	if err != nil || len(found.Tasks) == 0 {
+		return ""
 	}
-	r.during("dc2", "d")
-	if err := worker.Stop(t.Context(), (kafka.Mirror{From: "dc2", To: "dc1"}).Connector(kafka.SourceConnector)); err != nil {
-		t.Fatal(err)
-	}
-	_ = mend(t.Context())
-	x := r.recovery(OutageSaid{Length: time.Hour})
-	if err := x.Assess(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range x.decided(storeKafka) {
-		if d.Part == "mirror dc2 -> dc1" && d.Cure == AwaitCure {
-			t.Errorf("a connector that was stopped: %+v", d)
-		}
-	}
-	if err := worker.Resume(t.Context(), (kafka.Mirror{From: "dc2", To: "dc1"}).Connector(kafka.SourceConnector)); err != nil {
-		t.Fatal(err)
-	}
-	_, report := r.recovered(OutageSaid{Length: time.Hour}, nil)
-	r.wants(report, geored.Pass)
+	return found.Tasks[0].State
 }
 
 // Records that retention removed are told, and nothing goes on before somebody accepts it.
@@ -833,6 +922,15 @@ func TestATopicMadeAnewIsCopiedAgain(t *testing.T) {
 	if d.Cure != AgainCure || len(d.Again) != 1 || d.Again[0] != "orders" {
 		t.Errorf("%+v", d)
 	}
+	judged := map[string]geored.Verdict{}
+	for _, f := range r.proof(x).Findings {
+		if f.Check == CheckRecords || f.Check == CheckLosses {
+			judged[fmt.Sprintf("%s %s", f.Check, f.Site)] = f.Verdict
+		}
+	}
+	if want := map[string]geored.Verdict{"recover/records dc1": geored.Fail, "recover/records dc2": geored.Pass, "recover/losses dc1": geored.Fail, "recover/losses dc2": geored.Pass}; !maps.Equal(judged, want) {
+		t.Errorf("before it is copied again: %v, want %v", judged, want)
+	}
 	_, report = r.recovered(OutageSaid{Length: time.Hour}, map[geored.StepID]string{"kafka/again/dc1/dc2": confirmation("copy-again", "orders")})
 	for _, f := range report.Findings {
 		if f.Verdict == geored.Fail || f.Verdict == geored.Unknown {
@@ -867,7 +965,7 @@ func TestLossThatNobodySaw(t *testing.T) {
 	}
 	_, report = r.recovered(OutageSaid{Length: time.Hour}, map[geored.StepID]string{"kafka/lost/dc1/dc2": x.decided(storeKafka)[0].Confirm})
 	r.wants(report, geored.Fail)
-	if !find(report, CheckLosses, "7 offsets were removed by retention") || !find(report, CheckDecisions, "orders/0: retention-gap of 7 offsets after 10") {
+	if verdictOf(report, CheckLosses) != geored.Fail || !find(report, CheckLosses, "7 offsets were removed by retention") || !find(report, CheckDecisions, "orders/0: retention-gap of 7 offsets after 10") {
 		t.Error("what was lost is not named")
 	}
 	_, report = r.recovered(OutageSaid{Length: time.Minute}, nil)
@@ -1079,7 +1177,11 @@ func TestWhatIsUnreadIsNotMeasured(t *testing.T) {
 	if err := x.Assess(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range x.Stores[1].Measure(t.Context()) {
+	measured := x.Stores[1].Measure(t.Context())
+	if len(measured) != 2 {
+		t.Errorf("one of each way is measured: %+v", measured)
+	}
+	for _, m := range measured {
 		if m.Err == "" {
 			t.Errorf("%+v", m)
 		}
@@ -1166,15 +1268,6 @@ func TestTheProofFindsWhatDiffers(t *testing.T) {
 	for _, name := range r.names {
 		_ = r.index.Refill(t.Context(), name, "first")
 	}
-	verdict := func(report geored.Report, id geored.CheckID) geored.Verdict {
-		var all []geored.Verdict
-		for _, f := range report.Findings {
-			if f.Check == id {
-				all = append(all, f.Verdict)
-			}
-		}
-		return geored.Join(all...)
-	}
 	for name, c := range map[string]struct {
 		check       geored.CheckID
 		text        string
@@ -1187,12 +1280,12 @@ func TestTheProofFindsWhatDiffers(t *testing.T) {
 		"a reference": {CheckReferences, "row q names object object-q", func() { r.index.rows["dc1"] = append(r.index.rows["dc1"], Reference{"q", "object-q", "doc-b"}) },
 			func() { r.index.rows["dc1"] = r.index.rows["dc1"][:3] }},
 	} {
-		if v := verdict(r.proof(x), c.check); v != geored.Pass {
+		if v := verdictOf(r.proof(x), c.check); v != geored.Pass {
 			t.Errorf("%s: %s before", name, v)
 		}
 		c.spoil()
 		report := r.proof(x)
-		if v := verdict(report, c.check); v != geored.Fail || !find(report, c.check, c.text) {
+		if v := verdictOf(report, c.check); v != geored.Fail || !find(report, c.check, c.text) {
 			t.Errorf("%s: %s", name, v)
 			for _, f := range report.Findings {
 				t.Logf("%s %s %s: %s: %s %q", f.Check, f.Site, f.To, f.Verdict, f.Message, f.Evidence)
@@ -1201,8 +1294,51 @@ func TestTheProofFindsWhatDiffers(t *testing.T) {
 		c.mend()
 	}
 	r.index.silent = "dc2"
-	if v := verdict(r.proof(x), CheckIndex); v != geored.Unknown {
+	if v := verdictOf(r.proof(x), CheckIndex); v != geored.Unknown {
 		t.Errorf("an index gives no answer: %s", v)
+	}
+}
+
+// Records without a copy, and offsets that a mirror jumped over, fail; what nobody read or looked at proves nothing.
+func TestRecordsAndLossesAreJudged(t *testing.T) {
+	for name, c := range map[string]struct {
+		spans []kafka.Comparison
+		want  geored.Verdict
+		says  string
+	}{
+		"all have their copy":  {[]kafka.Comparison{{Matched: 2}, {Matched: 1}}, geored.Pass, "3 records have their copy, 0 have none"},
+		"one has none":         {[]kafka.Comparison{{Matched: 2}, {Matched: 1, Missing: 1}}, geored.Fail, "3 records have their copy, 1 have none"},
+		"one is another":       {[]kafka.Comparison{{Matched: 2, Different: 1}}, geored.Fail, "2 records"},
+		"not read to its end":  {[]kafka.Comparison{{Matched: 2}, {Matched: 1, Err: errors.New("silent")}}, geored.Unknown, "3 records"},
+		"one was copied twice": {[]kafka.Comparison{{Matched: 2, Duplicates: 1}}, geored.Warn, "2 records"},
+		"nothing is copied":    {[]kafka.Comparison{{Waiting: 2}}, geored.Unknown, "2 wait for the mirror"},
+		"nothing was compared": {nil, geored.Unknown, "0 records"},
+	} {
+		f := judgeRecords(geored.Target{}, c.spans)
+		if f.Verdict != c.want || !strings.Contains(f.Message, c.says) || (f.Remedy != "") != (c.want == geored.Fail) {
+			t.Errorf("%s: want %s with %q: %+v", name, c.want, c.says, f)
+		}
+	}
+	sample := func(next, start, end, copies int64) kafka.Sample {
+		p := mirrored(next, start, end)
+		p.ID, p.Target.End = kafka.TopicID{1}, copies
+		return kafka.Sample{From: "dc1", To: "dc2", Time: noon, Positions: []kafka.Position{p}}
+	}
+	past := kafka.History{}.With(sample(10, 0, 10, 10))
+	for name, c := range map[string]struct {
+		now     kafka.Sample
+		past    kafka.History
+		mayLose bool
+		want    geored.Verdict
+	}{
+		"it went on":                            {sample(20, 0, 20, 20), past, true, geored.Pass},
+		"it jumped over what retention removed": {sample(20, 17, 20, 13), past, false, geored.Fail},
+		"nobody looked before":                  {sample(20, 17, 20, 13), kafka.History{}, true, geored.Unknown},
+		"nor before a short outage":             {sample(20, 0, 20, 20), kafka.History{}, false, geored.Pass},
+	} {
+		if f := judgeLosses(c.now, c.past, c.mayLose); f.Verdict != c.want {
+			t.Errorf("%s: want %s: %+v", name, c.want, f)
+		}
 	}
 }
 

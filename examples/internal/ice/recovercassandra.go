@@ -39,8 +39,11 @@ func (r *Recovery) Cassandra(s CassandraStore) Store {
 		s.Settle = 20 * time.Second
 	}
 	c := &cassandraRecovery{s, r}
-	return Store{Name: storeCassandra, Read: c.read, Measure: c.measure, Tasks: c.tasks, Checks: c.checks}
+	return Store{Name: storeCassandra, Read: c.read, Measure: c.measure, Tasks: c.tasks, Beside: ofServer, Checks: c.checks}
 }
+
+// ofServer says whether a keyspace is the server's own, such as that of roles.
+func ofServer(part string) bool { return strings.HasPrefix(part, "keyspace system") }
 
 // with opens the ring for one thing.
 func (c *cassandraRecovery) with(ctx context.Context, do func(*cassandra.Cluster) error) error {

@@ -14,7 +14,7 @@ func RecoveryDepartures() []report.Departure {
 			"the default is incremental, and a repair after gc_grace brings deleted rows back"),
 		because("ring", "5.2", "a repair is all that a partition asks for", "a ring that stays split is healed by looking its seeds up again", "pods that were restarted on both sides never find each other, and a repair refuses"),
 		because("jobs", "5.3", "two jobs are named by the minute", "each bears the recovery's mark and its site, and the index is held against the rows", "two in one minute collide; a job that succeeded proves nothing"),
-		because("order", "5.3", "the index may be filled at any time", "it is filled once Kafka and Cassandra are proven", "it would be filled with what was missing"),
+		because("order", "5.3", "the index may be filled at any time", "it is filled once Kafka and the rows of Cassandra are proven; Cassandra's own keyspaces are held beside it", "it would be filled with what was missing"),
 		because("together", "5", "Kafka, Cassandra, search and objects one after another", "Kafka, Cassandra and objects side by side, search after the first two",
 			"they do not fill one another, and users wait"),
 		because("mirror", "5.4", "the ReplicaSet of the mirror is deleted", "objects that one site has are carried over and conflicts confirmed; then the mirrors are restarted one after the other, and compared",

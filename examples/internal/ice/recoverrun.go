@@ -37,10 +37,11 @@ func (r *Recovery) Runbook() (geored.Runbook, error) {
 	for _, store := range r.Stores {
 		tasks, err := store.Tasks(r.decided(store.Name))
 		errs = append(errs, err)
-		if len(tasks) > 0 {
-			stage := geored.StageOf(store.Name, r.sequence(tasks)...)
-			stage.After = slices.Concat(ready, store.waitsFor(begun))
-			book.Stages, begun = append(book.Stages, stage), append(begun, store.Name)
+		after := slices.Concat(ready, store.waitsFor(begun))
+		for _, part := range store.parts(tasks) {
+			stage := geored.StageOf(part.name, r.sequence(part.tasks)...)
+			stage.After, after = after, append(slices.Clone(after), part.name)
+			book.Stages, begun = append(book.Stages, stage), append(begun, part.name)
 		}
 	}
 	end := geored.StageOf("end", r.end())
@@ -52,6 +53,20 @@ func (r *Recovery) Runbook() (geored.Runbook, error) {
 // waitsFor are those of the stages that the store is filled from.
 func (s Store) waitsFor(stages []string) []string {
 	return slices.DeleteFunc(slices.Clone(stages), func(name string) bool { return !slices.Contains(s.After, name) })
+}
+
+// storePart is what is done of a store in a stage of its own.
+type storePart struct {
+	name  string
+	tasks []geored.Task
+}
+
+// parts are what other stores may be filled from, and what is done behind it, beside those.
+func (s Store) parts(tasks []geored.Task) []storePart {
+	feeds := func(t geored.Task) bool { return s.Beside == nil || !s.Beside(t.Target) }
+	first, rest := slices.Clone(tasks), slices.Clone(tasks)
+	parts := []storePart{{s.Name, slices.DeleteFunc(first, func(t geored.Task) bool { return !feeds(t) })}, {s.Name + "-beside", slices.DeleteFunc(rest, feeds)}}
+	return slices.DeleteFunc(parts, func(p storePart) bool { return len(p.tasks) == 0 })
 }
 
 // sequence lets each task wait for the one before it, unless it says what it waits for; empty and not nil: for nothing.

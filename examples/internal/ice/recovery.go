@@ -41,6 +41,8 @@ type Store struct {
 	Measure func(ctx context.Context) []Missing
 	// Tasks carry the decisions out, one after another; the last ones prove.
 	Tasks func(decisions []Decision) ([]geored.Task, error)
+	// Beside says of a part whether no other store is filled from it: those need not wait for it. Zero: of none.
+	Beside func(part string) bool
 	// Checks are the proof that the sites hold the same.
 	Checks func() []geored.Check
 }

@@ -94,12 +94,15 @@ func TestGatesAreChecks(t *testing.T) {
 
 func TestTheUpgradeKilledAnywhere(t *testing.T) {
 	book := upgrading(t, 2, Backup{Store: "cassandra"}).Runbook()
-	geotest.KillAnywhere(t, func(testing.TB) geotest.Rehearsal {
+	points := geotest.KillAnywhere(t, func(testing.TB) geotest.Rehearsal {
 		var world geotest.World
 		var locks geored.MemoryLocks
 		return geotest.Rehearsal{Runbook: func() geored.Runbook { return world.Like(book) },
 			Config: geored.RunConfig{Lock: locks.Lock("it", geored.Holder{})}, Effects: world.Effects, State: world.State}
 	})
+	if points < 5*len(book.Steps()) {
+		t.Errorf("only %d points for %d steps", points, len(book.Steps()))
+	}
 }
 
 func TestParseBackup(t *testing.T) {
