@@ -7,7 +7,7 @@ APIDIFF      = golang.org/x/exp/cmd/apidiff@v0.0.0-20250620022241-b7579e27df2b
 MODULES      = geored/otel geored/otel/traces internal/consumer # modules of their own that need no laboratory
 LIBRARIES    = ./geored/... ./mesh/... ./dnsfed/... ./creds/... ./cassandra/... ./kafka/... ./objectstore/...
 
-.PHONY: setup demo check format vet staticcheck unit cross test capabilities race lab sites stores drill bench bench-growth crds weight image apidiff tidy
+.PHONY: setup demo check static beside format vet staticcheck unit cross test capabilities race lab sites stores drill bench bench-growth crds weight image apidiff tidy
 
 setup: ## install Debian packages and build the laboratory
 	@$(GO) run -C internal/lab . setup
@@ -16,7 +16,9 @@ demo: ## two real sites on this machine, the product installed over both, and pr
 	@$(GO) run -C internal/lab . setup -stores ice
 	@$(GO) run ./examples/ice-install -whole
 
-check: format vet staticcheck unit cross apidiff ## all that needs neither root nor a laboratory
+check: static unit ## all that needs neither root nor a laboratory
+
+static: format vet staticcheck cross apidiff
 
 format:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
@@ -38,6 +40,10 @@ unit:
 	@$(GO) test -parallel 8 ./...
 	@for m in $(MODULES); do $(GO) test -C $$m ./... || exit 1; done
 
+beside: ## the unit tests that the race detector does not see
+	@$(GO) test -parallel 8 . ./examples/... ./internal/...
+	@for m in $(MODULES); do $(GO) test -C $$m ./... || exit 1; done
+
 tidy: ## after a change of go.mod: the modules beside the SDK follow
 	@$(GO) mod tidy
 	@for m in $(MODULES); do (cd $$m && $(GO) mod tidy) || exit 1; done
@@ -54,7 +60,8 @@ phase = @began=$$(date +%s); echo "=== $(1)"; $(MAKE) --no-print-directory $(1) 
 test: ## everything, as CI runs it
 	$(call phase,setup)
 	$(call phase,capabilities)
-	$(call phase,check)
+	$(call phase,static)
+	$(call phase,beside)
 	$(call phase,race)
 	$(call phase,lab)
 	$(call phase,sites)
@@ -84,13 +91,14 @@ REST_1 = $(TURN_0)|$(TURN_2)
 REST_2 = $(TURN_0)|$(TURN_1)
 REST_3 = $(TURN_0)|$(TURN_1)|$(TURN_2)
 
-# The fourth turn is the product whole: an outage, an upgrade, or a program that is killed on its way, another each time;
-# the drill retention-unseen needs one before it.
+# The fourth turn is the product whole: an outage, an upgrade, a program that is killed on its way, or checks that miss an answer,
+# another each time; the drill retention-unseen needs one before it.
 WHOLES = link-cut upgrade hint-window retention one-way killed-install worker-in-the-cut worker-restarted cassandra-restarted \
-	power-cut killed-recovery freeze credentials dns-at-start index-wiped killed-upgrade objects-wiped mtu-hole gc-grace cut-again
+	power-cut killed-recovery freeze credentials dns-at-start index-wiped killed-upgrade objects-wiped mtu-hole gc-grace cut-again answers
 WHOLE  = $(word $(shell expr $(COUNT) / 4 % $(words $(WHOLES)) + 1),$(WHOLES))
 WHOLE_PART = $(shell expr $(COUNT) / 4 / $(words $(WHOLES)) % 16)/16
 TEST_upgrade         = '^TestUpgradeAndBack$$' ./examples/ice-upgrade
+TEST_answers         = '^TestEveryAnswerCounts$$' ./examples/ice-install
 TEST_killed-install  = '^TestWholeKilledInEveryStep$$' ./examples/ice-install
 TEST_killed-recovery = '^TestRecoveryKilledInEveryStep$$' ./examples/ice-recover
 TEST_killed-upgrade  = '^TestUpgradeKilledInEveryStep$$' ./examples/ice-upgrade
@@ -99,7 +107,7 @@ TEST_killed-upgrade  = '^TestUpgradeKilledInEveryStep$$' ./examples/ice-upgrade
 FAULTS = TestNodesComeAndGo|TestEveryFaultIsFound|TestABareReplacementLosesAnswers|TestATokenWhoseLifeIsOverIsFound|TestSeveralAPIServers
 
 # The product whole, with its stores: for the drill alone.
-DRILL  = $(FAULTS)|TestICE|TestWholeInstall|TestUpgradeAndBack|TestRecoverAfterACut|TestDrills
+DRILL  = $(FAULTS)|TestICE|TestWholeInstall|TestEveryAnswerCounts|TestUpgradeAndBack|TestRecoverAfterACut|TestDrills
 
 # The programs killed on the way through the product; for the drill alone, a sixteenth of the points each time: each kill costs
 # the next run a look at everything. DRILL_PART=0/1 takes all.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -24,7 +25,7 @@ func TestEveryCheckIsHeldToItsRule(t *testing.T) {
 }
 
 // checkIDs gives the IDs of all checks in the code, each with the name of its constant and its area. One that is computed
-// stands under the name of what computes it.
+// stands under the call that computes it.
 func checkIDs(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -39,7 +40,11 @@ func checkIDs(t *testing.T) map[string]string {
 				return true
 			})
 			for id, name := range inFile {
-				found[id] = within(p, name)
+				name = within(area(p.ImportPath), name)
+				if strings.HasSuffix(id, "()") { // each area may have its own
+					id = name
+				}
+				found[id] = name
 			}
 		}
 	}
@@ -108,7 +113,7 @@ func collectID(check *ast.CompositeLit, found map[string]string) {
 			found[id] = id
 		}
 		if call, ok := pair.Value.(*ast.CallExpr); ok {
-			found[typeName(call.Fun)] = typeName(call.Fun)
+			found[callName(call)] = callName(call)
 		}
 	}
 }
@@ -133,7 +138,11 @@ func typeName(e ast.Expr) string {
 	return ""
 }
 
-// namedInHonestTests are the names and texts in those functions of unit tests that call geotest.Honest or HonestAnswers.
+// callName is CheckID() of c.CheckID().
+func callName(call *ast.CallExpr) string { return typeName(call.Fun) + "()" }
+
+// namedInHonestTests are the names, each with its area, and texts in those functions of unit tests that call geotest.Honest
+// or HonestAnswers.
 func namedInHonestTests(t *testing.T) map[string]bool {
 	t.Helper()
 	named := map[string]bool{}
@@ -145,11 +154,7 @@ func namedInHonestTests(t *testing.T) map[string]bool {
 			}
 			for _, declaration := range file.Decls {
 				if function, ok := declaration.(*ast.FuncDecl); ok && callsHonest(function) {
-					inTest := map[string]bool{}
-					addNames(function, inTest)
-					for name := range inTest {
-						named[name], named[within(p, name)] = true, true
-					}
+					addNames(function, area(p.ImportPath), named)
 				}
 			}
 		}
@@ -158,7 +163,7 @@ func namedInHonestTests(t *testing.T) map[string]bool {
 }
 
 // within is a name in an area: two of them may have a CheckPods.
-func within(p pkg, name string) string { return area(p.ImportPath) + " " + name }
+func within(area, name string) string { return area + " " + name }
 
 func callsHonest(function *ast.FuncDecl) bool {
 	calls := false
@@ -171,11 +176,15 @@ func callsHonest(function *ast.FuncDecl) bool {
 	return calls
 }
 
-func addNames(n ast.Node, named map[string]bool) {
+func addNames(n ast.Node, area string, named map[string]bool) {
 	ast.Inspect(n, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.Ident:
-			named[n.Name] = true
+			named[within(area, n.Name)] = true
+		case *ast.CallExpr:
+			if selector, ok := n.Fun.(*ast.SelectorExpr); !ok || typeName(selector.X) != "geored" { // that is the type, and no call
+				named[within(area, callName(n))] = true
+			}
 		case *ast.BasicLit:
 			if text, ok := literal(n); ok {
 				named[text] = true
@@ -193,19 +202,38 @@ var all = []geored.Check{{ID: CheckA}, {ID: "x/b"}}
 var table = []documented{{id: "guide/1"}}
 var one = geored.Check{ID: c.CheckID()}
 func TestIt(t *testing.T) { geotest.Honest(t, x.CheckA, nil); geotest.HonestAnswers(t, "x/b", nil) }
-func TestOther(t *testing.T) { other("x/c") }`
+func TestOther(t *testing.T) { other("x/c"); c.CheckID() }
+func TestTypes(t *testing.T) { geotest.Honest(t, geored.CheckID("x/d"), []geored.CheckID{}) }`
+	const computed = `package x
+func TestIt(t *testing.T) { geotest.Honest(t, c.CheckID(), nil) }`
+	found := map[string]string{}
+	ast.Inspect(parsed(t, code), func(n ast.Node) bool { collectIDs(n, found); return true })
+	if len(found) != 4 || found["x/a"] != "CheckA" || found["guide/1"] != "table" || found["CheckID()"] != "CheckID()" {
+		t.Errorf("found %v", found)
+	}
+	named := map[string]bool{}
+	for area, code := range map[string]string{"x": code, "y": computed} {
+		for _, declaration := range parsed(t, code).Decls {
+			if function, ok := declaration.(*ast.FuncDecl); ok && callsHonest(function) {
+				addNames(function, area, named)
+			}
+		}
+	}
+	for name, want := range map[string]bool{
+		"x CheckA": true, "x/b": true, "x/c": false, "y CheckID()": true,
+		"x CheckID()": false, "CheckID()": false, "CheckID": false, "y CheckA": false, // others' names, and the type's
+	} {
+		if named[name] != want {
+			t.Errorf("%s: named %t, want %t: %v", name, named[name], want, named)
+		}
+	}
+}
+
+func parsed(t *testing.T, code string) *ast.File {
+	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "x.go", code, parser.SkipObjectResolution)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, named := map[string]string{}, map[string]bool{}
-	ast.Inspect(file, func(n ast.Node) bool { collectIDs(n, found); return true })
-	for _, declaration := range file.Decls {
-		if function, ok := declaration.(*ast.FuncDecl); ok && callsHonest(function) {
-			addNames(function, named)
-		}
-	}
-	if len(found) != 4 || found["x/a"] != "CheckA" || found["guide/1"] != "table" || !named["CheckA"] || !named["x/b"] || named["x/c"] {
-		t.Errorf("found %v, named %v", found, named)
-	}
+	return file
 }
