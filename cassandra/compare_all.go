@@ -77,7 +77,7 @@ func (w *comparingAll) joined() error {
 
 // Tables are the tables of a keyspace that can be compared, as all sites know them: one that only some know is among them,
 // and a comparison says so. Materialized views and counter tables are left out: count the latter. The error is
-// [geored.Faults], the context's, or that of a node that could not be asked.
+// [geored.Faults], the context's, or that of a node that could not be asked; a keyspace without any is [ErrNoTables].
 func (c *Cluster) Tables(ctx context.Context, keyspace string) ([]Table, error) {
 	ring, err := c.discover(ctx, true)
 	if err != nil {
@@ -102,7 +102,10 @@ func (c *Cluster) Tables(ctx context.Context, keyspace string) ([]Table, error) 
 	}
 	slices.SortFunc(tables, func(a, b Table) int { return strings.Compare(a.Name, b.Name) })
 	if tables = slices.Compact(tables); len(tables) == 0 {
-		return nil, geored.Faults{{Field: "keyspace", Value: keyspace, Problem: "has no tables, or is not there", Remedy: "check its name"}}
+		return nil, fmt.Errorf("%w: %w", ErrNoTables, geored.Faults{{Field: "keyspace", Value: keyspace, Problem: "has only counters or no tables, or is not there", Remedy: "check its name"}})
 	}
 	return tables, nil
 }
+
+// ErrNoTables says that a keyspace has no table that can be compared.
+var ErrNoTables = errors.New("nothing to compare")

@@ -141,7 +141,7 @@ func (p RebuildPlan) Steps() []geored.Step {
 	add("fence", "clients of "+string(p.Site), geored.Await, "who reads there before it is rebuilt finds rows missing")
 	if !p.Emptied {
 		add("empty", "keyspace "+p.Keyspace, geored.Delete, "what the site forgot to delete must not come back: its rows are given up, and kept aside in a snapshot; each node is restarted first, for its commit log has them too and a crash would bring them back",
-			"on each node: nodetool snapshot -t "+p.Snapshot()+" "+p.Keyspace, p.alter(p.without()), "on each node: nodetool drain; restart the server; nodetool flush "+p.Keyspace+"; nodetool cleanup "+p.Keyspace, p.alter(p.Replication))
+			"on each node: nodetool snapshot -t "+p.Snapshot()+" "+p.Keyspace, p.alter(p.without()), "on each node: nodetool drain; restart the server; nodetool flush "+p.Keyspace+"; nodetool cleanup "+p.Keyspace, p.GiveBack())
 	}
 	for _, n := range p.Nodes {
 		add(n.HostID, fmt.Sprintf("keyspace %s on node %s", p.Keyspace, n.Address), geored.Copy,
@@ -167,6 +167,11 @@ func (p RebuildPlan) without() map[string]string {
 	}
 	return left
 }
+
+// GiveBack is the statement (CQL) that gives the site its replicas of the keyspace back. [Cluster.RebuildStage] takes them from it for
+// as long as it is emptied: by hand it is of use when a run that was interrupted in between is not to go on. Rows that were given up
+// do not come back with it.
+func (p RebuildPlan) GiveBack() string { return p.alter(p.Replication) }
 
 func (p RebuildPlan) alter(replication map[string]string) string {
 	parts := []string{"'class': '" + networkTopology + "'"}

@@ -68,7 +68,7 @@ func (r *rebuilding) empty(ctx context.Context) error {
 	if err := r.fenced(ctx); err != nil {
 		return geored.Retriable(err)
 	}
-	return r.alter(ctx, r.plan.alter(r.plan.Replication))
+	return r.alter(ctx, r.plan.GiveBack())
 }
 
 // giveUp takes what the site has, and remembers that.

@@ -53,12 +53,21 @@ func (r Remirroring) String() string {
 		r.Mirror, len(r.Partitions), r.Topics, r.Duplicates, r.Lost)
 }
 
-// Remirror carries a plan out: the connector is stopped, forgets the positions of the partitions, is resumed, and has
-// copied them again when Remirror returns. Connectors mirror all their topics or none, so the others stand still for a
-// moment. Whatever fails after the stop, the connector is resumed. Confirm is the plan's Duplicates, as proof that
-// somebody has read it. It leaves no mark: a program that was killed in it carries the same plan out again, and that resumes
-// a connector that was left stopped; what was copied meanwhile is then in the copy once more.
+// Remirror carries a plan out: [Replication.Forget], then [Replication.AwaitRemirrored]. It leaves no mark: a program that was killed
+// in it carries the same plan out again, and what was copied meanwhile is then in the copy once more. Who must not do that calls
+// the two, and remembers that the first came to its end.
 func (r *Replication) Remirror(ctx context.Context, plan Remirroring, confirm int64) error {
+	if err := r.Forget(ctx, plan, confirm); err != nil {
+		return err
+	}
+	return r.AwaitRemirrored(ctx, plan)
+}
+
+// Forget has the connector of a plan begin anew with its partitions: it is stopped, forgets their positions, and is resumed.
+// Connectors mirror all their topics or none, so the others stand still for a moment. Whatever fails after the stop, the
+// connector is resumed; called again, it resumes one that a program which was killed left stopped. Confirm is the plan's
+// Duplicates, as proof that somebody has read it.
+func (r *Replication) Forget(ctx context.Context, plan Remirroring, confirm int64) error {
 	control := r.sites[plan.Mirror.To].Control
 	switch {
 	case confirm != plan.Duplicates:
@@ -79,6 +88,12 @@ func (r *Replication) Remirror(ctx context.Context, plan Remirroring, confirm in
 	if err := errors.Join(err, control.Resume(resuming, connector)); err != nil {
 		return at(plan.Mirror.To, err)
 	}
+	return nil
+}
+
+// AwaitRemirrored returns when everything is copied that the plan's partitions held at its first look. The error is the context's
+// cause, with what is still missing.
+func (r *Replication) AwaitRemirrored(ctx context.Context, plan Remirroring) error {
 	ends := map[Partition]int64{}
 	return r.until(ctx, "copied again", func() error { return r.isCopied(ctx, plan, ends) })
 }

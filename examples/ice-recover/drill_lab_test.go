@@ -292,7 +292,7 @@ func (r *rig) judge(d drill, c call) {
 // changed are the steps that did something to the stores.
 func (r *rig) changed(found result) (steps []string) {
 	for _, s := range found.Run.Steps {
-		own := slices.Contains([]geored.StepID{"begin/note", "measure/missing", "mesh/outage", "objects/conflicts", "end/note"}, s.ID)
+		own := slices.Contains([]geored.StepID{"begin/note", "measure/missing", "measure/again", "mesh/outage", "objects/conflicts", "end/note"}, s.ID)
 		if s.Status == geored.Changed && !own {
 			steps = append(steps, string(s.ID))
 		}

@@ -55,6 +55,8 @@ type Pod struct {
 type Mirror struct {
 	Mark   string // of the restart that is wanted
 	Wanted int    // pods
+	// Stopped says that [Mirrors.Stop] scaled it to 0, and [Mirrors.Start] gives it its pods back.
+	Stopped bool
 	// Rolled says that the controller has seen what is wanted and made it so.
 	Rolled bool
 	Pods   []Pod // also those on their way out; sorted by name
@@ -95,7 +97,8 @@ func (m Mirrors) read(ctx context.Context, site geored.SiteName) (Mirror, error)
 	if err != nil {
 		return Mirror{}, err
 	}
-	mirror := Mirror{Mark: d.Spec.Template.Annotations[markKey], Wanted: wanted(*d), Rolled: rolled(*d)}
+	_, stopped := d.Annotations[stoppedKey]
+	mirror := Mirror{Mark: d.Spec.Template.Annotations[markKey], Wanted: wanted(*d), Stopped: stopped, Rolled: rolled(*d)}
 	for _, pod := range list.Items {
 		mirror.Pods = append(mirror.Pods, describe(pod))
 	}

@@ -116,7 +116,7 @@ func installed(t *testing.T, a *apiServer) {
 	a.put(bindPath+"georedkit:kube-system:coredns", binding("georedkit:kube-system:coredns"))
 	a.put(tokenPath, copied(t, time.Time{}))
 	a.put(ringPath, table{"kind": "StatefulSet", "apiVersion": "apps/v1", "metadata": meta("ice-dc1-rack1", "ice-cassandra"), "spec": table{"replicas": 1, "template": table{"spec": table{"containers": []any{table{"name": "cassandra", "image": "c:1", "env": []any{table{"name": "SEEDS", "value": "a,b"}}}}}}}})
-	a.put(mirrorPath, table{"kind": "Deployment", "apiVersion": "apps/v1", "metadata": meta("minio-mirror", "ice-minio"), "spec": table{"replicas": 1, "template": table{"spec": table{"containers": []any{table{"name": "mirror", "image": "mc:1", "args": []string{"mirror", "dc1/files"}}}}}}})
+	a.put(mirrorPath, table{"kind": "Deployment", "apiVersion": "apps/v1", "metadata": meta("minio-mirror", "ice-minio"), "spec": table{"replicas": 1, "template": table{"spec": table{"containers": []any{table{"name": "mirror", "image": "mc:1", "args": []string{"mirror", "dc1/files", "planted-secret"}}}}}}})
 	a.put(workerPath, table{"kind": "Pod", "apiVersion": "v1", "metadata": table{"name": "mm-dc2-mirrormaker2-0", "namespace": "ice-kafka", "labels": table{"strimzi.io/cluster": "mm-dc2"}}, "spec": table{"containers": []any{table{"name": "mm", "image": "mm:1"}}}})
 }
 
@@ -192,8 +192,8 @@ func TestEachDriftIsTold(t *testing.T) {
 		"a mirror that was stopped": {"mirrors", func(t *testing.T, a *apiServer) { a.change(t, mirrorPath, 0, "spec", "replicas") },
 			[]string{"deployment ice-minio/minio-mirror: pods is 0, recorded is 1", "who looks after release ice-release/ice-helm-operator of dc1"}},
 		"what a mirror copies": {"mirrors", func(t *testing.T, a *apiServer) {
-			a.change(t, mirrorPath, []any{"mirror", "dc1/other"}, "spec", "template", "spec", "containers", 0, "args")
-		}, []string{"arguments of mirror is mirror dc1/other, recorded is mirror dc1/files"}},
+			a.change(t, mirrorPath, []any{"mirror", "dc1/other", "planted-secret"}, "spec", "template", "spec", "containers", 0, "args")
+		}, []string{"arguments of mirror is digest ", "who looks after release ice-release/ice-helm-operator of dc1"}},
 		"a worker less": {"mirrors", func(_ *testing.T, a *apiServer) { a.remove(workerPath) }, []string{"workers of ice-kafka/mm-dc2: images is nothing, recorded is mm:1", "Strimzi's operator of dc1"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -116,7 +116,7 @@ func settingFacts(s connect.Settings) map[string]string {
 }
 
 // mirrorThings are the workloads that mirror records and objects into and out of a site.
-func (d *Deployment) mirrorThings(ctx context.Context, site geored.SiteName, _ drift.Salt) ([]drift.Thing, error) {
+func (d *Deployment) mirrorThings(ctx context.Context, site geored.SiteName, salt drift.Salt) ([]drift.Thing, error) {
 	revision, err := d.productRevision(ctx, site)
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func (d *Deployment) mirrorThings(ctx context.Context, site geored.SiteName, _ d
 	}
 	facts := map[string]string{"pods": fmt.Sprint(wantedPods(deployment.Spec.Replicas))}
 	for _, c := range deployment.Spec.Template.Spec.Containers {
-		facts["image of "+c.Name], facts["arguments of "+c.Name] = c.Image, strings.Join(c.Args, " ")
+		facts["image of "+c.Name], facts["arguments of "+c.Name] = c.Image, "digest "+salt.Digest(strings.Join(slices.Concat(c.Command, c.Args), "\x00")) // a shell may be given a password
 	}
 	return append(things, drift.Thing{Name: "deployment " + minioNamespace + "/" + mirrorDeploy, Under: revision, Facts: facts, Wrote: writer(deployment.ObjectMeta, ""), Mends: ownerOf(site)}), nil
 }

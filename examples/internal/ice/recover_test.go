@@ -228,7 +228,7 @@ func (m *fakeMirrors) Running(_ context.Context, site geored.SiteName, mark stri
 func (m *fakeMirrors) Read(_ context.Context, site geored.SiteName) (objectkube.Mirror, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return objectkube.Mirror{Mark: m.marks[site], Pods: []objectkube.Pod{{Mirrors: true, Started: m.started[site]}}}, nil
+	return objectkube.Mirror{Mark: m.marks[site], Stopped: m.stopped[site], Pods: []objectkube.Pod{{Mirrors: true, Started: m.started[site]}}}, nil
 }
 
 // fakeIndex is an index for each site, which a job fills from the rows of the site.

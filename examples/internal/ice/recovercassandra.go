@@ -58,6 +58,7 @@ func (c *cassandraRecovery) with(ctx context.Context, do func(*cassandra.Cluster
 func (c *cassandraRecovery) read(ctx context.Context) ([]Evidence, decider) {
 	var limits cassandra.Limits
 	var given []string // host IDs of the nodes whose rows a rebuild gives up
+	left := map[string]string{}
 	err := c.with(ctx, func(ring *cassandra.Cluster) (err error) {
 		limits, err = ring.Limits(ctx)
 		seen, _ := ring.Ring(ctx) // a node that is silent now is asked again before anything is given up
@@ -66,6 +67,7 @@ func (c *cassandraRecovery) read(ctx context.Context) ([]Evidence, decider) {
 				given = append(given, v.Node.HostID)
 			}
 		}
+		left = c.left(ctx, ring, seen, limits)
 		return err
 	})
 	if err != nil {
@@ -77,6 +79,10 @@ func (c *cassandraRecovery) read(ctx context.Context) ([]Evidence, decider) {
 		}
 		decisions := DecideCassandra(o, limits)
 		for i, d := range decisions {
+			if why, is := left[keyspaceOf(d)]; is {
+				decisions[i] = decideLeft(keyspaceOf(d), why)
+				continue
+			}
 			if d.Cure == RebuildCure && !slices.Contains(c.Sites, c.Away) {
 				return decisions, fmt.Errorf("%s asks for a rebuild (%s): say with -away which site was away: its rows are given up and taken from another", d.Part, d.Because[0])
 			}
@@ -87,6 +93,45 @@ func (c *cassandraRecovery) read(ctx context.Context) ([]Evidence, decider) {
 		}
 		return decisions, nil
 	}
+}
+
+// left says of keyspaces why the sites cannot be brought together in them, as of one that a utility keeps in its own site, or that
+// has counters alone. One that is being rebuilt may be taken from its site.
+func (c *cassandraRecovery) left(ctx context.Context, ring *cassandra.Cluster, seen cassandra.Ring, limits cassandra.Limits) map[string]string {
+	why := map[string]string{}
+	for _, t := range limits.Tables {
+		_, known := why[t.Keyspace]
+		if _, rebuilt := c.Note().Kept[keptRebuild+t.Keyspace]; rebuilt || known {
+			continue
+		}
+		if unshared := unshared(seen, t.Keyspace); unshared != "" {
+			why[t.Keyspace] = unshared
+		} else if _, err := ring.Tables(ctx, t.Keyspace); errors.Is(err, cassandra.ErrNoTables) {
+			why[t.Keyspace] = err.Error()
+		}
+	}
+	return why
+}
+
+// unshared says how a keyspace is replicated that not every site holds; "": every site does that tells.
+func unshared(seen cassandra.Ring, keyspace string) string {
+	for _, v := range seen.Views {
+		i := slices.IndexFunc(v.Keyspaces, func(k cassandra.Keyspace) bool { return k.Name == keyspace })
+		if i < 0 {
+			continue
+		}
+		for _, other := range seen.Views {
+			if k := v.Keyspaces[i]; slices.Contains([]string{"", "0"}, k.Replication[other.Node.DataCenter]) {
+				return fmt.Sprintf("it is replicated by %s %v: %s holds none of it for itself", k.Class[strings.LastIndexByte(k.Class, '.')+1:], k.Replication, other.Node.Site)
+			}
+		}
+	}
+	return ""
+}
+
+// shared are the keyspaces that the sites are brought together in.
+func (c *cassandraRecovery) shared() []Decision {
+	return slices.DeleteFunc(c.decided(storeCassandra), func(d Decision) bool { return d.Cure == LeaveCure })
 }
 
 // hintEvidence takes the oldest hint of each site: it was written when its node was away already.
@@ -125,7 +170,7 @@ func (c *cassandraRecovery) measure(ctx context.Context) []Missing {
 	var more int64
 	var oldest time.Time // of these
 	err := c.with(ctx, func(ring *cassandra.Cluster) error {
-		for _, d := range c.decided(storeCassandra) {
+		for _, d := range c.shared() {
 			comparisons, err := c.compare(ctx, ring, keyspaceOf(d), false)
 			if err != nil {
 				return err
@@ -214,9 +259,6 @@ func (c *cassandraRecovery) equal(ctx context.Context, keyspace string) (geored.
 	})
 	if err != nil {
 		return geored.State{}, err
-	}
-	if len(found) == 0 {
-		return geored.State{Done: true, Detail: "the keyspace has no table that can be compared"}, nil
 	}
 	for _, table := range found {
 		if table.Equality != cassandra.Equal {

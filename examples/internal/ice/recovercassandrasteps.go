@@ -16,6 +16,9 @@ import (
 func (c *cassandraRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 	tasks := []geored.Task{c.ringTask(), c.schemaTask()}
 	for _, d := range decisions {
+		if d.Cure == LeaveCure {
+			continue
+		}
 		if d.GivesUp != "" && c.Away != "" && c.Away != d.GivesUp {
 			return nil, geored.Faults{{Site: c.Away, Field: "-away", Value: string(c.Away), Problem: fmt.Sprintf("this recovery gives up the rows of %s, which is what was confirmed", d.GivesUp),
 				Remedy: fmt.Sprintf("say -away %s, or nothing, to go on with it", d.GivesUp)}}
@@ -244,28 +247,76 @@ func (c *cassandraRecovery) repair(ctx context.Context, keyspace string) error {
 				return err
 			}
 		}
-		return c.nest(ctx, ring.RepairStage(plan, c.Tool, dataTimeout))
+		stage := beforeEach(ring.RepairStage(plan, c.Tool, dataTimeout), func(ctx context.Context) error { // a node may take hours
+			return c.remembersDeletions(ctx, ring, keyspace)
+		})
+		if err := c.nest(ctx, stage); err != nil {
+			return err
+		}
+		return c.keepForgotten(ctx, ring, keyspace)
 	})
+}
+
+// beforeEach asks something before each change of a stage: an error is the change's.
+func beforeEach(s geored.Stage, ask func(context.Context) error) geored.Stage {
+	bind := s.Bind
+	s.Bind = func(ctx context.Context) ([]geored.Task, error) {
+		tasks, err := bind(ctx)
+		tasks = slices.Clone(tasks) // they may be those of every call
+		for i, task := range tasks {
+			tasks[i].Apply = func(ctx context.Context) error {
+				if err := ask(ctx); err != nil {
+					return err
+				}
+				return task.Apply(ctx)
+			}
+		}
+		return tasks, err
+	}
+	return s
 }
 
 // remembersDeletions refuses a repair that would bring deleted rows back: deletions go on to be forgotten while the sites are
 // together and nothing is repaired yet, however long a recovery was interrupted.
 func (c *cassandraRecovery) remembersDeletions(ctx context.Context, ring *cassandra.Cluster, keyspace string) error {
+	forgotten, err := c.forgets(ctx, ring, keyspace)
+	if err != nil || forgotten == "" {
+		return err
+	}
+	return fmt.Errorf("keyspace %s: %s: a repair would bring deleted rows back; %s and start again with -since and -away: it plans a rebuild", keyspace, forgotten, forgetNote)
+}
+
+// keptForgotten begins the names of what a repair crossed while it ran.
+const keptForgotten = "forgotten/"
+
+// keepForgotten remembers that deletions began to be forgotten while a keyspace was repaired: its last nodes may have brought
+// deleted rows back, and nothing shows which.
+func (c *cassandraRecovery) keepForgotten(ctx context.Context, ring *cassandra.Cluster, keyspace string) error {
+	forgotten, err := c.forgets(ctx, ring, keyspace)
+	if err != nil || forgotten == "" {
+		return err
+	}
+	return c.keep(ctx, keptForgotten+keyspace, forgotten)
+}
+
+// forgets says why deletions of the outage may be forgotten by now. Zero: they are remembered. Roles cannot be rebuilt, and are
+// repaired however long the outage was.
+func (c *cassandraRecovery) forgets(ctx context.Context, ring *cassandra.Cluster, keyspace string) (string, error) {
 	if keyspace == authKeyspace {
-		return nil
+		return "", nil
 	}
 	limits, err := ring.Limits(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	began := c.Note().Outage.until(c.clock().Now()).Most
 	switch cure, reasons := limitsOf(keyspace, limits).Cure(began); cure {
 	case cassandra.CureUnknown:
-		return geored.Retriable(fmt.Errorf("keyspace %s: whether its deletions are remembered is not known: %s", keyspace, strings.Join(reasons, "; ")))
+		return "", geored.Retriable(fmt.Errorf("keyspace %s: whether its deletions are remembered is not known: %s", keyspace, strings.Join(reasons, "; ")))
 	case cassandra.Rebuild:
-		return fmt.Errorf("keyspace %s: the outage began %s ago at most, and %s: a repair would bring deleted rows back; %s and start again with -since and -away: it plans a rebuild", keyspace, geored.RoundDuration(began), reasons[0], forgetNote)
+		return fmt.Sprintf("the outage began %s ago at most, and %s", geored.RoundDuration(began), reasons[0]), nil
 	}
-	return nil
+	return "", nil
 }
 
 // moved says whether a node of a plan is no longer where it was: it was restarted, and forgot what it had repaired.
@@ -309,7 +360,14 @@ func (c *cassandraRecovery) rebuild(ctx context.Context, keyspace string, site g
 		if err := c.nest(ctx, stage); err != nil {
 			return err
 		}
-		return errors.Join(c.keepRepaired(ctx, ring), c.keepAside(ctx, ring, plan))
+		if err := errors.Join(c.keepRepaired(ctx, ring), c.keepAside(ctx, ring, plan)); err != nil {
+			return err
+		}
+		var since time.Time
+		if c.kept(keptTorn+keyspace, &since) {
+			return fmt.Errorf("keyspace %s was rebuilt in %s, and the sites were apart again meanwhile, longer than hints are kept: %s and begin anew with -since %s", keyspace, site, forgetNote, clockText(since))
+		}
+		return nil
 	})
 }
 
@@ -318,7 +376,7 @@ func (c *cassandraRecovery) checks() []geored.Check {
 	return []geored.Check{{ID: CheckSameRows, Title: "all sites hold the same rows", Run: func(ctx context.Context) []geored.Finding {
 		var findings []geored.Finding
 		err := c.with(ctx, func(ring *cassandra.Cluster) error {
-			for _, d := range c.decided(storeCassandra) {
+			for _, d := range c.shared() {
 				found, err := c.compare(ctx, ring, keyspaceOf(d), true)
 				if err != nil {
 					return err

@@ -13,7 +13,8 @@ import (
 	"github.com/georedkit/georedkit/objectstore"
 )
 
-// Cure is what a store asks for after an outage. None is ever to do nothing: the lightest is to wait and to prove.
+// Cure is what a store asks for after an outage. None is to do nothing, but for what the sites do not share: the lightest is to wait
+// and to prove.
 type Cure string
 
 // The cures.
@@ -27,6 +28,7 @@ const (
 	ResetCure   Cure = "reset"   // what mirrors it must list everything again
 	AgainCure   Cure = "again"   // topics were made anew under a mirror that goes on behind their end: they are copied from the beginning
 	LostCure    Cure = "lost"    // part of it is gone for good: a person must accept that
+	LeaveCure   Cure = "leave"   // the sites do not share it, or nobody can compare it: nothing is brought together, nor proven
 )
 
 // Decision is what one part of a store asks for, and why. It is plain data.
@@ -100,6 +102,10 @@ func decideKeyspace(o Outage, limits cassandra.Limits, keyspace string) Decision
 		d.Cure, d.Without = RebuildCure, "a repair brings rows back that were deleted during the outage"
 	case cure == cassandra.Repair || cure == cassandra.Rebuild:
 		d.Cure, d.Without = RepairCure, "rows written during the outage stay missing at one site, and nobody is told"
+		if cure == cassandra.Repair && mayHideOlder(o, limits) {
+			d.Because = append(d.Because, "nobody said how long the sites were apart, and nothing proves that they held the same before: of an older outage that nobody recovered from, a repair brings deleted rows back")
+			d.Confirm = confirmation("no-older-outage", o.Known)
+		}
 		if cure == cassandra.Rebuild {
 			d.Seen = append(d.Seen, "users and roles that were dropped during the outage may come back: look at LIST ROLES afterwards")
 			d.Confirm = confirmation("dropped-roles-may-come-back", o.Known)
@@ -112,6 +118,18 @@ func decideKeyspace(o Outage, limits cassandra.Limits, keyspace string) Decision
 		d.Because = []string{"the limits are not known, so that no cure is safe unless the sites are shown to be equal"}
 	}
 	return d
+}
+
+// decideLeft leaves a keyspace alone that is not to be had alike in all sites.
+func decideLeft(keyspace, why string) Decision {
+	return Decision{Store: storeCassandra, Part: "keyspace " + keyspace, Cure: LeaveCure, Because: []string{why}, Without: "it is left as it is: what one site alone has of it stays there"}
+}
+
+// mayHideOlder says that an outage whose length was found may have an older one behind it, of which deletions are forgotten: a
+// handshake shows that the link was up, and not that the sites held the same.
+func mayHideOlder(o Outage, limits cassandra.Limits) bool {
+	since, known := o.sinceProven()
+	return o.Found && (!known || since > shortestGrace(limits))
 }
 
 // shortestGrace is the shortest gc_grace; zero: none is known.

@@ -163,6 +163,8 @@ func (k *kafkaRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 			step := geored.Step{ID: geored.StepID("kafka/again/" + way), Target: d.Part, Action: geored.Execute, Confirm: confirmation("copy-again", d.Again...), Reason: d.Reason(),
 				Permanent: "copies stay: records that were copied before are in the copy twice", Manual: []string{fmt.Sprintf("PUT /connectors/%s/stop; PATCH …/offsets with null for %s; PUT …/resume", mirror.Connector(kafka.SourceConnector), strings.Join(d.Again, ", "))}}
 			tasks = append(tasks, k.once(step, dataTimeout, func(ctx context.Context) error { return k.copyAgain(ctx, mirror, d.Again) }))
+			step = geored.Step{ID: step.ID + "/copied", Target: d.Part, Action: geored.Execute, Reason: "what was begun anew is copied to its end before anything else is told of it", Permanent: "copies stay"}
+			tasks = append(tasks, k.once(step, dataTimeout, func(ctx context.Context) error { return k.copiedAgain(ctx, mirror, d.Again) }))
 		}
 		step := geored.Step{ID: geored.StepID("kafka/copied/" + way), Target: d.Part, Action: geored.Await, Reason: d.Reason()}
 		tasks = append(tasks, geored.Task{Step: step, Timeout: dataTimeout, Observe: k.paced(k.copied(mirror))})

@@ -110,20 +110,36 @@ func lossesIn(seen kafka.MirrorHistory, open map[kafka.Partition]bool) (lines []
 	return lines
 }
 
-// copyAgain mirrors topics from their beginning, and settles what was seen of them before.
-func (k *kafkaRecovery) copyAgain(ctx context.Context, m kafka.Mirror, topics []string) error {
+// again plans to mirror topics from their beginning.
+func (k *kafkaRecovery) again(ctx context.Context, m kafka.Mirror, topics []string) (kafka.Remirroring, error) {
 	sample, err := k.replication.Sample(ctx, m)
 	if err != nil {
-		return geored.Retriable(err)
+		return kafka.Remirroring{}, err
 	}
-	plan, err := kafka.PlanRemirror(m, sample, topics...)
+	return kafka.PlanRemirror(m, sample, topics...)
+}
+
+// copyAgain has a mirror begin with topics anew. That it did is remembered before they are copied: a recovery that is killed
+// meanwhile does not begin once more.
+func (k *kafkaRecovery) copyAgain(ctx context.Context, m kafka.Mirror, topics []string) error {
+	plan, err := k.again(ctx, m, topics)
+	if err == nil {
+		err = k.replication.Forget(ctx, plan, plan.Duplicates)
+	}
+	return geored.Retriable(err)
+}
+
+// copiedAgain waits until they are copied, and settles what was seen of them before.
+func (k *kafkaRecovery) copiedAgain(ctx context.Context, m kafka.Mirror, topics []string) error {
+	plan, err := k.again(ctx, m, topics)
+	if err == nil {
+		err = k.replication.AwaitRemirrored(ctx, plan)
+	}
 	if err != nil {
-		return geored.Retriable(err) // a position that was not read
-	}
-	if err := k.replication.Remirror(ctx, plan, plan.Duplicates); err != nil {
 		return geored.Retriable(err)
 	}
-	if sample, err = k.replication.Sample(ctx, m); err != nil {
+	sample, err := k.replication.Sample(ctx, m)
+	if err != nil {
 		return geored.Retriable(err)
 	}
 	return k.keep(ctx, keptPast, historyOf(k.Note(), keptPast).With(sample).Settle(m, plan.Partitions...))

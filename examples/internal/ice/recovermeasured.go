@@ -3,6 +3,7 @@ package ice
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/georedkit/georedkit/geored"
@@ -63,6 +64,10 @@ func judgeDecisions(note RecoveryNote, sites []geored.SiteName) []geored.Finding
 		if len(d.Silent) > 0 {
 			f.Verdict = geored.Unknown
 		}
+		if d.Cure == LeaveCure {
+			f.Verdict, f.Remedy = geored.Unknown, "compare it by hand; a keyspace that all sites are to hold is replicated to each of them (NetworkTopologyStrategy)"
+			f.Unanswered = []geored.Silence{{Target: geored.Target{Name: d.Part}, Reason: strings.Join(d.Because, "; ")}}
+		}
 		judgeLoss(&f, d, note)
 		findings = append(findings, f)
 	}
@@ -103,10 +108,17 @@ func lengthTold(note RecoveryNote, sites []geored.SiteName) geored.Finding {
 
 // judgeLoss: what is gone for good is a failure however well the rest came back, and whoever accepted it.
 func judgeLoss(f *geored.Finding, d Decision, note RecoveryNote) {
+	if d.Store == storeCassandra {
+		judgeForgotten(f, d, note)
+	}
 	switch d.Cure {
 	case LostCure:
 		f.Verdict, f.Remedy = geored.Fail, "write again at the other site what was lost; raise retention.ms above the longest outage"
 	case RebuildCure:
+		if m := note.toldOf(d); m == 0 && note.Kept[keptRebuild+keyspaceOf(d)] != nil {
+			f.Verdict = geored.Unknown
+			f.Evidence = append(f.Evidence, "how many rows were given up is not known: nobody counted them")
+		}
 		for _, m := range note.Missing {
 			if m.Store != d.Store || m.From != d.GivesUp || m.Count+m.More == 0 && m.Err == "" {
 				continue
@@ -123,6 +135,16 @@ func judgeLoss(f *geored.Finding, d Decision, note RecoveryNote) {
 		}
 		judgeRebuilt(f, d, note)
 	}
+}
+
+// toldOf counts the ways of which was measured what the site has alone that is given up.
+func (n RecoveryNote) toldOf(d Decision) (ways int) {
+	for _, m := range n.Missing {
+		if m.Store == d.Store && m.From == d.GivesUp {
+			ways++
+		}
+	}
+	return ways
 }
 
 // judgeRPO says for each store and way how old the oldest write was that the other site lacked when the sites came
@@ -156,6 +178,13 @@ func measuredRPO(note RecoveryNote) []geored.Finding {
 			f.Verdict, f.Message = geored.Unknown, m.Store+": when the sites came together is not known"
 		case m.Count+m.More == 0:
 			f.Message = fmt.Sprintf("%s: nothing was missing %s", m.Store, beside(late))
+			none := m.None
+			if late < 0 {
+				none = m.none()
+			}
+			if !none.IsZero() {
+				f.Message = fmt.Sprintf("%s: RPO at most %s: nothing was missing on %s, and what was written until the sites came together may have been", m.Store, geored.RoundDuration(note.Joined.Sub(none)), clockText(none))
+			}
 		case m.Oldest.IsZero():
 			f.Verdict, f.Message = geored.Unknown, fmt.Sprintf("%s: %s writes were missing, and none bears a time", m.Store, m.counted())
 		default:

@@ -79,7 +79,48 @@ type Missing struct {
 	Seen   time.Time       `json:"seen"`            // when the look ended
 	Took   time.Duration   `json:"tookNs"`          // the look
 	Err    string          `json:"error,omitempty"` // why it is not known
+	// None is when a look began, while the sites were apart, at which nothing was missing. Zero: none did.
+	None time.Time `json:"none,omitzero"`
 }
+
+// none is when the look began at which nothing was missing.
+func (m Missing) none() time.Time {
+	if m.Count+m.More > 0 || m.unmeasured() {
+		return time.Time{}
+	}
+	return m.Seen.Add(-m.Took)
+}
+
+// with is what both looks tell, the later one once the sites were together: what was carried over until then was seen before, and
+// what was written until then afterwards.
+func (m Missing) with(later Missing) Missing {
+	later.None = m.none()
+	if m.unmeasured() {
+		return later
+	}
+	if m.Count > later.Count {
+		later.Count = m.Count
+	}
+	later.More = max(later.More, m.More)
+	later.Keys = unique(append(slices.Clone(later.Keys), m.Keys...))
+	later.Keys = later.Keys[:min(len(later.Keys), mostMissing)]
+	if !m.Oldest.IsZero() && (later.Oldest.IsZero() || m.Oldest.Before(later.Oldest)) {
+		later.Oldest = m.Oldest
+	}
+	if later.unmeasured() {
+		later.Err = fmt.Sprintf("since %s: %s", clockText(m.Seen), later.Err)
+	}
+	return later
+}
+
+// noteVersion tells notes apart, and that there is none.
+type noteVersion struct {
+	ID     string
+	Number int
+	found  bool
+}
+
+func noteVersionOf(n RecoveryNote, found bool) noteVersion { return noteVersion{n.ID, n.Number, found} }
 
 func (m Missing) unmeasured() bool { return m.Err != "" }
 

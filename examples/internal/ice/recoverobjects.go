@@ -211,6 +211,11 @@ func (o *objectRecovery) tasks(decisions []Decision) ([]geored.Task, error) {
 	if removing {
 		tasks = append(tasks, o.onceAt(d.Empty, "start", "its site has again what the other one has", o.Mirrors.Start)...)
 	}
+	for _, site := range o.Sites {
+		if o.Removes && !slices.Contains(d.Empty, site) {
+			tasks = append(tasks, o.startTask(site))
+		}
+	}
 	if d.Cure == ResetCure {
 		for _, task := range objectstore.ResetWatchMirrors(restartedOnce{o.Mirrors, o.mark("objects/canary")}, o.mark("objects/mirror"), o.Sites...) {
 			task.ID, task.Reason, task.Permanent = "objects/"+task.ID, d.Reason(), "a mirror that runs stays so"
@@ -235,6 +240,20 @@ func (o *objectRecovery) onceAt(sites []geored.SiteName, verb, reason string, do
 		tasks = append(tasks, o.once(step, 0, func(ctx context.Context) error { return do(ctx, site) }))
 	}
 	return tasks
+}
+
+// startTask starts a mirror again that a recovery stopped which did not come to its end.
+func (o *objectRecovery) startTask(site geored.SiteName) geored.Task {
+	step := geored.Step{ID: stepID("objects", site, "start"), Site: site, Target: "object mirror", Action: geored.Execute, Reason: "a recovery that did not come to its end may have stopped it", Permanent: "what is stopped here is started here",
+		Manual: []string{"kubectl -n ice-minio scale deployment/minio-mirror --replicas=1"}}
+	return geored.Task{Step: step, Apply: func(ctx context.Context) error { return o.Mirrors.Start(ctx, site) },
+		Observe: func(ctx context.Context) (geored.State, error) {
+			mirror, err := o.Mirrors.Read(ctx, site)
+			if err != nil || mirror.Stopped {
+				return geored.State{Detail: "a recovery stopped it"}, err
+			}
+			return geored.State{Done: true, Detail: "no recovery stopped it"}, nil
+		}}
 }
 
 // stop returns when no pod of the mirror is left.

@@ -20,6 +20,8 @@ type Outage struct {
 	Longer time.Duration `json:"longerNs,omitempty"`
 	// Found says that nobody said it: evidence alone tells how long it was.
 	Found bool `json:"found,omitempty"`
+	// Proven is when all stores of all sites were last proven to hold the same. Zero: not known.
+	Proven time.Time `json:"proven,omitzero"`
 }
 
 func (o Outage) String() string { return o.Known }
@@ -31,6 +33,9 @@ func (o Outage) until(then time.Time) Outage {
 	}
 	return o
 }
+
+// sinceProven is how long an outage may lie back that nobody recovered from; false: for ever.
+func (o Outage) sinceProven() (time.Duration, bool) { return o.Asked.Sub(o.Proven), !o.Proven.IsZero() }
 
 // OutageSaid is what an operator says of an outage; the zero value says nothing.
 type OutageSaid struct {

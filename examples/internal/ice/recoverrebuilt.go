@@ -18,6 +18,7 @@ const (
 	keptRebuild  = "rebuild/"
 	keptRepaired = "repaired/"
 	keptAside    = "aside/"
+	keptTorn     = "torn/" // since when the sites were apart again for longer than hints are kept, while it was rebuilt
 )
 
 // mostRepairs are as many repairs as are remembered; a note has little room.
@@ -86,6 +87,31 @@ func (c *cassandraRecovery) keepAside(ctx context.Context, ring *cassandra.Clust
 		}
 	}
 	return c.keep(ctx, keptAside+plan.Keyspace, lines)
+}
+
+// judgeForgotten tells of a repair that went on while deletions began to be forgotten.
+func judgeForgotten(f *geored.Finding, d Decision, note RecoveryNote) {
+	var forgotten string
+	if json.Unmarshal(note.Kept[keptForgotten+keyspaceOf(d)], &forgotten) != nil {
+		return
+	}
+	f.Verdict, f.Remedy = geored.Join(f.Verdict, geored.Unknown), "look for deleted rows that are back; repair sooner after an outage, or raise gc_grace_seconds"
+	f.Evidence = append(f.Evidence, "rows that were deleted may be back at every site: when the repair ended, "+forgotten)
+}
+
+// unfinishedRebuilds are the keyspaces that a site serves in part or not at all until a recovery goes on.
+func unfinishedRebuilds(note RecoveryNote) []string {
+	var lines []string
+	for _, d := range note.Decisions {
+		var plan cassandra.RebuildPlan
+		if d.Store != storeCassandra || note.Kept["done/cassandra/"+strings.ReplaceAll(d.Part, " ", "/")+"/"+string(d.Cure)] != nil {
+			continue
+		}
+		if json.Unmarshal(note.Kept[keptRebuild+keyspaceOf(d)], &plan) == nil && (plan.Taken != nil || plan.GivenUp) {
+			lines = append(lines, fmt.Sprintf("keyspace %s is being rebuilt in %s, which serves none or only some of its rows until that goes on (by hand: %s)", plan.Keyspace, plan.Site, plan.GiveBack()))
+		}
+	}
+	return lines
 }
 
 // judgeRebuilt tells where a rebuild left what it gave up, and what may have undone its purpose.

@@ -30,8 +30,13 @@ func (r *Recovery) Runbook() (geored.Runbook, error) {
 	}
 	// It only looks, and waits for nobody: mirrors and hints begin to carry over as soon as the link is back.
 	measure := geored.StageOf("measure", r.measure())
-	measure.After, ready = []string{"begin"}, append(ready, "measure")
+	measure.After, ready = []string{"begin"}, append(ready, measure.Name)
 	book.Stages = append(book.Stages, measure)
+	if len(r.Gates) > 0 {
+		again := geored.StageOf("measure-again", r.measureAgain())
+		again.After, ready = []string{r.Gates[0].Name, measure.Name}, append(ready, again.Name)
+		book.Stages = append(book.Stages, again)
+	}
 	var errs []error
 	var begun []string
 	for _, store := range r.Stores {
@@ -106,12 +111,27 @@ func (r *Recovery) begin() geored.Task {
 	return geored.Task{Step: step,
 		Observe: func(ctx context.Context) (geored.State, error) {
 			note, found, err := r.Notes.Load(ctx)
-			if err != nil || !found || note.ID != r.Note().ID {
+			if err != nil || !found || note.ID != r.Note().ID || r.overtaken(note, found) {
 				return geored.State{Detail: "not written down"}, err
 			}
 			return geored.State{Done: true, Detail: "recovery " + note.ID}, nil
 		},
-		Apply: func(ctx context.Context) error { return r.change(ctx, func(*RecoveryNote) {}) }}
+		Apply: func(ctx context.Context) error {
+			note, found, err := r.Notes.Load(ctx)
+			if err != nil {
+				return geored.Retriable(err)
+			}
+			if r.overtaken(note, found) {
+				return fmt.Errorf("another recovery went on after this one had looked: %s is not what was decided from; start again: it is decided anew", everyNote)
+			}
+			r.begun = true // a note that only some sites have is this recovery's own
+			return r.change(ctx, func(*RecoveryNote) {})
+		}}
+}
+
+// overtaken says that the note is not the one that was decided from: who held the lock meanwhile wrote it.
+func (r *Recovery) overtaken(note RecoveryNote, found bool) bool {
+	return !r.begun && noteVersionOf(note, found) != r.loaded
 }
 
 // gate waits until a proof passes. The first one is also how it is known when the sites came together again.
@@ -305,6 +325,57 @@ func (r *Recovery) measure() geored.Task {
 			}
 			return r.change(ctx, func(n *RecoveryNote) { n.Missing = missing })
 		})}
+}
+
+// staleLook is the age of a look, when the sites come together, from which on it is taken once more: what was written since is
+// not in it.
+const staleLook = 5 * time.Minute
+
+// stale says that stores were measured long before the sites came together, or before rows are given up that they went on to write.
+func (n RecoveryNote) stale() bool {
+	age := staleLook
+	if slices.ContainsFunc(n.Decisions, func(d Decision) bool { return d.Cure == RebuildCure }) {
+		age = 0
+	}
+	return slices.ContainsFunc(n.Missing, func(m Missing) bool { return !m.Seen.IsZero() && m.Seen.Before(n.Joined.Add(-age)) })
+}
+
+// measureAgain looks once more at what each site lacks, once they are together.
+func (r *Recovery) measureAgain() geored.Task {
+	return geored.Task{Timeout: dataTimeout,
+		Step: geored.Step{ID: "measure/again", Target: "every store", Action: geored.Execute,
+			Reason: "sites that were measured while they were apart went on writing: what is missing is measured once more before anything is cured", Permanent: "it only looks"},
+		Observe: func(context.Context) (geored.State, error) {
+			if r.Note().stale() {
+				return geored.State{Detail: "the sites were measured long before they came together"}, nil
+			}
+			return geored.State{Done: true, Detail: "what was measured is no older than the sites' coming together allows"}, nil
+		},
+		Apply: r.unlessApart(func(ctx context.Context) error {
+			later := r.missing(ctx, map[string][]Missing{})
+			if slices.ContainsFunc(later, Missing.unmeasured) {
+				if silent := r.Apart(ctx); len(silent) > 0 {
+					return geored.Retriable(fmt.Errorf("the sites are apart: %w", &silent[0]))
+				}
+				if err := r.measuredLater(later); err != nil {
+					return geored.Retriable(err)
+				}
+			}
+			return r.change(ctx, func(n *RecoveryNote) { n.Missing = bothLooks(n.Missing, later) })
+		})}
+}
+
+// bothLooks joins two looks, way by way.
+func bothLooks(early, later []Missing) []Missing {
+	var all []Missing
+	for _, m := range later {
+		i := slices.IndexFunc(early, func(e Missing) bool { return e.Store == m.Store && e.From == m.From && e.To == m.To })
+		if i >= 0 {
+			m = early[i].with(m)
+		}
+		all = append(all, m)
+	}
+	return all
 }
 
 func missingText(all []Missing) string {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/georedkit/georedkit/cassandra"
 	"github.com/georedkit/georedkit/geored"
 )
 
@@ -27,12 +28,19 @@ func (c WatchConfig) withDefaults() WatchConfig {
 }
 
 // ApartError says that a recovery was halted because sites went apart again.
-type ApartError struct{ Silent []geored.Silence }
+type ApartError struct {
+	Silent []geored.Silence
+	// Left is what must not be left so, in words. Zero: nothing.
+	Left []string
+}
 
 func (e *ApartError) Error() string {
 	text := "the recovery was halted, because the sites are apart again:"
 	for _, s := range e.Silent {
 		text += fmt.Sprintf(" %s: %s;", s.Target, s.Reason)
+	}
+	for _, line := range e.Left {
+		text += " " + line + ";"
 	}
 	return text + " what was done stays done, and nothing more was begun. When they answer, start the program again as before: it decides about the whole time, and does again what the sites missed since"
 }
@@ -78,7 +86,8 @@ func (r *Recovery) halted(ctx context.Context, since time.Time) {
 const haltBudget = 5 * time.Second
 
 // afterCut drops what steps keep that the time since a recovery was halted has undone: mirrors are deaf again, an index is old
-// again, and what was repaired lacks what hints do not bring.
+// again, and what was repaired lacks what hints do not bring. A rebuild that is under way goes on, so that its site serves again,
+// and is no end any more.
 func (r *Recovery) afterCut(note RecoveryNote, now time.Time) (map[string]json.RawMessage, error) {
 	cut := Outage{Most: now.Sub(note.Halted), Began: note.Halted, Asked: now, Known: "the sites were apart again since " + clockText(note.Halted)}
 	hinted := true
@@ -98,6 +107,10 @@ func (r *Recovery) afterCut(note RecoveryNote, now time.Time) (map[string]json.R
 		case done && !(hinted && strings.HasPrefix(name, "done/cassandra/")), !hinted && strings.HasPrefix(name, "repair/"):
 		default:
 			kept[name] = value
+		}
+		var plan cassandra.RebuildPlan
+		if keyspace, is := strings.CutPrefix(name, keptRebuild); is && !hinted && json.Unmarshal(value, &plan) == nil && plan.GivenUp {
+			kept[keptTorn+keyspace], _ = json.Marshal(note.Halted) // a time can be marshalled
 		}
 	}
 	return kept, nil
@@ -126,7 +139,7 @@ func (r *Recovery) watch(ctx context.Context, halt context.CancelCauseFunc) {
 			since = r.clock().Now()
 		}
 		if apart >= config.Looks {
-			halt(&ApartError{silent})
+			halt(&ApartError{silent, unfinishedRebuilds(r.Note())})
 			since = since.Add(-config.Every - apartBudget) // they were together at the look before
 			if !r.together.Load() {
 				since = joined // nobody watched them since

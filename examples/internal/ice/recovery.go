@@ -80,6 +80,8 @@ type Recovery struct {
 	decides  []decider                                        // of the stores, with what was read of them; nil: nothing was
 	mu       sync.Mutex
 	note     RecoveryNote
+	loaded   noteVersion     // what [Recovery.Assess] decided from
+	begun    bool            // the note was written since
 	records  []geored.Record // of the run that just ended
 }
 
@@ -103,6 +105,7 @@ func (r *Recovery) Assess(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.loaded = noteVersionOf(note, found)
 	decide := func() error { return r.decide(ctx, note, found) }
 	if found && note.Done.IsZero() {
 		r.note = note
@@ -148,6 +151,7 @@ func (r *Recovery) decide(ctx context.Context, note RecoveryNote, found bool) er
 	}
 	now := r.clock().Now()
 	outage, err := FindOutage(r.Said, evidence, now)
+	outage.Proven = note.Done
 	if found && err == nil && !r.ProveOnly && r.recovered(ctx, note, outage, evidence) {
 		r.note = note
 		return nil

@@ -204,7 +204,7 @@ func (u Upgrading) site(site geored.SiteName) geored.Stage {
 		}
 		g := gate{u, site, u.oldChart(ctx, site, have.Chart)}
 		task.Apply, task.Timeout = g.orFailed(task.Apply), 2*u.patience()+time.Minute
-		proven := geored.Task{Step: proof, Observe: g.observe, Apply: func(ctx context.Context) error { return g.orBack(ctx, g.woken) }, Timeout: 2*u.patience() + time.Minute}
+		proven := geored.Task{Step: proof, Observe: g.lasting, Apply: func(ctx context.Context) error { return g.orBack(ctx, g.woken) }, Timeout: 2*u.patience() + time.Minute}
 		if have.Chart == u.wanted() { // a run that was killed did that
 			proven.Observe = g.goesOn
 		}
@@ -263,11 +263,18 @@ func (g gate) goesOn(ctx context.Context) (geored.State, error) {
 	if next, err := g.begunBehind(ctx); err != nil || next != "" {
 		return geored.State{Done: next != "", Detail: fmt.Sprintf("they passed before %s was upgraded, whose gates decide now", next)}, err
 	}
-	state, err := g.observe(ctx)
+	return g.lasting(ctx)
+}
+
+func (g gate) lasting(ctx context.Context) (geored.State, error) { return g.lasts(ctx, g.observe) }
+
+// lasts is what is there at once and stays for as long as it must: what crashes again and again passes in between.
+func (u Upgrading) lasts(ctx context.Context, look func(context.Context) (geored.State, error)) (geored.State, error) {
+	state, err := look(ctx)
 	if err != nil || !state.Done {
 		return state, err
 	}
-	return g.holds(ctx, g.observe)
+	return u.holds(ctx, look)
 }
 
 // begunBehind is a site behind this one that has the version and was not recorded with it. Zero: there is none.

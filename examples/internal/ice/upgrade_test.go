@@ -249,6 +249,28 @@ func TestGatesPassForAWhile(t *testing.T) {
 	}
 }
 
+// Nor do gates that pass at the first look alone.
+func TestOneLookIsNoGate(t *testing.T) {
+	for name, c := range map[string]struct {
+		passes func(look int) bool
+		want   bool
+	}{
+		"at once, and on": {func(int) bool { return true }, true},
+		"once":            {func(look int) bool { return look == 1 }, false},
+		"not at all":      {func(int) bool { return false }, false},
+	} {
+		looks := 0
+		u := Upgrading{Clock: geotest.NewClock(t, noon)}
+		state, err := u.lasts(t.Context(), func(context.Context) (geored.State, error) {
+			looks++
+			return geored.State{Done: c.passes(looks)}, nil
+		})
+		if err != nil || state.Done != c.want || c.want && looks < 10 {
+			t.Errorf("%s: %+v, %v after %d looks", name, state, err, looks)
+		}
+	}
+}
+
 // A run whose lock another took over rolls nothing back.
 func TestNobodyIsRolledBackWithoutTheLock(t *testing.T) {
 	d, servers := onServers(t, withApplications(2), Options{})
