@@ -2,8 +2,24 @@ package geored
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 )
+
+// bindWithin is bind for as long as the budget allows: a Bind that asks a silent site must not hold up a run for ever.
+func (s Stage) bindWithin(ctx context.Context, clock Clock, budget time.Duration) ([]Task, error) {
+	limited, cancel := withBudget(ctx, clock, budget, ErrBudget)
+	defer cancel()
+	tasks, err := s.bind(limited)
+	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(limited), ErrBudget) {
+		if !errors.Is(err, ErrBudget) {
+			err = fmt.Errorf("%w: %w", ErrBudget, err)
+		}
+		err = fmt.Errorf("not bound after %s: %w", budget, err)
+	}
+	return tasks, err
+}
 
 // bind makes a stage's tasks and holds them against its outline: what runs is what was planned.
 func (s Stage) bind(ctx context.Context) ([]Task, error) {

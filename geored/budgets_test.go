@@ -54,6 +54,32 @@ func TestTheBudgetOfOneStep(t *testing.T) {
 	}
 }
 
+// A stage that waits for an answer before it knows its tasks is given the time of a step, in a run and in a plan.
+func TestTheBudgetOfABind(t *testing.T) {
+	var w geotest.World
+	c := config(t)
+	c.StepTimeout = 3 * time.Minute
+	b := book(w.Task(step("a", "dc1")))
+	b.Stages[0].Bind = func(ctx context.Context) ([]geored.Task, error) { return nil, c.Clock.Sleep(ctx, 24*time.Hour) }
+	result, err := b.Run(t.Context(), c)
+	if got := statuses(result); got != "a=pending" || !errors.Is(err, geored.ErrBudget) || !strings.Contains(err.Error(), "not bound after 3m0s") {
+		t.Errorf("%s after %s, %v", got, result.Took, err)
+	}
+	plan, err := b.Plan(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	looked, err := b.Look(t.Context(), plan, geored.RunConfig{Clock: c.Clock})
+	if live := looked.Steps()[0].Live; err != nil || live.State != geored.LiveUnknown || !strings.Contains(live.Detail, "not bound after 1m0s") {
+		t.Errorf("%+v, %v", live, err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := b.Run(ctx, c); errors.Is(err, geored.ErrBudget) {
+		t.Errorf("a run that was stopped: %v", err)
+	}
+}
+
 // What an effect waited for in vain is told when its time is over.
 func TestTheReasonOfAnEffectThatTookTooLong(t *testing.T) {
 	var w geotest.World

@@ -6,7 +6,10 @@ import (
 	"time"
 )
 
-const defaultLook = 10 * time.Second
+const (
+	defaultLook = 10 * time.Second
+	bindLook    = time.Minute // to bind a stage, which asks for all of its steps
+)
 
 // looker observes the steps of a plan.
 type looker struct{ RunConfig }
@@ -14,7 +17,7 @@ type looker struct{ RunConfig }
 func (l looker) look(ctx context.Context, stages []Stage, planned []PlanStage) error {
 	var errs []error
 	for i := range min(len(stages), len(planned)) {
-		tasks, err := stages[i].bind(ctx)
+		tasks, err := stages[i].bindWithin(ctx, l.Clock, max(l.StepTimeout, bindLook))
 		if errors.Is(err, ErrNotPlanned) {
 			errs = append(errs, err)
 		}

@@ -23,7 +23,7 @@ type RunConfig struct {
 	Logger      *slog.Logger      // zero: none
 	Limit       int               // tasks at once; zero: 64
 	Poll        time.Duration     // pause between two observations of one task; zero: 200 ms
-	StepTimeout time.Duration     // for tasks without a timeout of their own; zero: 5 minutes
+	StepTimeout time.Duration     // for tasks without a timeout of their own, and for the Bind of a stage; zero: 5 minutes
 	Budget      time.Duration     // for the whole run; what is not done by then stays for the next one. Zero: as long as it takes
 }
 

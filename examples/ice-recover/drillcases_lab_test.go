@@ -113,14 +113,15 @@ func hintWindow(milliseconds string) func(*rig) {
 
 // foundByItself says nothing of the outage: handshakes and hints tell while the link is down.
 func (r *rig) foundByItself(since time.Time) []string {
-	text := fmt.Sprint(r.plan().Steps())
+	plan := r.plan()
+	text := fmt.Sprint(plan.Steps())
 	if !strings.Contains(text, "(found)") {
 		r.t.Errorf("the length was not found from evidence: %.2000s", text)
 	}
 	if !strings.Contains(text, "keeps hints for 20s") {
 		r.t.Errorf("the plan does not name the window: %.2000s", text)
 	}
-	return nil
+	return confirmations(plan) // that no older outage lies behind it, unless a recovery came to its end before
 }
 
 // confirmed accepts what the plan gives up, after it was refused without.

@@ -44,7 +44,10 @@ type JournalConfig struct {
 	Name      string         // a DNS-1123 label: what the ConfigMaps' names begin with
 	Local     geored.Journal // gets every record first; it is not read. Zero: none
 	// Least is how many sites must have a record before Append returns, and must answer when the journal is read.
-	// Zero: 1, so that a run goes on when all other sites are lost.
+	// Zero: 1, so that a run goes on when all other sites are lost. Only with more than half of the sites is all that was written
+	// also read: with fewer, records that only silent sites have are missing from what is read, without an error
+	// ([Journal.Silent] names those sites), and what two runs wrote while different sites were away contradicts
+	// itself: geored.ErrJournalCorrupt. A lock that asks for all sites ([NewLeaseLock]) keeps such runs from beginning.
 	Least int
 	Clock geored.Clock // zero: geored.SystemClock
 }

@@ -64,7 +64,8 @@ func (c *Cluster) restore(ctx context.Context, written *Object) error {
 	return err
 }
 
-// Restored says whether all objects are as [AsWritten] took them, and ready. Its detail names the first that is not.
+// Restored says whether all objects are as [AsWritten] took them, and ready; how many replicas a workload has does not count, as long
+// as it has any. Its detail names the first that is not.
 func (c *Cluster) Restored(ctx context.Context, objects ...*Object) (geored.State, error) {
 	for _, object := range objects {
 		live, there, err := c.Live(ctx, object)
@@ -81,5 +82,16 @@ func (c *Cluster) Restored(ctx context.Context, objects ...*Object) (geored.Stat
 }
 
 func unchanged(live, written *Object) bool {
-	return reflect.DeepEqual(AsWritten(live).Object, AsWritten(written).Object)
+	is, was := AsWritten(live), AsWritten(written)
+	if replicas(is) > 0 && replicas(was) > 0 { // how many is an autoscaler's to say, or a person's
+		unstructured.RemoveNestedField(is.Object, "spec", "replicas")
+		unstructured.RemoveNestedField(was.Object, "spec", "replicas")
+	}
+	return reflect.DeepEqual(is.Object, was.Object)
+}
+
+// replicas are those that an object asks for; zero: it asks for none, or does not say.
+func replicas(object *Object) int64 {
+	n, _, _ := unstructured.NestedInt64(object.Object, "spec", "replicas")
+	return n
 }

@@ -120,6 +120,33 @@ func TestRestoreBringsBackWhatWas(t *testing.T) {
 	}
 }
 
+// An autoscaler changes how many replicas a workload has; that it has none is another thing.
+func TestReplicasAreTheAutoscalers(t *testing.T) {
+	workload := func(replicas any, image string) *Object {
+		spec := map[string]any{"image": image}
+		if replicas != nil {
+			spec["replicas"] = replicas
+		}
+		return &Object{Object: map[string]any{"kind": "Deployment", "metadata": map[string]any{"name": "dns"}, "spec": spec}}
+	}
+	for name, c := range map[string]struct {
+		live *Object
+		want bool
+	}{
+		"as it was":         {workload(int64(2), "a"), true},
+		"scaled up":         {workload(int64(5), "a"), true},
+		"scaled to nothing": {workload(int64(0), "a"), false},
+		"another image":     {workload(int64(5), "b"), false},
+	} {
+		if got := unchanged(c.live, workload(int64(2), "a")); got != c.want {
+			t.Errorf("%s: unchanged %t", name, got)
+		}
+		if c.live.Object["spec"].(map[string]any)["replicas"] == nil {
+			t.Errorf("%s: the object itself was changed", name)
+		}
+	}
+}
+
 // An update is of the very object that was read: not of one that took its place meanwhile.
 func TestRestoreUpdatesTheObjectThatItRead(t *testing.T) {
 	w := newWritable(t, settings("it", func(m *corev1.ConfigMap) { m.Data["colour"], m.UID, m.ResourceVersion = "red", "second", "9" }))
