@@ -16,7 +16,8 @@ const absent = "georedkit-no-such-name.default"
 // Kubernetai the own site answers first, then the others in their order. With StubZones another site's zones are that
 // site's to answer and everything else the own one's. With Multicluster each site must answer
 // for the cluster domain as if it stood alone, and in the cluster set's zone for the ServiceImports that it has itself;
-// single pods of headless ones are not asked for. Mistakes are [geored.Faults].
+// single pods of headless ones are not asked for. A site of which no server is named is not asked, and nothing is said of it: name
+// the servers of every site, unless one alone is to be proven. Mistakes are [geored.Faults].
 func (f Federation) Expect(r Records, servers []Server) (Table, error) {
 	faults := f.Faults()
 	for _, s := range slices.Concat(r.Services, r.Imports) {
