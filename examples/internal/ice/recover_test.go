@@ -831,7 +831,11 @@ func TestFailedMirror(t *testing.T) {
 			if _, err := r.run(ctx, x, nil); err != nil {
 				t.Error(err)
 			}
-			r.wants(r.proof(x), geored.Pass)
+			for _, f := range r.proof(x).Findings { // a restart copies again what was not committed yet
+				if f.Verdict != geored.Pass && !(f.Check == CheckRecords && f.Verdict == geored.Warn) {
+					t.Errorf("%s %s %s: %s: %s %q", f.Check, f.Site, f.To, f.Verdict, f.Message, f.Evidence)
+				}
+			}
 			cures := map[string]Cure{}
 			for _, d := range x.decided(storeKafka) {
 				cures[d.Part] = d.Cure
