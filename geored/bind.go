@@ -7,18 +7,19 @@ import (
 	"time"
 )
 
-// bindWithin is bind for as long as the budget allows: a Bind that asks a silent site must not hold up a run for ever.
-func (s Stage) bindWithin(ctx context.Context, clock Clock, budget time.Duration) ([]Task, error) {
-	limited, cancel := withBudget(ctx, clock, budget, ErrBudget)
-	defer cancel()
+// bindWithin is bind for as long as the budget allows, by the machine's clock: a Bind that asks a silent site must not hold up a run
+// for ever. Its context goes on when it has returned: tasks may hang on it.
+func (s Stage) bindWithin(ctx context.Context, budget time.Duration) ([]Task, error) {
+	limited, end := context.WithCancelCause(ctx)
+	over := time.AfterFunc(budget, func() { end(ErrBudget) })
 	tasks, err := s.bind(limited)
-	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(limited), ErrBudget) {
-		if !errors.Is(err, ErrBudget) {
-			err = fmt.Errorf("%w: %w", ErrBudget, err)
-		}
-		err = fmt.Errorf("not bound after %s: %w", budget, err)
+	if over.Stop() || ctx.Err() != nil {
+		return tasks, err
 	}
-	return tasks, err
+	if !errors.Is(err, ErrBudget) {
+		err = errors.Join(ErrBudget, err)
+	}
+	return nil, fmt.Errorf("stage %s: not bound after %s: %w", s.Name, budget, err)
 }
 
 // bind makes a stage's tasks and holds them against its outline: what runs is what was planned.

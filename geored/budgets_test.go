@@ -54,29 +54,45 @@ func TestTheBudgetOfOneStep(t *testing.T) {
 	}
 }
 
-// A stage that waits for an answer before it knows its tasks is given the time of a step, in a run and in a plan.
+// A stage that waits for an answer before it knows its tasks is given the time of a step, in a run and in a plan; its context goes on
+// behind it.
 func TestTheBudgetOfABind(t *testing.T) {
 	var w geotest.World
 	c := config(t)
-	c.StepTimeout = 3 * time.Minute
+	c.StepTimeout = 50 * time.Millisecond
 	b := book(w.Task(step("a", "dc1")))
-	b.Stages[0].Bind = func(ctx context.Context) ([]geored.Task, error) { return nil, c.Clock.Sleep(ctx, 24*time.Hour) }
+	b.Stages[0].Bind = func(ctx context.Context) ([]geored.Task, error) {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
 	result, err := b.Run(t.Context(), c)
-	if got := statuses(result); got != "a=pending" || !errors.Is(err, geored.ErrBudget) || !strings.Contains(err.Error(), "not bound after 3m0s") {
-		t.Errorf("%s after %s, %v", got, result.Took, err)
+	if got := statuses(result); got != "a=pending" || !errors.Is(err, geored.ErrBudget) || !strings.Contains(err.Error(), "not bound after 50ms") {
+		t.Errorf("%s, %v", got, err)
 	}
 	plan, err := b.Plan(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	looked, err := b.Look(t.Context(), plan, geored.RunConfig{Clock: c.Clock})
-	if live := looked.Steps()[0].Live; err != nil || live.State != geored.LiveUnknown || !strings.Contains(live.Detail, "not bound after 1m0s") {
+	looked, err := b.Look(t.Context(), plan, geored.RunConfig{StepTimeout: 10 * time.Millisecond})
+	if live := looked.Steps()[0].Live; err != nil || live.State != geored.LiveUnknown || !strings.Contains(live.Detail, "not bound after 60ms") {
 		t.Errorf("%+v, %v", live, err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	if _, err := b.Run(ctx, c); errors.Is(err, geored.ErrBudget) {
 		t.Errorf("a run that was stopped: %v", err)
+	}
+	var bound context.Context
+	task := w.Task(step("a", "dc1"))
+	apply := task.Apply
+	task.Apply = func(ctx context.Context) error { return errors.Join(bound.Err(), apply(ctx)) }
+	b.Stages[0].Bind = func(ctx context.Context) ([]geored.Task, error) {
+		bound = ctx
+		return []geored.Task{task}, nil
+	}
+	c.StepTimeout = time.Minute
+	if result, err = b.Run(t.Context(), c); err != nil || w.Applied("a") != 1 {
+		t.Errorf("%s, %v", statuses(result), err)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 const (
 	defaultLook = 10 * time.Second
-	bindLook    = time.Minute // to bind a stage, which asks for all of its steps
+	bindLooks   = 6 // times the time of a step: to bind a stage asks for all of its steps
 )
 
 // looker observes the steps of a plan.
@@ -17,7 +17,7 @@ type looker struct{ RunConfig }
 func (l looker) look(ctx context.Context, stages []Stage, planned []PlanStage) error {
 	var errs []error
 	for i := range min(len(stages), len(planned)) {
-		tasks, err := stages[i].bindWithin(ctx, l.Clock, max(l.StepTimeout, bindLook))
+		tasks, err := stages[i].bindWithin(ctx, bindLooks*l.StepTimeout)
 		if errors.Is(err, ErrNotPlanned) {
 			errs = append(errs, err)
 		}

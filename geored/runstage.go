@@ -76,7 +76,7 @@ func (r *run) tasks(ctx context.Context, i int) error {
 		r.hold(i, "the run was stopped before it")
 		return errStageIncomplete
 	}
-	tasks, err := stage.bindWithin(ctx, r.Clock, r.StepTimeout)
+	tasks, err := stage.bindWithin(ctx, r.StepTimeout)
 	if err != nil {
 		r.hold(i, "its stage could not be bound")
 		return err

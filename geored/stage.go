@@ -11,7 +11,7 @@ type Stage struct {
 	// Outline is the steps of the stage, known before anything runs.
 	Outline []Step
 	// Bind makes the tasks from what is observed when the stage begins: exactly one for each step of the outline. It
-	// changes nothing, because a plan binds too.
+	// changes nothing, because a plan binds too. Its context goes on when it has returned: tasks may hang on it.
 	Bind func(context.Context) ([]Task, error)
 	// Back makes the tasks with which the stage is taken back, of which only Undo, Gone and Observe count. nil: those of
 	// Bind. It is for stages that cannot be bound any more once part of them is taken back, because they are bound to
