@@ -74,7 +74,7 @@ func TestTheBudgetOfABind(t *testing.T) {
 		t.Fatal(err)
 	}
 	looked, err := b.Look(t.Context(), plan, geored.RunConfig{StepTimeout: 10 * time.Millisecond})
-	if live := looked.Steps()[0].Live; err != nil || live.State != geored.LiveUnknown || !strings.Contains(live.Detail, "not bound after 60ms") {
+	if live := looked.Steps()[0].Live; err != nil || live.State != geored.LiveUnknown || !strings.Contains(live.Detail, "not bound after 120ms") {
 		t.Errorf("%+v, %v", live, err)
 	}
 	ctx, stop := context.WithCancel(t.Context())

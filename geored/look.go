@@ -8,7 +8,7 @@ import (
 
 const (
 	defaultLook = 10 * time.Second
-	bindLooks   = 6 // times the time of a step: to bind a stage asks for all of its steps
+	bindLooks   = 12 // times the time of a step: to bind a stage asks for all of its steps
 )
 
 // looker observes the steps of a plan.

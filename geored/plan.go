@@ -103,7 +103,7 @@ func (p Plan) Steps() []PlanStep {
 // Look gives the plan with how each of its steps stands now. It changes nothing. What cannot be observed yet, because an
 // earlier stage must run first, or because nobody answers, is unknown, with the reason. The error wraps [ErrNotPlanned]
 // when a stage that can be bound already is not as its outline: then nothing should be run. Of c it uses Clock, Limit
-// and StepTimeout, the time each step has to answer (here 10 seconds when it is zero); a stage's Bind has six times that.
+// and StepTimeout, the time each step has to answer (here 10 seconds when it is zero); a stage's Bind has twelve times that.
 func (r Runbook) Look(ctx context.Context, p Plan, c RunConfig) (Plan, error) {
 	if c.StepTimeout <= 0 {
 		c.StepTimeout = defaultLook

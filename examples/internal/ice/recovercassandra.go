@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -98,35 +99,58 @@ func (c *cassandraRecovery) read(ctx context.Context) ([]Evidence, decider) {
 // left says of keyspaces why the sites cannot be brought together in them, as of one that a utility keeps in its own site, or that
 // has counters alone. One that is being rebuilt may be taken from its site.
 func (c *cassandraRecovery) left(ctx context.Context, ring *cassandra.Cluster, seen cassandra.Ring, limits cassandra.Limits) map[string]string {
-	why := map[string]string{}
+	why, asked := map[string]string{}, map[string]bool{}
 	for _, t := range limits.Tables {
-		_, known := why[t.Keyspace]
-		if _, rebuilt := c.Note().Kept[keptRebuild+t.Keyspace]; rebuilt || known {
+		if _, rebuilt := c.Note().Kept[keptRebuild+t.Keyspace]; rebuilt || asked[t.Keyspace] {
 			continue
 		}
+		asked[t.Keyspace] = true
 		if unshared := unshared(seen, t.Keyspace); unshared != "" {
 			why[t.Keyspace] = unshared
-		} else if _, err := ring.Tables(ctx, t.Keyspace); errors.Is(err, cassandra.ErrNoTables) {
-			why[t.Keyspace] = err.Error()
+		} else if len(seen.Silent) == 0 { // each would be waited for
+			if _, err := ring.Tables(ctx, t.Keyspace); errors.Is(err, cassandra.ErrNoTables) {
+				why[t.Keyspace] = err.Error()
+			}
 		}
 	}
 	return why
 }
 
-// unshared says how a keyspace is replicated that not every site holds; "": every site does that tells.
+// unshared says how a keyspace is replicated that not every site holds, when all nodes that know it say the same; "": it is shared,
+// or the schema is split, which is cured first.
 func unshared(seen cassandra.Ring, keyspace string) string {
-	for _, v := range seen.Views {
-		i := slices.IndexFunc(v.Keyspaces, func(k cassandra.Keyspace) bool { return k.Name == keyspace })
-		if i < 0 {
-			continue
+	sites := dataCenters(seen)
+	why := ""
+	for i, v := range seen.Views {
+		at := slices.IndexFunc(v.Keyspaces, func(k cassandra.Keyspace) bool { return k.Name == keyspace })
+		if at < 0 {
+			return ""
 		}
-		for _, other := range seen.Views {
-			if k := v.Keyspaces[i]; slices.Contains([]string{"", "0"}, k.Replication[other.Node.DataCenter]) {
-				return fmt.Sprintf("it is replicated by %s %v: %s holds none of it for itself", k.Class[strings.LastIndexByte(k.Class, '.')+1:], k.Replication, other.Node.Site)
+		k, lacks := v.Keyspaces[at], ""
+		for _, dataCenter := range slices.Sorted(maps.Keys(sites)) {
+			if slices.Contains([]string{"", "0"}, k.Replication[dataCenter]) {
+				lacks = fmt.Sprintf("it is replicated by %s %v: %s holds none of it for itself", k.Class, k.Replication, sites[dataCenter])
+			}
+		}
+		if lacks == "" || i > 0 && lacks != why {
+			return ""
+		}
+		why = lacks
+	}
+	return why
+}
+
+// dataCenters are those of the sites, also of one that is silent, as its peers know it.
+func dataCenters(seen cassandra.Ring) map[string]geored.SiteName {
+	sites := map[string]geored.SiteName{}
+	for _, v := range seen.Views {
+		for _, n := range append([]cassandra.Node{v.Node}, v.Peers...) {
+			if n.Site != "" {
+				sites[n.DataCenter] = n.Site
 			}
 		}
 	}
-	return ""
+	return sites
 }
 
 // shared are the keyspaces that the sites are brought together in.
@@ -187,6 +211,9 @@ func (c *cassandraRecovery) measure(ctx context.Context) []Missing {
 		}
 		return nil
 	})
+	if len(c.shared()) == 0 {
+		err = errors.Join(err, errors.New("the sites share no keyspace"))
+	}
 	err = errors.Join(append(unread, err)...)
 	var all []Missing
 	for _, m := range order {
@@ -257,6 +284,9 @@ func (c *cassandraRecovery) equal(ctx context.Context, keyspace string) (geored.
 		found, err = c.compare(ctx, ring, keyspace, true)
 		return err
 	})
+	if errors.Is(err, cassandra.ErrNoTables) { // the proof says so
+		return geored.State{Done: true, Detail: err.Error()}, nil
+	}
 	if err != nil {
 		return geored.State{}, err
 	}

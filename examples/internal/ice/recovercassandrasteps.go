@@ -374,10 +374,17 @@ func (c *cassandraRecovery) rebuild(ctx context.Context, keyspace string, site g
 // checks hold every row of every site against the others', for the report.
 func (c *cassandraRecovery) checks() []geored.Check {
 	return []geored.Check{{ID: CheckSameRows, Title: "all sites hold the same rows", Run: func(ctx context.Context) []geored.Finding {
+		if len(c.shared()) == 0 {
+			return []geored.Finding{{Verdict: geored.Unknown, Message: "the sites share no keyspace: nothing was compared"}}
+		}
 		var findings []geored.Finding
 		err := c.with(ctx, func(ring *cassandra.Cluster) error {
 			for _, d := range c.shared() {
 				found, err := c.compare(ctx, ring, keyspaceOf(d), true)
+				if errors.Is(err, cassandra.ErrNoTables) {
+					findings = append(findings, geored.Finding{Verdict: geored.Unknown, Message: d.Part + " was not compared", Unanswered: []geored.Silence{{Target: geored.Target{Name: d.Part}, Reason: err.Error()}}})
+					continue
+				}
 				if err != nil {
 					return err
 				}

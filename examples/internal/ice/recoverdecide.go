@@ -102,7 +102,7 @@ func decideKeyspace(o Outage, limits cassandra.Limits, keyspace string) Decision
 		d.Cure, d.Without = RebuildCure, "a repair brings rows back that were deleted during the outage"
 	case cure == cassandra.Repair || cure == cassandra.Rebuild:
 		d.Cure, d.Without = RepairCure, "rows written during the outage stay missing at one site, and nobody is told"
-		if cure == cassandra.Repair && mayHideOlder(o, limits) {
+		if cure == cassandra.Repair && mayHideOlder(o, d.Part, limits) {
 			d.Because = append(d.Because, "nobody said how long the sites were apart, and nothing proves that they held the same before: of an older outage that nobody recovered from, a repair brings deleted rows back")
 			d.Confirm = confirmation("no-older-outage", o.Known)
 		}
@@ -127,8 +127,8 @@ func decideLeft(keyspace, why string) Decision {
 
 // mayHideOlder says that an outage whose length was found may have an older one behind it, of which deletions are forgotten: a
 // handshake shows that the link was up, and not that the sites held the same.
-func mayHideOlder(o Outage, limits cassandra.Limits) bool {
-	since, known := o.sinceProven()
+func mayHideOlder(o Outage, part string, limits cassandra.Limits) bool {
+	since, known := o.sinceProven(part)
 	return o.Found && (!known || since > shortestGrace(limits))
 }
 

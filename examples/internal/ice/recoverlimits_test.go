@@ -190,6 +190,10 @@ func TestBothLooks(t *testing.T) {
 	if note.Decisions = []Decision{{Cure: RebuildCure}}; !note.stale() {
 		t.Error("rows are given up that were written in that minute")
 	}
+	long := RecoveryNote{Joined: noon, Missing: []Missing{with(func(m *Missing) { m.Seen, m.Took = noon.Add(time.Minute), time.Hour })}}
+	if !long.stale() || !strings.Contains(measuredRPO(long)[0].Message, "RPO at most 59m0s") {
+		t.Errorf("a look that began an hour before its end: %+v", measuredRPO(long))
+	}
 	// Rows that were given up and that nobody counted are not none.
 	d := Decision{Store: storeCassandra, Part: "keyspace dev", Cure: RebuildCure, GivesUp: "dc2"}
 	for kept, want := range map[string]geored.Verdict{keptRebuild + "dev": geored.Unknown, keptPast: geored.Pass} {
@@ -217,11 +221,20 @@ func TestASecondCutWhileASiteIsRebuilt(t *testing.T) {
 		t.Errorf("one that is done: %q", lines)
 	}
 	delete(note.Kept, "done/cassandra/keyspace/dev/rebuild")
-	for cure, torn := range map[Cure]bool{AwaitCure: false, RepairCure: true} {
+	for cure, torn := range map[Cure]bool{AwaitCure: false, LeaveCure: false, RepairCure: true} {
 		x := &Recovery{decides: []decider{func(Outage) ([]Decision, error) { return []Decision{{Store: storeCassandra, Cure: cure}}, nil }}}
 		kept, err := x.afterCut(note, noon.Add(time.Hour))
 		if err != nil || kept[keptRebuild+"dev"] == nil || (kept[keptTorn+"dev"] != nil) != torn {
 			t.Errorf("%s: %v, %v", cure, kept, err)
+		}
+	}
+
+	first, _ := json.Marshal(noon.Add(-day)) // of a cut before that: who begins anew begins there
+	note.Kept[keptTorn+"dev"] = first
+	again := &Recovery{decides: []decider{func(Outage) ([]Decision, error) { return []Decision{{Store: storeCassandra, Cure: RepairCure}}, nil }}}
+	for range 20 {
+		if kept, err := again.afterCut(note, noon.Add(time.Hour)); err != nil || string(kept[keptTorn+"dev"]) != string(first) {
+			t.Fatalf("%s, %v", kept[keptTorn+"dev"], err)
 		}
 	}
 
@@ -294,8 +307,55 @@ func TestKeyspacesThatAreLeft(t *testing.T) {
 			t.Errorf("nobody says %q", want)
 		}
 	}
+	proof := r.recovery(OutageSaid{})
+	proof.ProveOnly = true
+	if err := proof.Assess(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if alone := r.proof(proof); verdictOf(alone, CheckDecisions) != geored.Unknown || verdictOf(alone, CheckSameRows) != geored.Pass {
+		t.Errorf("where nothing is changed: %+v", alone.Findings)
+	}
+	last := x.Note()
+	for _, d := range DecideCassandra(Outage{Most: 5 * time.Hour, Asked: last.Done, Found: true, Proven: last.Done, Unproven: last.left(), Known: "it"}, cassandra.Limits{
+		Sites:  []cassandra.SiteLimits{{Site: "dc1", HintWindow: time.Hour, Handoff: true}},
+		Tables: []cassandra.TableLimits{{Table: cassandra.Table{Keyspace: "alone", Name: "t"}, GCGrace: day}, {Table: cassandra.Table{Keyspace: "dev", Name: "t"}, GCGrace: day}}}) {
+		if d.Cure != RepairCure || (d.Confirm != "") != (keyspaceOf(d) == "alone") {
+			t.Errorf("what was left was proven: %+v", d)
+		}
+	}
 	if verdictOf(report, CheckDecisions) != geored.Unknown || verdictOf(report, CheckSameRows) != geored.Pass || r.tool.count("repair -full -pr dev") != 2 {
 		t.Errorf("%+v", report.Findings)
+	}
+}
+
+// One odd look leaves no keyspace out: a data centre of no site, a split schema, a site that is silent.
+func TestWhatASharedKeyspaceIs(t *testing.T) {
+	const both, one = "dc1 dc2", "dc1"
+	view := func(site geored.SiteName, dataCenter, replicated string, peers ...cassandra.Node) cassandra.View {
+		k := cassandra.Keyspace{Name: "dev", Class: "NetworkTopologyStrategy", Replication: map[string]string{}}
+		for _, name := range strings.Fields(replicated) {
+			k.Replication[name] = "3"
+		}
+		return cassandra.View{Node: cassandra.Node{Site: site, DataCenter: dataCenter}, Keyspaces: []cassandra.Keyspace{k}, Peers: peers}
+	}
+	unread := view("dc2", "dc2", one)
+	unread.Keyspaces = nil
+	for name, c := range map[string]struct {
+		views []cassandra.View
+		left  bool
+	}{
+		"shared":                        {[]cassandra.View{view("dc1", "dc1", both), view("dc2", "dc2", both)}, false},
+		"of one site":                   {[]cassandra.View{view("dc1", "dc1", one), view("dc2", "dc2", one)}, true},
+		"a data centre of no site":      {[]cassandra.View{view("dc1", "dc1", both), view("dc2", "dc2", both), view("", "backup", both)}, false},
+		"the schema is split":           {[]cassandra.View{view("dc1", "dc1", one), view("dc2", "dc2", both)}, false},
+		"split the other way":           {[]cassandra.View{view("dc1", "dc1", both), view("dc2", "dc2", one)}, false},
+		"of one site, the other silent": {[]cassandra.View{view("dc1", "dc1", one, cassandra.Node{Site: "dc2", DataCenter: "dc2"})}, true},
+		"not told by one":               {[]cassandra.View{view("dc1", "dc1", one), unread}, false},
+		"nobody answers":                {nil, false},
+	} {
+		if why := unshared(cassandra.Ring{Views: c.views}, "dev"); (why != "") != c.left {
+			t.Errorf("%s: %q", name, why)
+		}
 	}
 }
 

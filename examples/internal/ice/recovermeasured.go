@@ -2,7 +2,9 @@ package ice
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -89,12 +91,22 @@ func (cut BeforeCut) losses(note RecoveryNote, sites []geored.SiteName) []geored
 	for _, d := range cut.Decisions {
 		f := geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%s, %s: %s, before the recovery was halted on %s", d.Store, d.Part, d.Cure, clockText(cut.Halted)),
 			Asked: asked(sites, d.Store), Evidence: d.Because}
-		judgeLoss(&f, d, RecoveryNote{Missing: cut.Missing, Kept: note.Kept})
+		judgeLoss(&f, d, RecoveryNote{Missing: cut.Missing, Kept: cut.knew(note.Kept)})
 		if f.Verdict != geored.Pass {
 			findings = append(findings, f)
 		}
 	}
 	return findings
+}
+
+// knew is what steps kept, without the rebuilds when the cut came before anything was measured: an earlier one tells of those.
+func (cut BeforeCut) knew(kept map[string]json.RawMessage) map[string]json.RawMessage {
+	if cut.Missing != nil {
+		return kept
+	}
+	kept = maps.Clone(kept)
+	maps.DeleteFunc(kept, func(name string, _ json.RawMessage) bool { return strings.HasPrefix(name, keptRebuild) })
+	return kept
 }
 
 // lengthTold says how long the outage was taken for, and all that was looked at to tell.
@@ -179,7 +191,7 @@ func measuredRPO(note RecoveryNote) []geored.Finding {
 		case m.Count+m.More == 0:
 			f.Message = fmt.Sprintf("%s: nothing was missing %s", m.Store, beside(late))
 			none := m.None
-			if late < 0 {
+			if m.none().Before(note.Joined) {
 				none = m.none()
 			}
 			if !none.IsZero() {

@@ -64,6 +64,16 @@ func (n RecoveryNote) halted(since, seen time.Time) RecoveryNote {
 	return n
 }
 
+// left are the parts that the recovery left as they were.
+func (n RecoveryNote) left() (parts []string) {
+	for _, d := range n.Decisions {
+		if d.Cure == LeaveCure {
+			parts = append(parts, d.Part)
+		}
+	}
+	return parts
+}
+
 // mostCuts are as many as keys are kept of.
 const mostCuts = 5
 
@@ -83,12 +93,15 @@ type Missing struct {
 	None time.Time `json:"none,omitzero"`
 }
 
+// began is when the look began: what was written since may be missing and not counted.
+func (m Missing) began() time.Time { return m.Seen.Add(-m.Took) }
+
 // none is when the look began at which nothing was missing.
 func (m Missing) none() time.Time {
 	if m.Count+m.More > 0 || m.unmeasured() {
 		return time.Time{}
 	}
-	return m.Seen.Add(-m.Took)
+	return m.began()
 }
 
 // with is what both looks tell, the later one once the sites were together: what was carried over until then was seen before, and

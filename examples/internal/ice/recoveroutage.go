@@ -2,6 +2,7 @@ package ice
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,8 @@ type Outage struct {
 	// Found says that nobody said it: evidence alone tells how long it was.
 	Found bool `json:"found,omitempty"`
 	// Proven is when all stores of all sites were last proven to hold the same. Zero: not known.
-	Proven time.Time `json:"proven,omitzero"`
+	Proven   time.Time `json:"proven,omitzero"`
+	Unproven []string  `json:"unproven,omitempty"` // parts that were left out of it
 }
 
 func (o Outage) String() string { return o.Known }
@@ -34,8 +36,10 @@ func (o Outage) until(then time.Time) Outage {
 	return o
 }
 
-// sinceProven is how long an outage may lie back that nobody recovered from; false: for ever.
-func (o Outage) sinceProven() (time.Duration, bool) { return o.Asked.Sub(o.Proven), !o.Proven.IsZero() }
+// sinceProven is how long an outage may lie back that nobody recovered a part from; false: for ever.
+func (o Outage) sinceProven(part string) (time.Duration, bool) {
+	return o.Asked.Sub(o.Proven), !o.Proven.IsZero() && !slices.Contains(o.Unproven, part)
+}
 
 // OutageSaid is what an operator says of an outage; the zero value says nothing.
 type OutageSaid struct {

@@ -337,7 +337,7 @@ func (n RecoveryNote) stale() bool {
 	if slices.ContainsFunc(n.Decisions, func(d Decision) bool { return d.Cure == RebuildCure }) {
 		age = 0
 	}
-	return slices.ContainsFunc(n.Missing, func(m Missing) bool { return !m.Seen.IsZero() && m.Seen.Before(n.Joined.Add(-age)) })
+	return slices.ContainsFunc(n.Missing, func(m Missing) bool { return !m.Seen.IsZero() && m.began().Before(n.Joined.Add(-age)) })
 }
 
 // measureAgain looks once more at what each site lacks, once they are together.

@@ -94,7 +94,7 @@ func (r *Recovery) afterCut(note RecoveryNote, now time.Time) (map[string]json.R
 	for _, decide := range r.decides {
 		decisions, err := decide(cut)
 		for _, d := range decisions {
-			hinted = hinted && (d.Store != storeCassandra || d.Cure == AwaitCure)
+			hinted = hinted && (d.Store != storeCassandra || d.Cure == AwaitCure || d.Cure == LeaveCure)
 		}
 		hinted = hinted && err == nil
 	}
@@ -109,7 +109,7 @@ func (r *Recovery) afterCut(note RecoveryNote, now time.Time) (map[string]json.R
 			kept[name] = value
 		}
 		var plan cassandra.RebuildPlan
-		if keyspace, is := strings.CutPrefix(name, keptRebuild); is && !hinted && json.Unmarshal(value, &plan) == nil && plan.GivenUp {
+		if keyspace, is := strings.CutPrefix(name, keptRebuild); is && !hinted && note.Kept[keptTorn+keyspace] == nil && json.Unmarshal(value, &plan) == nil && plan.GivenUp {
 			kept[keptTorn+keyspace], _ = json.Marshal(note.Halted) // a time can be marshalled
 		}
 	}

@@ -151,7 +151,7 @@ func (r *Recovery) decide(ctx context.Context, note RecoveryNote, found bool) er
 	}
 	now := r.clock().Now()
 	outage, err := FindOutage(r.Said, evidence, now)
-	outage.Proven = note.Done
+	outage.Proven, outage.Unproven = note.Done, note.left()
 	if found && err == nil && !r.ProveOnly && r.recovered(ctx, note, outage, evidence) {
 		r.note = note
 		return nil
@@ -199,7 +199,7 @@ func (r *Recovery) decideFor(outage Outage, number int, evidence []Evidence, dec
 			faults = append(faults, geored.Fault{Field: r.Stores[i].Name, Problem: err.Error()})
 		}
 		for _, d := range decisions {
-			if r.ProveOnly {
+			if r.ProveOnly && d.Cure != LeaveCure {
 				d.Cure, d.Because, d.Confirm = ProveCure, []string{"nothing is to be changed"}, ""
 			}
 			if outage.Longer >= time.Minute { // not in the reason, which stands in plans
