@@ -296,6 +296,13 @@ func TestSiteReplication(t *testing.T) {
 		}
 		return found
 	}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) { // servers that start tell of no group yet
+		_, errA := a.SiteReplication(t.Context())
+		_, errB := b.SiteReplication(t.Context())
+		if !geored.IsRetriable(errA) && !geored.IsRetriable(errB) {
+			break
+		}
+	}
 	said(geored.Fail) // there is no group
 	c := s.mc(t, t.TempDir(), [2]string{s.Sites[0].URL, relay.URL}, "admin", "replicate", "add", "dc1", "dc2")
 	if out, err := c.CombinedOutput(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/signer"
 
 	"github.com/georedkit/georedkit/objectstore"
@@ -78,6 +79,8 @@ func (c *Client) SiteReplication(ctx context.Context) (objectstore.SiteGroup, er
 	switch {
 	case resp.StatusCode == http.StatusForbidden:
 		return objectstore.SiteGroup{}, fmt.Errorf("%w: these credentials may not ask for site replication", objectstore.ErrDenied)
+	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented: // as while it starts
+		return objectstore.SiteGroup{}, meaning(minio.ErrorResponse{StatusCode: resp.StatusCode, Message: "it does not tell of site replication now"})
 	case resp.StatusCode != http.StatusOK, json.Unmarshal(text, &status) != nil:
 		return objectstore.SiteGroup{}, fmt.Errorf("%w: it does not tell of site replication (%s)", objectstore.ErrUnsupported, resp.Status)
 	}

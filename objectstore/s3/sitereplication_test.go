@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/objectstore"
 	"github.com/georedkit/georedkit/objectstore/s3"
 )
@@ -47,11 +48,16 @@ func TestSiteReplicationAnswers(t *testing.T) {
 		text string
 		want error
 	}{
+		{503, `{"Code":"XMinioServerNotInitialized"}`, objectstore.ErrThrottled}, {429, "", objectstore.ErrThrottled}, {501, "", objectstore.ErrUnsupported},
 		{403, `{"Code":"AccessDenied"}`, objectstore.ErrDenied}, {404, "<Error/>", objectstore.ErrUnsupported},
 		{200, "<html>", objectstore.ErrUnsupported}, {200, "", objectstore.ErrUnsupported},
 	} {
-		if _, err := answer(c.code, c.text); !errors.Is(err, c.want) {
+		_, err := answer(c.code, c.text)
+		if !errors.Is(err, c.want) || geored.IsRetriable(err) != (c.want == objectstore.ErrThrottled) {
 			t.Errorf("%d %q: %v, want %v", c.code, c.text, err, c.want)
 		}
+	}
+	if _, err := answer(500, "x"); err == nil || !geored.IsRetriable(err) || errors.Is(err, objectstore.ErrUnsupported) {
+		t.Errorf("a server that failed: %v", err)
 	}
 }
