@@ -52,10 +52,17 @@ var errLeaving = geored.Retriable(errors.New("it is still being deleted"))
 
 // applyError adds to what is retriable: what an object needs may be on its way, or on its way out.
 func applyError(err error) error {
-	if apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+	if apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) || lacksAccount(err) {
 		return geored.Retriable(err)
 	}
 	return retriable(err)
+}
+
+// lacksAccount is a pod refused for want of its service account: a new namespace gets its "default" a moment later
+// (Kubernetes plugin/pkg/admission/serviceaccount, which has words for it alone and no cause).
+func lacksAccount(err error) bool {
+	text := err.Error()
+	return apierrors.IsForbidden(err) && strings.Contains(text, "error looking up service account") && strings.HasSuffix(text, "not found")
 }
 
 // Delete removes objects, the last one first, and does not wait for them to be gone. One that is not there, or whose

@@ -96,11 +96,16 @@ spec:
 	return pod
 }
 
+// apply tries again what may heal, as a run does: a new namespace's own service account comes a moment after it.
 func apply(t *testing.T, c *kube.Cluster, objects []*kube.Object) {
 	t.Helper()
-	if err := c.Apply(t.Context(), objects...); err != nil {
-		t.Fatal(err)
-	}
+	await(t, func() string {
+		err := c.Apply(t.Context(), objects...)
+		if err != nil && !geored.IsRetriable(err) {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(err)
+	}, "<nil>")
 }
 
 // run carries out one task as a runbook does.

@@ -24,7 +24,10 @@ func dial(err error) error {
 	return &url.Error{Op: "Get", URL: "https://x", Err: &net.OpError{Op: "dial", Net: "tcp", Err: err}}
 }
 
-var configMaps = schema.GroupResource{Resource: "configmaps"}
+var (
+	configMaps = schema.GroupResource{Resource: "configmaps"}
+	pods       = schema.GroupResource{Resource: "pods"}
+)
 
 func terminating() error {
 	err := apierrors.NewForbidden(configMaps, "it", errors.New("because it is being terminated"))
@@ -60,6 +63,8 @@ func TestWhatIsRetriable(t *testing.T) {
 		"bad request":       {apierrors.NewBadRequest("x"), none},
 		"not found":         {apierrors.NewNotFound(configMaps, "it"), verdict{apply: true}},
 		"terminating":       {terminating(), verdict{apply: true}},
+		"account to come":   {apierrors.NewForbidden(pods, "it", errors.New(`error looking up service account app/default: serviceaccount "default" not found`)), verdict{apply: true}},
+		"account denied":    {apierrors.NewForbidden(pods, "it", errors.New("error looking up service account app/default: no")), none},
 		"certificate":       {errors.New("x509: certificate signed by unknown authority"), none},
 		"the caller's own":  {context.Canceled, none},
 		"what nobody knows": {errors.New("x"), none},
