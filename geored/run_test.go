@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -391,6 +392,40 @@ func TestAFailedStepHidesNothing(t *testing.T) {
 	_, err := book(w.Task(step("a", "dc1"))).Run(t.Context(), c)
 	var failed *geored.StepError
 	if !errors.As(err, &failed) || !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "cannot be given back") {
+		t.Error(err)
+	}
+}
+
+// Ctrl-C in one stage does not swallow why another could not even begin.
+func TestAnInterruptedRunTellsWhatBindSaid(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	lacks := errors.New("it lacks a right")
+	unbound := geored.Stage{Name: "unbound", After: []string{}, Outline: []geored.Step{step("a", "dc1")},
+		Bind: func(context.Context) ([]geored.Task, error) { return nil, lacks }}
+	long := geored.StageOf("long", geored.Task{Step: step("b", "dc2"),
+		Observe: func(ctx context.Context) (geored.State, error) {
+			stop()
+			<-ctx.Done()
+			return geored.State{}, ctx.Err()
+		},
+		Apply: func(context.Context) error { return nil }})
+	long.After = []string{}
+	b := geored.Runbook{Name: "test", Stages: []geored.Stage{unbound, long}}
+	c := config(t)
+	var told sync.WaitGroup
+	told.Add(1)
+	c.Observer = func(e geored.Event) {
+		if e.Kind == geored.StageEnded && e.Stage == "unbound" {
+			told.Done()
+		}
+	}
+	observe := long.Bind
+	b.Stages[1].Bind = func(ctx context.Context) ([]geored.Task, error) {
+		told.Wait()
+		return observe(ctx)
+	}
+	if _, err := b.Run(ctx, c); !errors.Is(err, lacks) || !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

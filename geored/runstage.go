@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -54,8 +55,9 @@ func (r *run) conclude(ctx context.Context, errs []error) error {
 	if len(failed) == 0 {
 		return r.record(Record{Kind: RunEnded, Detail: "done"})
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	if cause := context.Cause(ctx); cause != nil {
+		told = slices.DeleteFunc(told, func(err error) bool { return errors.Is(err, cause) || errors.Is(err, ctx.Err()) })
+		return errors.Join(append([]error{cause}, told...)...)
 	}
 	// Of the steps themselves the outcomes tell.
 	return errors.Join(append(told, r.record(Record{Kind: RunEnded, Detail: "failed in stage " + strings.Join(failed, ", ")}))...)

@@ -11,29 +11,63 @@ import (
 
 // Applied reads from a journal which steps of a runbook were applied, or may have been, and not taken back since.
 func Applied(ctx context.Context, j Journal, runbook string) (map[StepID]bool, error) {
-	applied := map[StepID]bool{}
+	read, err := readEffects(ctx, j, runbook)
+	if err != nil {
+		return nil, err
+	}
+	return read.applied(), nil
+}
+
+// effects are what a runbook has applied, or may have, and not taken back since.
+type effects struct {
+	steps map[StepID]effect
+	last  map[SiteName]string // the clusters of the last run that applied anything
+}
+
+type effect struct {
+	site SiteName            // "": it belongs to all of them
+	on   map[SiteName]string // the UIDs of the clusters at that time
+}
+
+// clusterNote begins the records that say which cluster a run worked on.
+const clusterNote = "cluster "
+
+func readEffects(ctx context.Context, j Journal, runbook string) (effects, error) {
+	read := effects{map[StepID]effect{}, map[SiteName]string{}}
+	began := map[SiteName]string{}
 	runs := map[string]bool{} // those of the runbook
 	for r, err := range j.Records(ctx) {
 		if err != nil {
-			return nil, err
+			return effects{}, err
 		}
-		switch {
+		switch uid, isCluster := strings.CutPrefix(r.Detail, clusterNote); {
 		case r.Kind == RunBegun || r.Kind == UndoBegun:
 			runs[r.Run] = r.Detail == runbook
 		case !runs[r.Run]:
+		case r.Kind == RunNoted && isCluster:
+			began[r.Site] = uid
 		case r.Kind == Intent:
-			applied[r.Step] = true
+			maps.Copy(read.last, began)
+			read.steps[r.Step] = effect{r.Site, maps.Clone(began)}
 		case r.Kind == UndoEvidence:
-			delete(applied, r.Step)
+			delete(read.steps, r.Step)
 		}
 	}
-	return applied, nil
+	return read, nil
+}
+
+func (e effects) applied() map[StepID]bool {
+	applied := make(map[StepID]bool, len(e.steps))
+	for id := range e.steps {
+		applied[id] = true
+	}
+	return applied
 }
 
 // Undo takes back what the journal says was applied, and no more: the last step first, each observed to be away
 // afterwards. What cannot be taken back is listed as [Kept] with its reason and what a person may do, and holds up
-// nothing else. Killed at any point it can be started again. Result and error are like those of [Runbook.Run]: steps
-// with nothing to take back are [Unchanged].
+// nothing else; so are, behind the others, steps that were applied and that the runbook has no more. Killed at any point it
+// can be started again. Result and error are like those of [Runbook.Run]: steps with nothing to take back are [Unchanged].
 func (r Runbook) Undo(ctx context.Context, c RunConfig) (Result, error) {
 	c = c.withDefaults()
 	whole := newRun(r, c, backward)
@@ -41,10 +75,11 @@ func (r Runbook) Undo(ctx context.Context, c RunConfig) (Result, error) {
 		return whole.end(err)
 	}
 	var back *Result
+	var done effects
 	err := whole.within(ctx, func(ctx context.Context) error { // who held the lock until now may have applied more
-		applied, err := Applied(ctx, c.Journal, r.Name)
-		if err == nil && len(applied) > 0 {
-			err = strangeClusters(ctx, c)
+		var err error
+		if done, err = readEffects(ctx, c.Journal, r.Name); err == nil {
+			err = done.strange(c.Clusters)
 		}
 		if err != nil {
 			return fmt.Errorf("undo: %w", err)
@@ -54,53 +89,53 @@ func (r Runbook) Undo(ctx context.Context, c RunConfig) (Result, error) {
 		if c.Lock != nil {
 			under.Lock = HeldLock(c.Lock)
 		}
-		result, err := r.reversed(applied).run(ctx, under, backward)
+		result, err := r.reversed(done.applied()).run(ctx, under, backward)
 		back = &result
 		return err
 	})
 	if back == nil {
 		return whole.end(err)
 	}
-	back.Outcomes = r.inPlanOrder(back.Outcomes)
+	back.Outcomes = append(r.inPlanOrder(back.Outcomes), done.left(r)...)
 	return *back, err
 }
 
-// clusterNote begins the records that say which cluster a run worked on.
-const clusterNote = "cluster "
-
-// strangeClusters names the sites whose cluster is not the one that the journal is about: what was done to that one cannot
-// be taken back on another, and must not be forgotten. A run that applied nothing is about no cluster.
-func strangeClusters(ctx context.Context, c RunConfig) error {
-	began, last := map[SiteName]string{}, map[SiteName]string{}
-	applied := map[StepID]Cluster{}
-	for r, err := range c.Journal.Records(ctx) {
-		if err != nil {
-			return err
-		}
-		switch uid, isNote := strings.CutPrefix(r.Detail, clusterNote); {
-		case r.Kind == RunNoted && isNote:
-			began[r.Site] = uid
-		case r.Kind == Intent:
-			maps.Copy(last, began)
-			applied[r.Step] = Cluster{Site: r.Site, UID: began[r.Site]}
-		case r.Kind == UndoEvidence:
-			delete(applied, r.Step)
-		}
-	}
+// strange names the sites whose cluster is not the one that the journal is about: what was done to that one cannot be taken
+// back on another, and must not be forgotten. A run that applied nothing is about no cluster.
+func (e effects) strange(clusters []Cluster) error {
 	var faults Faults
-	for _, cluster := range c.Clusters {
-		about := map[string]bool{last[cluster.Site]: true}
-		for _, on := range applied {
-			about[on.UID] = about[on.UID] || on.Site == cluster.Site
+	for _, cluster := range clusters {
+		about := map[string]bool{}
+		if len(e.steps) > 0 {
+			about[e.last[cluster.Site]] = true
+		}
+		for _, effect := range e.steps {
+			if effect.site == "" || effect.site == cluster.Site {
+				about[effect.on[cluster.Site]] = true
+			}
 		}
 		for _, uid := range slices.Sorted(maps.Keys(about)) {
-			if about[uid] && uid != "" && uid != cluster.UID {
+			if uid != "" && uid != cluster.UID {
 				faults = append(faults, Fault{Site: cluster.Site, Field: "cluster", Value: cluster.UID, Problem: "is not the one that the journal is about, " + uid,
 					Remedy: "undo with the topology that the run had"})
 			}
 		}
 	}
 	return faults.Err()
+}
+
+// left are the effects of steps that the runbook has no more, because a site, a node or a stage went from it.
+func (e effects) left(r Runbook) []Outcome {
+	gone := maps.Clone(e.steps)
+	for _, step := range r.Steps() {
+		delete(gone, step.ID)
+	}
+	var outcomes []Outcome
+	for _, id := range slices.Sorted(maps.Keys(gone)) {
+		outcomes = append(outcomes, Outcome{Step: Step{ID: id, Site: gone[id].site}, Status: Kept,
+			Detail: "was applied, and the runbook has it no more; to take it back, undo with the topology and the version that the run had"})
+	}
+	return outcomes
 }
 
 // inPlanOrder gives one outcome per step of the runbook, the way forward.

@@ -231,6 +231,74 @@ func TestUndoKnowsTheClusterOfEachStep(t *testing.T) {
 	}
 }
 
+// What another runbook did on a cluster that went says nothing of this one's, and does not hide what it did.
+func TestUndoKnowsTheClustersOfItsOwnRunbook(t *testing.T) {
+	var w geotest.World
+	c := config(t)
+	c.Journal, c.Clusters = &geored.MemoryJournal{}, planClusters
+	mine, theirs := book(w.Task(step("a", "dc1"))), book(w.Task(step("a", "dc1")), w.Task(step("b", "dc1")))
+	theirs.Name = "theirs"
+	if _, err := mine.Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	other := c
+	other.Clusters = []geored.Cluster{{Site: "dc1", UID: "four"}, planClusters[1]}
+	w.Set("a", false)
+	if _, err := theirs.Run(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := theirs.Undo(t.Context(), other); err != nil || result.Count(geored.Undone) != 2 {
+		t.Errorf("%s, %v", statuses(result), err)
+	}
+	if result, err := mine.Undo(t.Context(), other); err == nil || !strings.Contains(err.Error(), "the one that the journal is about, one") {
+		t.Errorf("%s, %v", statuses(result), err)
+	}
+}
+
+// A step of no site belongs to all of them.
+func TestUndoKnowsTheClustersOfAStepOfAllSites(t *testing.T) {
+	var w geotest.World
+	c := config(t)
+	c.Journal, c.Clusters = &geored.MemoryJournal{}, planClusters
+	b := book(w.Task(step("a", "")), w.Task(step("b", "dc1")))
+	if _, err := b.Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	other := c
+	other.Clusters = []geored.Cluster{{Site: "dc1", UID: "four"}, planClusters[1]}
+	w.Set("b", false)
+	if _, err := b.Run(t.Context(), other); err != nil { // b is applied there
+		t.Fatal(err)
+	}
+	if result, err := b.Undo(t.Context(), other); err == nil || !strings.Contains(err.Error(), "the one that the journal is about, one") || !w.There("a") || !w.There("b") {
+		t.Errorf("%s, %v", statuses(result), err)
+	}
+}
+
+// A site, a node or a stage may have gone from the runbook since: what was done for it is there all the same.
+func TestUndoTellsWhatTheRunbookHasNoMore(t *testing.T) {
+	var w geotest.World
+	c := config(t)
+	c.Journal = &geored.MemoryJournal{}
+	whole := book(w.Task(step("a", "dc1")), w.Task(step("b", "dc3")))
+	if _, err := whole.Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	less := book(w.Task(step("a", "dc1")))
+	for _, want := range []string{"a=undone b=kept", "a=unchanged b=kept"} {
+		result, err := less.Undo(t.Context(), c)
+		if got := statuses(result); err != nil || got != want || !w.There("b") || w.There("a") {
+			t.Fatalf("%s, want %s; %v", got, want, err)
+		}
+		if last := result.Outcomes[1]; last.Site != "dc3" || !strings.Contains(last.Detail, "undo with the topology and the version that the run had") {
+			t.Errorf("%+v", last)
+		}
+	}
+	if result, err := whole.Undo(t.Context(), c); err != nil || statuses(result) != "a=unchanged b=undone" || w.There("b") {
+		t.Errorf("%s, %v", statuses(result), err)
+	}
+}
+
 func TestUndoWithAJournalThatCannotBeRead(t *testing.T) {
 	var w geotest.World
 	c := config(t)
