@@ -104,7 +104,7 @@ func (c *Cluster) State(ctx context.Context, objects ...*Object) (geored.State, 
 // missing says what an object still lacks; nothing when it is as wanted and ready.
 func (c *Cluster) missing(ctx context.Context, wanted *Object) (string, error) {
 	resource, err := c.resource(ctx, wanted)
-	if meta.IsNoMatchError(err) {
+	if isUnwritable(err) {
 		return "is of a kind that the server does not know yet", nil
 	}
 	if err != nil {
@@ -187,6 +187,22 @@ func (c *Cluster) mapping(ctx context.Context, kind schema.GroupVersionKind) (*m
 	}
 }
 
+// versionError says that a kind is there, and not in the version that is asked for: what was written in that one may be there.
+type versionError struct {
+	kind   schema.GroupVersionKind
+	served schema.GroupVersion
+}
+
+func (e *versionError) Error() string {
+	return fmt.Sprintf("the kind %s is not served as %s, but as %s", e.kind.Kind, e.kind.GroupVersion(), e.served)
+}
+
+// isUnwritable says whether no object of the kind and version can be sent yet.
+func isUnwritable(err error) bool {
+	var version *versionError
+	return meta.IsNoMatchError(err) || errors.As(err, &version)
+}
+
 // discover asks the server again for a kind that was not there: it may be a custom one that came meanwhile. A group whose
 // server does not answer is left out of what there is, silently: so the group itself is asked before its kind is none.
 func (c *Cluster) discover(kind schema.GroupVersionKind) (*meta.RESTMapping, error) {
@@ -197,6 +213,9 @@ func (c *Cluster) discover(kind schema.GroupVersionKind) (*meta.RESTMapping, err
 	c.mapper.Reset()
 	if mapping, err = c.mapper.RESTMapping(kind.GroupKind(), kind.Version); !meta.IsNoMatchError(err) {
 		return mapping, err
+	}
+	if other, otherErr := c.mapper.RESTMapping(kind.GroupKind()); otherErr == nil {
+		return nil, geored.Retriable(&versionError{kind, other.GroupVersionKind.GroupVersion()})
 	}
 	list, asked := c.client.Discovery().ServerResourcesForGroupVersion(kind.GroupVersion().String())
 	if apierrors.IsNotFound(asked) {

@@ -15,6 +15,46 @@ import (
 	"github.com/georedkit/georedkit/geored/kube"
 )
 
+// What was written in a version that went is there in another.
+func TestAKindOfAnotherVersionIsNotGone(t *testing.T) {
+	const group = "stores.example.com"
+	version := metav1.GroupVersionForDiscovery{GroupVersion: group + "/v1", Version: "v1"}
+	answers := map[string]any{
+		"/api":                   metav1.APIVersions{},
+		"/apis":                  metav1.APIGroupList{Groups: []metav1.APIGroup{{Name: group, Versions: []metav1.GroupVersionForDiscovery{version}, PreferredVersion: version}}},
+		"/apis/" + group + "/v1": metav1.APIResourceList{GroupVersion: group + "/v1", APIResources: []metav1.APIResource{{Name: "rings", Kind: "Ring", Namespaced: true}}},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if answer, ok := answers[r.URL.Path]; ok {
+			_ = json.NewEncoder(w).Encode(answer)
+			return
+		}
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer server.Close()
+	cluster, err := kube.New("dc1", &rest.Config{Host: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring := &kube.Object{Object: map[string]any{"apiVersion": group + "/v1beta1", "kind": "Ring"}}
+	ring.SetName("it")
+	ring.SetNamespace("ns")
+	if state, err := cluster.State(t.Context(), ring); err != nil || state.Done || !strings.Contains(state.Detail, "does not know yet") {
+		t.Errorf("%+v, %v", state, err)
+	}
+	if placed, err := cluster.Place(t.Context(), "other", ring); err != nil || placed[0].GetNamespace() != "ns" {
+		t.Errorf("%v, %v", placed, err)
+	}
+	const want = "the kind Ring is not served as stores.example.com/v1beta1, but as stores.example.com/v1"
+	_, gone := cluster.Gone(t.Context(), ring)
+	for name, err := range map[string]error{"gone": gone, "taken back": cluster.TakeBack(t.Context(), ring), "deleted": cluster.Delete(t.Context(), ring), "applied": cluster.Apply(t.Context(), ring)} {
+		if err == nil || !strings.Contains(err.Error(), want) || !geored.IsRetriable(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // A group whose server does not answer is left out of what discovery lists. What it holds is not gone for that.
 func TestAGroupThatDoesNotAnswerIsNotGone(t *testing.T) {
 	const group = "stores.example.com/v1"

@@ -61,7 +61,15 @@ func (c *Cluster) Exec(ctx context.Context, command Command) (Output, error) {
 	if printed.left <= 0 {
 		printed.left = defaultMaxOutput
 	}
-	err := c.stream(ctx, request.URL(), command.Stdin, printed.into(&printed.stdout), printed.into(&printed.stderr))
+	came := make(chan error, 1)
+	go func() { // a server that goes silent while it is dialled, or sent to, holds up even the end of the connection
+		came <- c.stream(ctx, request.URL(), command.Stdin, printed.into(&printed.stdout), printed.into(&printed.stderr))
+	}()
+	var err error
+	select {
+	case err = <-came:
+	case <-ctx.Done():
+	}
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

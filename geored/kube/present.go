@@ -21,7 +21,7 @@ func (c *Cluster) Place(ctx context.Context, namespace string, objects ...*Objec
 			continue
 		}
 		mapping, err := c.mapping(ctx, object.GroupVersionKind())
-		unknown := meta.IsNoMatchError(err)
+		unknown := isUnwritable(err)
 		if err != nil && !unknown {
 			return nil, fmt.Errorf("%s: %w", describe(object), retriable(err))
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/httpstream"
@@ -64,15 +65,23 @@ func (s *spdyStreams) open(input bool) error {
 	return nil
 }
 
+// send cuts the input into pieces as large as the server's buffers: a frame has a size that it must not exceed. Input that could
+// not be sent whole has no end: the program would take it for all.
+func (s *spdyStreams) send(input []byte) {
+	for piece := range slices.Chunk(input, mostInput) {
+		if _, err := s.input.Write(piece); err != nil {
+			return
+		}
+	}
+	_ = s.input.Close()
+}
+
 // run sends the input, and receives until the server ends its streams.
 func (s *spdyStreams) run(ctx context.Context, input []byte, stdout, stderr io.Writer) error {
 	defer s.conn.Close()
 	defer context.AfterFunc(ctx, func() { s.conn.Close() })()
 	if s.input != nil {
-		go func() {
-			_, _ = s.input.Write(input) // what keeps it from being sent ends the receiving as well
-			_ = s.input.Close()
-		}()
+		go s.send(input)
 	}
 	printed := make(chan error, 2)
 	receive := func(into io.Writer, from io.Reader) {

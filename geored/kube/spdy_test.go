@@ -1,6 +1,7 @@
 package kube_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,11 @@ import (
 // executeOverSPDY has a program executed by a server that speaks no WebSocket, and behaves as told once the streams stand.
 func executeOverSPDY(t *testing.T, ctx context.Context, behave func(conn io.Closer, streams map[string]httpstream.Stream)) (kube.Output, error) {
 	t.Helper()
-	return executeAt(t, ctx, func(w http.ResponseWriter, r *http.Request) {
+	return executeAt(t, ctx, overSPDY(t, behave))
+}
+
+func overSPDY(t *testing.T, behave func(conn io.Closer, streams map[string]httpstream.Stream)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
 			w.WriteHeader(http.StatusBadRequest)
 			return
@@ -45,7 +50,7 @@ func executeOverSPDY(t *testing.T, ctx context.Context, behave func(conn io.Clos
 			streams[stream.Headers().Get("streamType")] = stream
 		}
 		behave(conn, streams)
-	})
+	}
 }
 
 func TestTheStatusDecidesOverSPDY(t *testing.T) {
@@ -89,6 +94,60 @@ func TestABrokenConnectionIsNoSuccessOverSPDY(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "the end was not seen") || geored.IsRetriable(err) {
 		t.Errorf("%v", err)
+	}
+}
+
+// A frame of SPDY holds less than 16 MiB.
+func TestLargeStdinArrivesWholeOverSPDY(t *testing.T) {
+	input, got := bytes.Repeat([]byte("georedkit"), 2<<20), []byte(nil)
+	_, err := executes(t, t.Context(), kube.Command{Argv: []string{"cat"}, Stdin: input}, overSPDY(t, func(_ io.Closer, streams map[string]httpstream.Stream) {
+		got, _ = io.ReadAll(streams["stdin"])
+		fmt.Fprint(streams["error"], success)
+		for _, stream := range streams {
+			_ = stream.Close()
+		}
+		time.Sleep(50 * time.Millisecond)
+	}))
+	if err != nil || !bytes.Equal(got, input) {
+		t.Errorf("%d of %d bytes, %v", len(got), len(input), err)
+	}
+}
+
+// One that takes no input, and one that never answers: the connection itself cannot be ended before the kernel gives it up.
+func TestAServerThatStandsStillIsLeftInTimeOverSPDY(t *testing.T) {
+	for name, stuck := range map[string]func(w http.ResponseWriter, r *http.Request, still <-chan struct{}){
+		"before it answers": func(_ http.ResponseWriter, _ *http.Request, still <-chan struct{}) { <-still },
+		"before the streams": func(w http.ResponseWriter, r *http.Request, still <-chan struct{}) {
+			_, _ = httpstream.Handshake(r, w, []string{"v4.channel.k8s.io"})
+			w.Header().Set("Connection", "Upgrade")
+			w.Header().Set("Upgrade", spdy.HeaderSpdy31)
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			<-still
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			still := make(chan struct{})
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			began := time.Now()
+			server := func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet {
+					w.WriteHeader(http.StatusBadRequest)
+					return
+				}
+				stuck(w, r, still)
+			}
+			_, err := executes(t, ctx, kube.Command{Argv: []string{"cat"}, Stdin: make([]byte, 64<<20)}, server, func() { close(still) })
+			if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 20*time.Second {
+				t.Errorf("%v after %s", err, time.Since(began))
+			}
+		})
 	}
 }
 

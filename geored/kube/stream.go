@@ -47,12 +47,14 @@ func (s stream) run(ctx context.Context, input []byte, stdout, stderr io.Writer)
 	return s.receive(stdout, stderr)
 }
 
-// send cuts the input into messages as large as the server's buffers, and says that it ends.
+// mostInput is as large as the server's buffers.
+const mostInput = 32 << 10
+
+// send cuts the input into messages, and says that it ends.
 func (s stream) send(input []byte) error {
-	const most = 32 << 10
-	message := make([]byte, 0, most+1)
+	message := make([]byte, 0, mostInput+1)
 	for len(input) > 0 {
-		n := min(len(input), most)
+		n := min(len(input), mostInput)
 		message = append(append(message[:0], remotecommand.StreamStdIn), input[:n]...)
 		if err := s.conn.WriteMessage(websocket.BinaryMessage, message); err != nil {
 			return err

@@ -34,13 +34,23 @@ func execute(t *testing.T, ctx context.Context, behave func(*websocket.Conn)) (k
 
 func executeAt(t *testing.T, ctx context.Context, handler http.HandlerFunc) (kube.Output, error) {
 	t.Helper()
+	return executes(t, ctx, kube.Command{Argv: []string{"date"}, Stdin: []byte("x")}, handler)
+}
+
+// executes has a server of one answer, which is released before it is closed: that waits for what it is at.
+func executes(t *testing.T, ctx context.Context, command kube.Command, handler http.HandlerFunc, release ...func()) (kube.Output, error) {
+	t.Helper()
 	server := httptest.NewServer(handler)
 	defer server.Close()
+	for _, release := range release {
+		defer release()
+	}
 	c, err := kube.New("dc1", &rest.Config{Host: server.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.Exec(ctx, kube.Command{Namespace: "ns", Pod: "it", Argv: []string{"date"}, Stdin: []byte("x")})
+	command.Namespace, command.Pod = "ns", "it"
+	return c.Exec(ctx, command)
 }
 
 func say(conn *websocket.Conn, channel byte, text string) {
