@@ -62,13 +62,17 @@ func (r Releases) Conflicts(ctx context.Context, w Release) ([]Conflict, error) 
 	if err != nil {
 		return nil, err
 	}
+	own, err := w.Chart.Definitions(w.Values)
+	if err != nil {
+		return nil, err
+	}
 	var conflicts []Conflict
 	for _, object := range placed {
 		live, there, err := r.Cluster.Live(ctx, object)
 		if err != nil {
 			return nil, err
 		}
-		if !there || object.GetKind() == "CustomResourceDefinition" && isCRDFile(w.Chart, object) {
+		if !there || object.GetKind() == "CustomResourceDefinition" && isCRDFile(own, object) {
 			continue
 		}
 		labels, notes := live.GetLabels(), live.GetAnnotations()
@@ -95,8 +99,8 @@ func withoutHooks(objects []*kube.Object) []*kube.Object {
 }
 
 // isCRDFile says whether a definition comes from the chart's folder crds, which Helm leaves alone when it is there.
-func isCRDFile(c Chart, object *kube.Object) bool {
-	return slices.ContainsFunc(c.Definitions(), func(d *kube.Object) bool { return d.GetName() == object.GetName() })
+func isCRDFile(own []*kube.Object, object *kube.Object) bool {
+	return slices.ContainsFunc(own, func(d *kube.Object) bool { return d.GetName() == object.GetName() })
 }
 
 // refused leaves out what the release may adopt: what belongs to another release is never taken from it.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +56,7 @@ func site(t *testing.T) (Releases, Release) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := strings.ToLower(t.Name())
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	namespace, err := kube.ReadObjects([]byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + "}"))
 	if err == nil {
 		err = c.Apply(t.Context(), namespace...)
@@ -291,5 +292,101 @@ func TestRollBackFindsTheChartOfBefore(t *testing.T) {
 		if n, status := revision(t, r, w); n != 3 || status != release.StatusDeployed || has(t, r, w, "it-extra") {
 			t.Errorf("revision %d is %s, and what the upgrade added is there: %t", n, status, has(t, r, w, "it-extra"))
 		}
+	}
+}
+
+// failing is a release whose next chart drops an object, adds one, and fails: what a Deployment selects cannot change.
+func failing(t *testing.T) (r Releases, before Release) {
+	t.Helper()
+	r, before = site(t)
+	before.Values = Values{"extra": true}
+	if _, err := run(t, r, before, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	files := maps.Clone(workload)
+	files["templates/deployment.yaml"] = strings.ReplaceAll(files["templates/deployment.yaml"], "{app: {{ .Release.Name }}}", "{app: other}")
+	files["templates/new.yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}-new}\n"
+	_, repository := serve(t, "workload", "1.2.4", files)
+	chart, err := repository.Pull(t.Context(), "workload", "1.2.4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := before
+	next.Chart, next.Values = chart, Values{}
+	if err := r.Apply(t.Context(), next); err == nil || !strings.Contains(err.Error(), "immutable") {
+		t.Fatal(err)
+	}
+	if _, status := revision(t, r, before); status != release.StatusFailed || !has(t, r, before, "it-extra") || !has(t, r, before, "it-new") {
+		t.Fatal(status)
+	}
+	return r, before
+}
+
+// An upgrade that failed had not come to delete what the chart of before has, and had added what it has not.
+func TestRollBackBehindAnUpgradeThatFailed(t *testing.T) {
+	r, w := failing(t)
+	if n, err := r.RollBack(t.Context(), w.Name, w.Namespace, "workload-1.2.3"); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if n, status := revision(t, r, w); n != 3 || status != release.StatusDeployed || !has(t, r, w, "it-extra") || has(t, r, w, "it-new") {
+		t.Errorf("revision %d is %s; extra %t, new %t", n, status, has(t, r, w, "it-extra"), has(t, r, w, "it-new"))
+	}
+}
+
+// A rollback that was killed is not the state of before, though its revision says so.
+func TestARollBackThatWasKilledGoesOn(t *testing.T) {
+	for name, back := range map[string]func(Releases, Release) error{
+		"rolled back": func(r Releases, w Release) error {
+			_, err := r.RollBack(t.Context(), w.Name, w.Namespace, "workload-1.2.3")
+			return err
+		},
+		"applied": func(r Releases, w Release) error {
+			_, err := run(t, r, w, time.Minute)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, w := failing(t)
+			killed, err := r.store(w.Namespace).Get(w.Name, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			killed.Version, killed.Info.Status = 3, release.StatusPendingRollback
+			if err := r.store(w.Namespace).Create(killed); err != nil {
+				t.Fatal(err)
+			}
+			if err := back(r, w); err != nil {
+				t.Fatal(err)
+			}
+			if n, status := revision(t, r, w); n < 4 || status != release.StatusDeployed || !has(t, r, w, "it-extra") || has(t, r, w, "it-new") {
+				t.Errorf("revision %d is %s; extra %t, new %t", n, status, has(t, r, w, "it-extra"), has(t, r, w, "it-new"))
+			}
+		})
+	}
+}
+
+// What the failed upgrade had added, and somebody else has now, is not this release's to delete.
+func TestRollBackLeavesWhatIsNotItsOwn(t *testing.T) {
+	r, w := failing(t)
+	if err := r.Cluster.Client().CoreV1().ConfigMaps(w.Namespace).Delete(t.Context(), "it-new", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := kube.ReadObjects([]byte(fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: it-new, namespace: %s}\ndata: {a: b}", w.Namespace)))
+	if err == nil {
+		err = r.Cluster.Apply(t.Context(), theirs...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed, err := r.store(w.Namespace).Get(w.Name, 1)
+	if err == nil {
+		killed.Version, killed.Info.Status = 3, release.StatusPendingRollback
+		err = r.store(w.Namespace).Create(killed)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.RollBack(t.Context(), w.Name, w.Namespace, "workload-1.2.3"); err != nil || !has(t, r, w, "it-new") || !has(t, r, w, "it-extra") {
+		t.Errorf("theirs %t, extra %t, %v", has(t, r, w, "it-new"), has(t, r, w, "it-extra"), err)
 	}
 }

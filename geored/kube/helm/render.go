@@ -61,7 +61,11 @@ func (c Chart) render(w Release, can *chartutil.Capabilities) ([]*kube.Object, e
 	if err != nil {
 		return nil, err
 	}
-	can.APIVersions, can.HelmVersion = append(slices.Clip(can.APIVersions), c.ownKinds()...), chartutil.DefaultCapabilities.HelmVersion
+	own, err := c.Definitions(w.Values)
+	if err != nil {
+		return nil, err
+	}
+	can.APIVersions, can.HelmVersion = append(slices.Clip(can.APIVersions), kindsOf(own)...), chartutil.DefaultCapabilities.HelmVersion
 	config := &action.Configuration{Capabilities: can, Log: func(string, ...any) {}, Releases: storage.Init(driver.NewMemory()), KubeClient: &fake.PrintingKubeClient{Out: io.Discard}}
 	install := action.NewInstall(config)
 	// Without ClientOnly, which would show the chart every kind that Helm knows; the printing client sends nothing.
@@ -85,10 +89,10 @@ func (c Chart) render(w Release, can *chartutil.Capabilities) ([]*kube.Object, e
 	return objects, nil
 }
 
-// ownKinds are the kinds of the chart's folder crds as charts ask for them: GROUP/VERSION and GROUP/VERSION/KIND.
-func (c Chart) ownKinds() chartutil.VersionSet {
+// kindsOf are the kinds of definitions as charts ask for them: GROUP/VERSION and GROUP/VERSION/KIND.
+func kindsOf(definitions []*kube.Object) chartutil.VersionSet {
 	var all chartutil.VersionSet
-	for _, definition := range c.Definitions() {
+	for _, definition := range definitions {
 		group, _, _ := unstructured.NestedString(definition.Object, "spec", "group")
 		kind, _, _ := unstructured.NestedString(definition.Object, "spec", "names", "kind")
 		versions, _, _ := unstructured.NestedSlice(definition.Object, "spec", "versions")
@@ -102,18 +106,26 @@ func (c Chart) ownKinds() chartutil.VersionSet {
 	return all
 }
 
-// Definitions are the objects of the folder crds of the chart and its dependencies, which Helm installs once and never changes.
-// A file there that holds no objects is left for Helm to refuse. The zero Chart has none.
-func (c Chart) Definitions() []*kube.Object {
+// Definitions are the objects of the folder crds of the chart, and of those of its dependencies that these values switch on. Helm
+// installs them once and never changes them. A file there that holds no objects is left for Helm to refuse. The zero Chart has none.
+func (c Chart) Definitions(values Values) ([]*kube.Object, error) {
 	if c.chart == nil {
-		return nil
+		return nil, nil
+	}
+	plain, err := values.plain()
+	if err != nil {
+		return nil, err
+	}
+	used := c.copy()
+	if err := chartutil.ProcessDependenciesWithMerge(used, plain); err != nil {
+		return nil, fmt.Errorf("chart %s: its dependencies: %w", c, err)
 	}
 	var all []*kube.Object
-	for _, file := range c.chart.CRDObjects() {
+	for _, file := range used.CRDObjects() {
 		objects, err := kube.ReadObjects(file.File.Data)
 		if err == nil {
 			all = append(all, objects...)
 		}
 	}
-	return all
+	return all, nil
 }

@@ -103,11 +103,34 @@ func TestAChartSeesTheClusterItIsFor(t *testing.T) {
 }
 
 func TestDefinitionsOfAChart(t *testing.T) {
-	if all := choosy().Definitions(); len(all) != 1 || all[0].GetName() != "rings.stores.example.com" {
-		t.Errorf("%v", all)
+	if all, err := choosy().Definitions(nil); err != nil || len(all) != 1 || all[0].GetName() != "rings.stores.example.com" {
+		t.Errorf("%v, %v", all, err)
 	}
-	if all := (Chart{}).Definitions(); all != nil {
-		t.Errorf("of no chart: %v", all)
+	if all, err := (Chart{}).Definitions(nil); err != nil || all != nil {
+		t.Errorf("of no chart: %v, %v", all, err)
+	}
+}
+
+// A dependency that is switched off brings no kinds, for Helm neither.
+func TestDefinitionsOfADependency(t *testing.T) {
+	below := choosy().chart
+	whole := Chart{Name: "whole", Version: "1.0.0", chart: &chart.Chart{
+		Metadata: &chart.Metadata{APIVersion: "v2", Name: "whole", Version: "1.0.0",
+			Dependencies: []*chart.Dependency{{Name: "choosy", Version: "1.0.0", Condition: "choosy.enabled"}}},
+		Templates: []*chart.File{{Name: "templates/it.yaml", Data: []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: whole}\n" +
+			"data: {saw: {{ .Capabilities.APIVersions.Has \"stores.example.com/v1/Ring\" | quote }}}\n")}},
+	}}
+	whole.chart.SetDependencies(below)
+	for on, want := range map[bool]string{true: "true", false: "false"} {
+		values := Values{"choosy": Values{"enabled": on}}
+		if all, err := whole.Definitions(values); err != nil || (len(all) == 1) != on {
+			t.Errorf("switched on %t: %v, %v", on, all, err)
+		}
+		objects, err := whole.Render(Release{Name: "it", Namespace: "space", Values: values})
+		at := slices.IndexFunc(objects, func(o *kube.Object) bool { return o.GetName() == "whole" })
+		if err != nil || at < 0 || objects[at].Object["data"].(map[string]any)["saw"] != want {
+			t.Errorf("switched on %t: %v, %v", on, objects, err)
+		}
 	}
 }
 

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
-	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/release"
-	"helm.sh/helm/v3/pkg/storage/driver"
 )
 
 // ErrPending says that a change of the release is under way, or was left so, and that it must not be taken for dead: it
@@ -56,22 +55,16 @@ func (r Releases) abandoned(ctx context.Context, last *release.Release) error {
 // rollBack gives the objects back the form they had in the last deployed revision. When there is none, the failed one is
 // what the next upgrade compares with.
 func (r Releases) rollBack(ctx context.Context, w Release) error {
-	deployed, err := within(ctx, func() (*release.Release, error) { return r.store(w.Namespace).Deployed(w.Name) })
-	if errors.Is(err, driver.ErrNoDeployedReleases) {
+	revisions, err := r.newestFirst(ctx, w.Name, w.Namespace)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(revisions, func(x *release.Release) bool { return x.Info.Status == release.StatusDeployed })
+	if i < 0 {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	config, err := r.configuration(w.Namespace)
-	if err != nil {
-		return err
-	}
-	rollback := action.NewRollback(config)
-	rollback.Version, rollback.Timeout, rollback.MaxHistory = deployed.Version, timeout(ctx), history
-	_, err = finish(ctx, grace, func() (any, error) { return nil, rollback.Run(w.Name) })
-	if err != nil {
-		return fmt.Errorf("roll back to revision %d: %w", deployed.Version, err)
+	if err := r.revert(ctx, revisions[:i+1]); err != nil {
+		return fmt.Errorf("roll back to revision %d: %w", revisions[i].Version, err)
 	}
 	return nil
 }
