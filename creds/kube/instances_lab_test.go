@@ -130,7 +130,13 @@ func TestASilentAPIServerHoldsTheRevocationUp(t *testing.T) {
 	account := creds.Account{Namespace: "kube-system", Name: "held-up"}
 	source := p.account(account, credskube.DNSRole())
 	name, token := p.minted(account, 1)
-	p.mark(account, name) // no cache knows it: who answers refuses it
+	p.mark(account, name)
+	labtest.Until(t, "both refuse it", func() error {
+		if taken, refused, silent := p.received(source, token); len(refused) != 2 {
+			return fmt.Errorf("taken by %q, refused by %q, silent %q", taken, refused, silent)
+		}
+		return nil
+	})
 	p.Fault("pause", "dc1", "kube-apiserver-2")
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second) // before its peer takes it for dead
 	defer cancel()

@@ -53,7 +53,7 @@ func (c *fastClock) Sleep(ctx context.Context, d time.Duration) error {
 func (c *fastClock) Advance(d time.Duration) { c.ahead.Add(int64(d)) }
 
 // impatient makes steps that cannot succeed fail sooner.
-func (w *world) impatient() { w.patience = 25 * time.Minute }
+func (w *world) impatient() { w.patience = 100 * time.Minute }
 
 // world is sites whose CoreDNS reads every other site, dc1 first. Each has two API servers.
 type world struct {

@@ -19,6 +19,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
 	"github.com/georedkit/georedkit/geored/probe"
+	"github.com/georedkit/georedkit/internal/laboratory/labtest"
 )
 
 const readerPort = 1053
@@ -86,9 +87,12 @@ func TestAConsumerReadsWithWhatItWasGiven(t *testing.T) {
 		stages, err := r.Stages()
 		p.must(err)
 		p.run(stages...)
-		if !p.reads(service.Spec.ClusterIP) {
-			t.Errorf("generation %d: the consumer was restarted and does not read", generation)
-		}
+		labtest.Until(t, fmt.Sprintf("generation %d: the consumer was restarted and reads", generation), func() error {
+			if !p.reads(service.Spec.ClusterIP) { // CoreDNS is ready a moment before it listens
+				return labtest.ErrNotYet
+			}
+			return nil
+		})
 		if generation == 1 {
 			first = p.token(account, 1)
 		}

@@ -119,7 +119,7 @@ func (p *place) keepAsking() *resolver.Watch {
 	p.t.Helper()
 	dns, _ := p.serving()
 	return resolver.Begin(context.WithoutCancel(p.t.Context()), p.probe, resolver.Series{Want: []string{p.api()}, DNS: probe.DNS{
-		Server: netip.AddrPortFrom(netip.MustParseAddr(dns.Service.Spec.ClusterIP), port).String(), Name: "kubernetes.default.svc.cluster.local", Timeout: 3 * time.Second}})
+		Server: netip.AddrPortFrom(netip.MustParseAddr(dns.Service.Spec.ClusterIP), port).String(), Name: "kubernetes.default.svc.cluster.local", Timeout: 5 * time.Second}})
 }
 
 // lostNothing holds a watch to an answer for every question, at the second asking at the latest, as resolvers ask.

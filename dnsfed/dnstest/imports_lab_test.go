@@ -49,7 +49,7 @@ func imported(t *testing.T, sites *realSites, program string) {
 	}
 	objects, err := kube.ReadObjects([]byte(importOfDB))
 	check(t, err)
-	check(t, sites.clusters["dc1"].Apply(t.Context(), objects...))
+	eventually(t, "an import", func() error { return sites.clusters["dc1"].Apply(t.Context(), objects...) })
 	var servers []dnsfed.Server
 	records := dnsfed.Records{}
 	for _, site := range f.Sites {

@@ -43,7 +43,7 @@ func TestASeriesCountsWhatIsWrong(t *testing.T) {
 		t.Errorf("silent: %+v, %v", got, err)
 	}
 	world.Inject(t, server.Name, "")
-	short.Every = short.For
+	short.Every, short.Timeout = short.For, 2*time.Second
 	short.Server = losesFirst(t, server.Address)
 	if got, err := askAt(short); err != nil || got.Asked != 1 || len(got.Wrong) > 0 || len(got.Repeated) != 1 {
 		t.Errorf("the first answer lost: %+v, %v", got, err)

@@ -28,7 +28,7 @@ func TestAWatchSeesWhatIsLost(t *testing.T) {
 	server := world.Servers()[0]
 	begin := func(client probe.Client) *resolver.Watch {
 		return resolver.Begin(t.Context(), client, resolver.Series{Want: []string{"10.100.0.1"}, Every: 100 * time.Millisecond, For: time.Second,
-			DNS: probe.DNS{Server: server.Address.String(), Name: "kubernetes.default.svc.cluster.local", Timeout: 500 * time.Millisecond}})
+			DNS: probe.DNS{Server: server.Address.String(), Name: "kubernetes.default.svc.cluster.local", Timeout: 3 * time.Second}})
 	}
 	watch := func(client probe.Client, change func()) resolver.Watched {
 		w := begin(client)

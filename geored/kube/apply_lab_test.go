@@ -101,7 +101,7 @@ func TestAKindAndItsResourceInOneList(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if result, err := run(t, c.ApplyTask(geored.Step{}, objects...), 30*time.Second); err != nil {
+	if result, err := run(t, c.ApplyTask(geored.Step{}, objects...), 5*time.Minute); err != nil {
 		t.Fatalf("%v: %+v", err, result)
 	}
 	await(t, state(t, c, objects), "done: true")
@@ -142,7 +142,7 @@ func TestWhatIsBeingDeletedIsAwaitedAndMadeAnew(t *testing.T) {
 		unhold(c, name)
 	}()
 	objects[1].SetFinalizers(nil)
-	if result, err := run(t, c.ApplyTask(geored.Step{}, objects...), time.Minute); err != nil {
+	if result, err := run(t, c.ApplyTask(geored.Step{}, objects...), 5*time.Minute); err != nil {
 		t.Fatalf("%v: %+v", err, result)
 	}
 	if after := configMap(t, c, name, "it").UID; after == before {
@@ -215,7 +215,7 @@ metadata: {namespace: %s, name: it}
 spec: {containers: [{name: main, image: 'localhost/lab/base:1', args: [sleep, "1"]}]}
 `, namespace)
 	await(t, state(t, c, other), "done: false", "cannot become as wanted", "error: <nil>")
-	if result, err := run(t, c.ApplyTask(geored.Step{}, other...), 30*time.Second); err == nil || errors.Is(err, geored.ErrBudget) {
+	if result, err := run(t, c.ApplyTask(geored.Step{}, other...), 5*time.Minute); err == nil || errors.Is(err, geored.ErrBudget) {
 		t.Errorf("%v: %+v", err, result)
 	}
 }

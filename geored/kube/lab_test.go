@@ -54,7 +54,7 @@ func read(t *testing.T, manifest string, values ...any) []*kube.Object {
 // await polls until what is seen holds all of want. It fails with what was seen last.
 func await(t *testing.T, see func() string, want ...string) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(3 * time.Minute)
 	for {
 		seen, missing := see(), ""
 		for _, w := range want {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -44,11 +45,14 @@ func TestQuestionsFromAPod(t *testing.T) {
 	if answer, err := probe.Ask(t.Context(), p, probe.TCP{Address: "kubernetes.default.svc:443"}); err != nil || !strings.HasPrefix(answer.Local, podIP) {
 		t.Errorf("%+v, %v", answer, err)
 	}
-	answer, err := probe.Ask(t.Context(), p, probe.HTTP{URL: "http://" + serviceIP + "/"})
-	var who probe.Identity
-	if err != nil || json.Unmarshal([]byte(answer.Body), &who) != nil || who.Site != "dc1" || who.Pod != "probe" {
-		t.Errorf("%+v, %v", answer, err)
-	}
+	await(t, func() string { // a Service has its pod a moment after it is ready
+		answer, err := probe.Ask(t.Context(), p, probe.HTTP{URL: "http://" + serviceIP + "/"})
+		var who probe.Identity
+		if err == nil {
+			err = json.Unmarshal([]byte(answer.Body), &who)
+		}
+		return fmt.Sprintf("%s %s %v", who.Site, who.Pod, err)
+	}, "dc1 probe <nil>")
 	const size = 10 << 20
 	if answer, err := probe.Ask(t.Context(), p, probe.Bulk{Address: net.JoinHostPort(podIP, "8081"), Bytes: size}); err != nil || answer.Bytes != size {
 		t.Errorf("%+v, %v", answer, err)

@@ -20,7 +20,7 @@ func takeBack(t *testing.T, c *kube.Cluster, j geored.Journal, objects []*kube.O
 	t.Helper()
 	task := c.ApplyTask(geored.Step{ID: "it", Target: "objects", Action: geored.Apply}, objects...)
 	book := geored.Runbook{Name: t.Name(), Stages: []geored.Stage{geored.StageOf("only", task)}}
-	config := geored.RunConfig{StepTimeout: 20 * time.Second, Poll: 100 * time.Millisecond, Journal: j}
+	config := geored.RunConfig{Poll: 100 * time.Millisecond, Journal: j}
 	if undo {
 		return book.Undo(t.Context(), config)
 	}

@@ -26,7 +26,7 @@ func TestEchoIsAsGoodAsAListener(t *testing.T) {
 	port := freePort(t)
 	answered := make(chan probe.EchoAnswer, 1)
 	go func() {
-		answer, err := probe.Ask(t.Context(), local, probe.Echo{Port: port, For: 20 * time.Second, Idle: 200 * time.Millisecond})
+		answer, err := probe.Ask(t.Context(), local, probe.Echo{Port: port, For: 20 * time.Second, Idle: 2 * time.Second})
 		if err != nil {
 			t.Error(err)
 		}

@@ -160,14 +160,16 @@ func TestCassandra(t *testing.T) {
 func TestKafka(t *testing.T) {
 	world := kafkatest.New(t, sites...)
 	replication := kafkatest.Open(t, world, kafka.Limits{})
-	canary := replication.CanaryCheck(kafka.CanaryPlan{Keep: true, Wait: time.Second})
-	if v := verdicts(t, canary)[kafka.CheckCanary]; v != geored.Pass {
+	canary := func(wait time.Duration) geored.Check {
+		return replication.CanaryCheck(kafka.CanaryPlan{Keep: true, Wait: wait})
+	}
+	if v := verdicts(t, canary(time.Minute))[kafka.CheckCanary]; v != geored.Pass {
 		t.Errorf("%s", v)
 	}
 	if _, err := world.Inject(t.Context(), kafkatest.LinkCut, geored.Target{Site: "dc1", To: "dc2"}); err != nil {
 		t.Fatal(err)
 	}
-	if v := verdicts(t, canary)[kafka.CheckCanary]; v != geored.Fail {
+	if v := verdicts(t, canary(time.Second))[kafka.CheckCanary]; v != geored.Fail {
 		t.Errorf("cut: %s", v)
 	}
 }

@@ -39,7 +39,7 @@ func up(ctx context.Context, args []string) error {
 	flags.IntVar(&o.Servers, "apiservers", 1, "API servers of each site, all on its first node")
 	flags.Var((*paths)(&o.Images), "image", "image archive to import; may be repeated")
 	wanted := flags.String("stores", "", "data stores that pods can run: "+strings.Join(stores.Names(), ","))
-	flags.DurationVar(&o.Timeout, "timeout", 3*time.Minute, "how long the start may take")
+	flags.DurationVar(&o.Timeout, "timeout", 10*time.Minute, "how long the start may take")
 	detach := flags.Bool("detach", false, "return when the laboratory is ready and leave it running")
 	if err := parse(flags, args); err != nil {
 		return err

@@ -25,7 +25,7 @@ func Example() {
 	if _, err := world.Inject(ctx, kafkatest.LinkCut, cut); err != nil {
 		fmt.Println(err)
 	}
-	checks := append(replication.Checks(nil)[:1], replication.CanaryCheck(kafka.CanaryPlan{Wait: 2 * time.Second}))
+	checks := append(replication.Checks(nil)[:1], replication.CanaryCheck(kafka.CanaryPlan{Wait: 5 * time.Second}))
 	report, err := geored.Prove(ctx, geored.CheckConfig{}, checks...)
 	if err != nil {
 		fmt.Println(err)

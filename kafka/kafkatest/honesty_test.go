@@ -151,6 +151,6 @@ func TestHonestCanary(t *testing.T) {
 		for i, site := range recorded.Sites {
 			recorded.Sites[i].Messenger = silentMessenger{site.Messenger, answers, site.Name}
 		}
-		return []geored.Check{replication(t, recorded).CanaryCheck(kafka.CanaryPlan{Keep: true, Wait: 2 * time.Second})}
+		return []geored.Check{replication(t, recorded).CanaryCheck(kafka.CanaryPlan{Keep: true, Wait: 20 * time.Second})}
 	})
 }

@@ -37,7 +37,10 @@ func TestWhatDoesNotCome(t *testing.T) {
 				return fetched(request.(*kmsg.FetchRequest), c.give), nil, true
 			})
 			access := w.Access("dc1")
-			access.Timeout = time.Second
+			access.Timeout = time.Second // of silence, where an error is wanted
+			if c.want == nil {
+				access.Timeout = 10 * time.Second
+			}
 			reader, err := stream.Open(access)
 			if err != nil {
 				t.Fatal(err)

@@ -236,10 +236,11 @@ func (r *rig) until(what string, so func() bool) {
 // carries says what a node sends to a peer, by its device.
 func (r *rig) carries(site geored.SiteName, node string, key mesh.PublicKey) []netip.Prefix {
 	r.t.Helper()
-	state, err := r.mesh.Ends[site].Observers.Device(r.t.Context(), node, "kilo0")
-	if err != nil {
-		return nil
-	}
+	var state mesh.DeviceState
+	labtest.Until(r.t, "a look at kilo0 of "+node, func() (err error) {
+		state, err = r.mesh.Ends[site].Observers.Device(r.t.Context(), node, "kilo0")
+		return err
+	})
 	peer, _ := state.Peer(key)
 	return peer.AllowedIPs
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -163,7 +162,7 @@ func step(what string, site geored.SiteName, rest ...string) geored.Step {
 func (r *rig) run(tasks ...geored.Task) {
 	r.t.Helper()
 	book := geored.Runbook{Name: r.t.Name(), Stages: []geored.Stage{geored.StageOf("only", tasks...)}}
-	result, err := book.Run(context.WithoutCancel(r.t.Context()), geored.RunConfig{StepTimeout: time.Minute})
+	result, err := book.Run(context.WithoutCancel(r.t.Context()), geored.RunConfig{})
 	if err != nil {
 		for _, o := range result.Outcomes {
 			r.t.Logf("%s: %s: %s", o.ID, o.Status, o.Detail)

@@ -175,7 +175,7 @@ func (p *Proof) reach(ctx context.Context, what string, host func(podIP, service
 			err = json.Unmarshal([]byte(answer.Body), &r.who)
 		}
 		return r, err
-	})
+	}, geored.AskBudget(tunnelBudget))
 	return answers.Each(func(t geored.Target, r reached) geored.Finding {
 		switch {
 		case r.err != nil:

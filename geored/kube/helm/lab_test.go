@@ -130,7 +130,17 @@ func TestReleaseIsInstalledUpgradedAndTakenAway(t *testing.T) {
 func TestDeployedIsNotDone(t *testing.T) {
 	r, w := site(t)
 	w.Values = Values{"secret": "nobody-made-it"}
-	_, err := run(t, r, w, 15*time.Second)
+	if err := r.Apply(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	labtest.Until(t, "a pod that waits for its Secret", func() error {
+		state, err := r.State(t.Context(), w)
+		if err == nil && (state.Done || !strings.Contains(state.Detail, `secret "nobody-made-it" not found`)) {
+			err = fmt.Errorf("%+v", state)
+		}
+		return err
+	})
+	_, err := run(t, r, w, 5*time.Second)
 	if _, status := revision(t, r, w); err == nil || status != release.StatusDeployed || !strings.Contains(err.Error(), `secret "nobody-made-it" not found`) {
 		t.Errorf("%s: %v", status, err)
 	}

@@ -91,7 +91,7 @@ func awaitReady(output io.Reader) error {
 
 // down ends the laboratory and removes its files.
 func (a *attended) down() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	if err := a.Down(ctx); err != nil {
 		return err

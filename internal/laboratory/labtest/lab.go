@@ -117,7 +117,7 @@ func (l *Lab) cure(ctx context.Context, kind string, args ...string) {
 
 // cleanup is a context for what is done after the test's own has ended.
 func cleanup(t testing.TB) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	return context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Minute)
 }
 
 func (l *Lab) status(ctx context.Context) laboratory.Status {
