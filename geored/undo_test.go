@@ -204,12 +204,19 @@ func TestUndoOfAnotherClusterIsRefused(t *testing.T) {
 	}
 }
 
-// What was applied on a cluster that another has taken the place of since is not forgotten for what the other got.
+// What was applied on a cluster that another has taken the place of since is not forgotten for what the other got. A step of no
+// site belongs to all of them.
 func TestUndoKnowsTheClusterOfEachStep(t *testing.T) {
+	for _, site := range []geored.SiteName{"dc1", ""} {
+		t.Run("site "+string(site), func(t *testing.T) { undoOnAnotherCluster(t, site) })
+	}
+}
+
+func undoOnAnotherCluster(t *testing.T, site geored.SiteName) {
 	var w geotest.World
 	c := config(t)
 	c.Journal, c.Clusters = &geored.MemoryJournal{}, planClusters
-	b := book(w.Task(step("a", "dc1")), w.Task(step("b", "dc1")))
+	b := book(w.Task(step("a", site)), w.Task(step("b", "dc1")))
 	if _, err := b.Run(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
@@ -251,26 +258,6 @@ func TestUndoKnowsTheClustersOfItsOwnRunbook(t *testing.T) {
 		t.Errorf("%s, %v", statuses(result), err)
 	}
 	if result, err := mine.Undo(t.Context(), other); err == nil || !strings.Contains(err.Error(), "the one that the journal is about, one") {
-		t.Errorf("%s, %v", statuses(result), err)
-	}
-}
-
-// A step of no site belongs to all of them.
-func TestUndoKnowsTheClustersOfAStepOfAllSites(t *testing.T) {
-	var w geotest.World
-	c := config(t)
-	c.Journal, c.Clusters = &geored.MemoryJournal{}, planClusters
-	b := book(w.Task(step("a", "")), w.Task(step("b", "dc1")))
-	if _, err := b.Run(t.Context(), c); err != nil {
-		t.Fatal(err)
-	}
-	other := c
-	other.Clusters = []geored.Cluster{{Site: "dc1", UID: "four"}, planClusters[1]}
-	w.Set("b", false)
-	if _, err := b.Run(t.Context(), other); err != nil { // b is applied there
-		t.Fatal(err)
-	}
-	if result, err := b.Undo(t.Context(), other); err == nil || !strings.Contains(err.Error(), "the one that the journal is about, one") || !w.There("a") || !w.There("b") {
 		t.Errorf("%s, %v", statuses(result), err)
 	}
 }
