@@ -35,6 +35,8 @@ func Rules() []rbacv1.PolicyRule {
 		rule("coordination.k8s.io", "leases", "get create update delete"), // the lock
 		rule("apps", "deployments daemonsets", all),
 		rule("apps", "replicasets", "get list watch"),
+		rule("apps", "statefulsets", "get list"), // what a namespace still holds that -undo takes back
+		rule("batch", "cronjobs", "get list"),
 		rule("discovery.k8s.io", "endpointslices", "get list watch"),
 		rule("rbac.authorization.k8s.io", "clusterroles clusterrolebindings roles rolebindings", all),
 		rule("storage.k8s.io", "storageclasses", "get list"),
