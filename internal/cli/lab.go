@@ -18,6 +18,7 @@ import (
 type labSession struct {
 	running    laboratory.Running
 	found      bool // somebody else started it
+	worked     bool // this call may have held its lock
 	probeImage string
 }
 
@@ -95,11 +96,10 @@ func (s *session) agreeOnWhole(found bool, mark string) error {
 // kept marks a laboratory that somebody wanted to keep: no later call takes it away.
 func (l *labSession) kept() string { return filepath.Join(l.running.Dir, "kept") }
 
-// leave takes the laboratory down, unless it was to be kept. What only looks takes away no laboratory that it found: it held no
+// leave takes the laboratory down, unless it was to be kept. What only looks, or was refused before it worked, takes away no laboratory that it found: it held no
 // lock, and another one may work there.
 func (l *labSession) leave(ctx context.Context, s *session) error {
-	looked := l.found && (s.Check || s.Render != "")
-	if _, err := os.Stat(l.kept()); err == nil || looked {
+	if _, err := os.Stat(l.kept()); err == nil || l.found && !l.worked {
 		s.screen.printf("%s", s.farewell(filepath.Join(l.running.Dir, "dc1.kubeconfig")))
 		return nil
 	}

@@ -134,10 +134,20 @@ func (s *session) run(ctx context.Context) (int, error) {
 	if err != nil {
 		return ExitUsage, err
 	}
+	code := ExitUsage
 	text, err := s.topology(ctx)
-	if err != nil {
-		return ExitUsage, err
+	if err == nil {
+		code, err = s.over(ctx, text, reviewed)
 	}
+	// An interrupted run goes on in its laboratory, another one works in it, and a watch ends with its context.
+	if s.lab != nil && s.Options.Watch == 0 && !errors.Is(err, errInterrupted) && !errors.Is(err, geored.ErrHeld) {
+		err = errors.Join(err, s.lab.leave(ctx, s))
+	}
+	return code, err
+}
+
+// over does what was asked for over the sites of a topology.
+func (s *session) over(ctx context.Context, text []byte, reviewed *geored.Plan) (int, error) {
 	deployment, err := s.Open(text, s.Options)
 	if err != nil {
 		return ExitUsage, err
@@ -155,15 +165,13 @@ func (s *session) run(ctx context.Context) (int, error) {
 		}
 		deployment = unread{deployment, silent}
 	}
-	carryOut := s.carryOut
 	if s.Render != "" {
-		carryOut = s.render
+		return s.render(ctx, deployment)
 	}
-	code, err := carryOut(ctx, deployment)
-	if s.lab != nil && !errors.Is(err, errInterrupted) && !errors.Is(err, geored.ErrHeld) { // another one works in it
-		err = errors.Join(err, s.lab.leave(ctx, s))
+	if s.lab != nil {
+		s.lab.worked = !s.Check
 	}
-	return code, err
+	return s.carryOut(ctx, deployment)
 }
 
 func interruptedOr(ctx context.Context, err error) error {
