@@ -94,8 +94,12 @@ func decideKeyspace(o Outage, limits cassandra.Limits, keyspace string) Decision
 	for _, u := range limits.Unknown {
 		d.Silent = append(d.Silent, u.Target.String()+": "+u.Reason)
 	}
+	_, always := limits.Cure(0)
 	for _, reason := range reasons {
-		d.Because = append(d.Because, fmt.Sprintf("outage %s > %s", o, reason))
+		if !slices.Contains(always, reason) { // else it holds however short the outage was
+			reason = fmt.Sprintf("outage %s > %s", o, reason)
+		}
+		d.Because = append(d.Because, reason)
 	}
 	switch {
 	case cure == cassandra.Rebuild && keyspace != authKeyspace:

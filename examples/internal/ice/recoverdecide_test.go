@@ -67,6 +67,9 @@ func TestDecideCassandra(t *testing.T) {
 		if len(found) != 2 || found[0].Part != "keyspace dev" || found[0].Cure != c.dev || found[1].Cure != c.auth || !strings.Contains(found[0].Reason(), c.because) {
 			t.Errorf("%s: %+v", name, found)
 		}
+		if reason := found[0].Reason(); strings.Contains(reason, "> site") && !strings.Contains(reason, "keeps hints for") {
+			t.Errorf("%s: compares with what is no length: %s", name, reason)
+		}
 		if (found[1].Confirm != "") != (c.dev == RebuildCure) {
 			t.Errorf("%s: roles that were dropped may come back by a repair, and a person must confirm that: %+v", name, found[1])
 		}
