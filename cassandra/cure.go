@@ -106,7 +106,8 @@ func (p SchemaCure) Steps() []geored.Step {
 }
 
 // CureStage carries the cure out: one node at a time, each seen back by every other before the next is touched. A node
-// that comes to agree is not restarted, and none twice for one plan: plan anew when it did not help.
+// that comes to agree is not restarted, and none twice for one plan: plan anew when it did not help. timeout is for each step;
+// zero: that of the run.
 func (c *Cluster) CureStage(p SchemaCure, tool Nodetool, restarter Restarter, timeout time.Duration) geored.Stage {
 	var tasks []geored.Task
 	steps := p.Steps()

@@ -47,7 +47,7 @@ const (
 )
 
 // Cure says what an outage of that length asks for, and why. It is cautious: hints count only as long as the shortest
-// window of all sites; a table without deletions may be repaired even after its gc_grace, but that nobody can tell here.
+// window of all sites, and for nothing where a site keeps none or keeps only so many bytes of them; a table without deletions may be repaired even after its gc_grace, but that nobody can tell here.
 func (l Limits) Cure(outage time.Duration) (Cure, []string) {
 	var reasons []string
 	for _, t := range l.Tables {

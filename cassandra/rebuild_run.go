@@ -24,6 +24,8 @@ import (
 // interrupted is taken up. What fails there fails the step. Nodes that restart forget that they were rebuilt; zero, for runs that
 // nobody takes up: such a site would be emptied a second time.
 //
+// timeout is for each step; zero: that of the run, whose default is too short for real data.
+//
 // One rebuild at a time: streams bear no keyspace, and a rebuild of another one that began after the plan counts as the plan's.
 func (c *Cluster) RebuildStage(p RebuildPlan, tool Nodetool, restarter Restarter, confirm string, timeout time.Duration, keep func(context.Context, RebuildPlan) error) (geored.Stage, error) {
 	var faults geored.Faults

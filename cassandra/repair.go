@@ -128,7 +128,7 @@ func (p RepairPlan) arguments() []string { return []string{"repair", "-full", "-
 
 // RepairStage carries the plan out. A node's repair is done when the node itself says that it completed, not when nodetool
 // comes back: when the connection to nodetool breaks, the repair goes on and is watched to its end. Compare the tables
-// before and after: that is the proof.
+// before and after: that is the proof. timeout is for each step; zero: that of the run, whose default is too short for real data.
 func (c *Cluster) RepairStage(p RepairPlan, tool Nodetool, timeout time.Duration) geored.Stage {
 	var tasks []geored.Task
 	for i, step := range p.Steps() {

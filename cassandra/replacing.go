@@ -39,7 +39,8 @@ func (p ReplacePlan) option() string {
 // and every node knows it and nobody else in its place. Then what was set for its first start is taken away, and rows of the old
 // one that nodes still have among their peers: gossip that comes late writes them again, for ever, and drivers and checks look
 // for that node. Then all tables but counters are compared, every replica: where
-// they differ, writes came while it was away that no replica had which it took its rows from; repair then.
+// they differ, writes came while it was away that no replica had which it took its rows from; repair then. timeout is for each
+// step; zero: that of the run, whose default is too short for real data.
 func (c *Cluster) ReplaceStage(p ReplacePlan, replacer Replacer, confirm string, timeout time.Duration) (geored.Stage, error) {
 	if confirm != p.Confirmation() {
 		return geored.Stage{}, geored.Faults{{Site: p.Site, Field: "confirm", Value: confirm, Problem: "is not the value of this plan", Remedy: fmt.Sprintf("it is %q", p.Confirmation())}}

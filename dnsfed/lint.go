@@ -7,7 +7,7 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// Rule names one of the things that [Lint] looks for.
+// Rule names one of the things that [Federation.Lint] looks for.
 type Rule string
 
 // The rules.

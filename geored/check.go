@@ -20,8 +20,8 @@ type Check struct {
 	Run func(context.Context) []Finding
 }
 
-// Finding is what a check found out about one thing. Make it from [Answers], so that it says who was asked: a pass, a
-// warn or a skipped from nobody, or with a silence in it, counts as unknown.
+// Finding is what a check found out about one thing. Make it from [Answers], so that it says who was asked: a pass or
+// a warn from nobody, a skipped without a message, and any but a fail with a silence in it, count as unknown.
 type Finding struct {
 	Check      CheckID       `json:"check"`
 	Title      string        `json:"title,omitempty"`

@@ -12,7 +12,8 @@ import (
 const CheckCanary geored.CheckID = "kafka/canary"
 
 // CanaryCheck is the check that a record written now arrives. It stands apart from [Replication.Checks] because it
-// writes into the clusters.
+// writes into the clusters. It takes up to the plan's Wait and Settle and two budgets of [Config] more, for
+// making and dropping the topics: give [geored.CheckConfig] a budget above that, or it is cut off and unknown.
 func (r *Replication) CanaryCheck(plan CanaryPlan) geored.Check {
 	return geored.Check{ID: CheckCanary, Title: "a record that is written now arrives", Run: func(ctx context.Context) []geored.Finding {
 		flights, left := r.canaries(ctx, plan)

@@ -22,7 +22,7 @@ type Keeper interface {
 	Save(History) error
 }
 
-// Checks are the checks that change nothing: status, position, groups and loss. The last one adds what it sees to the history;
+// Checks are the checks that change nothing: status, position, groups and loss. Loss adds what it sees to the history;
 // without a keeper it can only say what it cannot exclude.
 func (r *Replication) Checks(keep Keeper) []geored.Check {
 	if keep == nil {

@@ -209,7 +209,8 @@ func (r *Replication) checkGroups(ctx context.Context) []geored.Finding {
 	})
 }
 
-// GroupsFinding judges all groups of a mirror. Without any that is translated it is skipped.
+// GroupsFinding judges all groups of a mirror. Without any, or with none but those that
+// the settings leave out, it is skipped; one that is not translated fails.
 func GroupsFinding(standings []GroupStanding) geored.Finding {
 	if len(standings) == 0 {
 		return geored.Finding{Verdict: geored.Skipped, Message: "no group has committed anything of a mirrored topic"}

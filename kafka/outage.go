@@ -23,7 +23,7 @@ type Retention struct {
 type OutageLimit struct {
 	Position
 	Unlimited bool
-	Left      time.Duration // until the first record is lost; 0 or less: it is
+	Left      time.Duration // until the first record is lost; 0 or less: it is; also 0 if Unlimited, or while the verdict is unknown
 	Lost      int64         // offsets that are lost already
 	// Since is when the first of them was due to be removed: records are lost since then at the earliest. Zero: none is
 	// due, or nobody can tell, as when retention has emptied the copy too. The loss check's history tells at the latest

@@ -19,6 +19,9 @@ import (
 // drops what it has to say of failures where an older generation has spoken: connectors that did not start stay UNASSIGNED, or
 // RUNNING, for ever, and a restart of what failed restarts nothing. So a connector that neither runs nor failed is restarted whole,
 // and so is a mirror that runs and does not move for two minutes, twice as long as Connect takes by default to commit a position.
+//
+// Set each task's Timeout above Connect's scheduled.rebalance.max.delay.ms (5 minutes unless set): so long it gives the tasks of a
+// worker that was lost to no other.
 func (r *Replication) RestartTasks(order ...geored.SiteName) ([]geored.Task, error) {
 	return r.inOrder(order, func(site Site, mirrors []Mirror, needs []geored.StepID) ([]geored.Task, error) {
 		way := site.Restarter

@@ -20,7 +20,7 @@ func LookUp(program string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%s: not installed; run lab setup", program)
+	return "", fmt.Errorf("%s: not installed; run make setup", program)
 }
 
 // Ways in which containerd lays out images. Where overlayfs does not work, as on an overlay itself, they are

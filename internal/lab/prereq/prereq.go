@@ -60,7 +60,7 @@ func Missing(f Facts, nodes int) []Fault {
 	missing(f.OS != "linux", "operating system "+f.OS, "use Linux, or a virtual machine that runs it")
 	missing(f.UID != 0, "root", "run as root: sites are namespaces, mounts and cgroups")
 	for _, p := range Packages {
-		missing(!f.Programs[p.Program], p.Program, "run lab setup, or apt-get install "+p.Name)
+		missing(!f.Programs[p.Program], p.Program, "run make setup, or apt-get install "+p.Name)
 	}
 	missing(f.CgroupVersion == 0, "cgroups", "mount them at /sys/fs/cgroup; in a container, run it privileged")
 	missing(len(f.CgroupMissing) > 0, "cgroup controllers "+strings.Join(f.CgroupMissing, ", "), "enable them in the kernel, or in the container's parent")
