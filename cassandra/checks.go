@@ -28,7 +28,7 @@ const GossipPause = 5 * time.Second
 const heartbeat = time.Second
 
 // Checks are the checks of the ring. All judge one look at it, taken when the first of them runs; [CheckGossip] takes
-// further ones.
+// its own: an old one would call up who was cut off since.
 func (c *Cluster) Checks() []geored.Check {
 	look := &look{cluster: c}
 	check := func(id geored.CheckID, title string, judge func(context.Context, Ring) []geored.Finding) geored.Check {
@@ -40,7 +40,7 @@ func (c *Cluster) Checks() []geored.Check {
 		check(CheckNodes, "every node of every site answers", judgeNodes),
 		check(CheckNames, "every node is in the data center of its site", judgeNames),
 		check(CheckView, "every node knows every other, at its present address", judgeView),
-		check(CheckGossip, "every node hears every other", c.judgeGossip),
+		{ID: CheckGossip, Title: "every node hears every other", Run: c.checkGossip},
 		check(CheckSchema, "all nodes have one schema", judgeSchema),
 		check(CheckTokens, "every node has tokens of its own, and all agree on them", judgeTokens),
 		check(CheckVersions, "all nodes run one version", judgeVersions),

@@ -251,3 +251,21 @@ func TestAwaitSchema(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What was heard before the look of the other checks is no proof of what is heard now.
+func TestGossipIsLookedAtAnew(t *testing.T) {
+	t.Parallel()
+	r := cassandratest.New(t, two)
+	config := r.Config()
+	config.Clock = &gossipClock{Clock: geotest.StoppedClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), woken: func(int) {}}
+	checks := open(t, config).Checks()
+	run := func(id geored.CheckID) []geored.Finding {
+		return checks[slices.IndexFunc(checks, func(c geored.Check) bool { return c.ID == id })].Run(t.Context())
+	}
+	run(cassandra.CheckNodes)
+	listener, silent := r.Node("dc1", 0), r.Node("dc2", 0)
+	listener.Deafen(silent, true)
+	if findings := run(cassandra.CheckGossip); geored.Join(verdicts(findings)...) != geored.Fail {
+		t.Errorf("%+v", findings)
+	}
+}

@@ -47,7 +47,15 @@ func (x *curing) observeReload(ctx context.Context) (geored.State, error) {
 const cureLooks = 5
 
 func (x *curing) reload(ctx context.Context) error {
-	output, err := x.tool.Run(ctx, x.node, "reloadlocalschema")
+	ring, err := x.Ring(ctx)
+	if err != nil {
+		return err
+	}
+	node, _, err := x.reach(ring)
+	if err != nil {
+		return err
+	}
+	output, err := x.tool.Run(ctx, node, "reloadlocalschema")
 	if err != nil {
 		return geored.Retriable(fmt.Errorf("nodetool reloadlocalschema: %w: %s", err, lastLine(output)))
 	}

@@ -241,7 +241,7 @@ func (b *toolbox) Restart(context.Context, Node) error {
 
 // A node is drained and restarted once: one that is silent only when it is known to be drained, for else it may be on its way back.
 func TestASilentNodeIsRestartedWhenItIsDrained(t *testing.T) {
-	n, other := Node{Site: "dc1", Address: netip.MustParseAddrPort("127.0.0.1:9042")}, Node{Site: "dc2", Address: netip.MustParseAddrPort("127.0.0.2:9042")}
+	n, other := Node{Site: "dc1", HostID: "n1", Address: netip.MustParseAddrPort("127.0.0.1:9042")}, Node{Site: "dc2", HostID: "n2", Address: netip.MustParseAddrPort("127.0.0.2:9042")}
 	for _, c := range []struct {
 		silent []Node
 		mode   string
@@ -256,8 +256,12 @@ func TestASilentNodeIsRestartedWhenItIsDrained(t *testing.T) {
 		{[]Node{other}, "NORMAL", "", true},
 	} {
 		var ring Ring
-		for _, s := range c.silent {
-			ring.Silent = append(ring.Silent, geored.Silence{Target: s.Target()})
+		for _, s := range []Node{n, other} {
+			if slices.Contains(addresses(c.silent), s.Address) {
+				ring.Silent = append(ring.Silent, geored.Silence{Target: s.Target()})
+			} else {
+				ring.Views = append(ring.Views, View{Node: s})
+			}
 		}
 		box := &toolbox{mode: c.mode}
 		x := restarting{node: n, tool: box, restarter: box}
@@ -265,6 +269,30 @@ func TestASilentNodeIsRestartedWhenItIsDrained(t *testing.T) {
 		if got := strings.Join(box.calls, " "); got != c.calls || (err != nil) != c.later || c.later && !geored.IsRetriable(err) {
 			t.Errorf("silent %v, mode %q: %s, %v", c.silent, c.mode, got, err)
 		}
+	}
+}
+
+func addresses(nodes []Node) (all []netip.AddrPort) {
+	for _, n := range nodes {
+		all = append(all, n.Address)
+	}
+	return all
+}
+
+// A node whose address another one has by now is not there: that other one is left alone.
+func TestANodeWhoseAddressIsAnothers(t *testing.T) {
+	n := Node{Site: "dc1", HostID: "n1", Address: netip.MustParseAddrPort("127.0.0.1:9042")}
+	taken := n
+	taken.HostID = "n2"
+	box := &toolbox{mode: "NORMAL"}
+	x := restarting{node: n, tool: box, restarter: box}
+	if err := x.restartNow(t.Context(), Ring{Views: []View{{Node: taken}}}); err == nil || !geored.IsRetriable(err) || len(box.calls) > 0 {
+		t.Errorf("%v, %v", box.calls, err)
+	}
+	moved := n
+	moved.Address = netip.MustParseAddrPort("127.0.0.9:9042")
+	if node, silent, err := x.reach(Ring{Views: []View{{Node: taken}, {Node: moved}}}); err != nil || silent || node.Address != moved.Address {
+		t.Errorf("%+v, %v, %v", node, silent, err)
 	}
 }
 

@@ -9,10 +9,11 @@ import (
 	"github.com/georedkit/georedkit/geored"
 )
 
-// judgeGossip looks again until the heartbeat of everybody has risen, or should have. A cut or a dead node shows here at
+// checkGossip looks again until the heartbeat of everybody has risen, or should have. A cut or a dead node shows here at
 // once, while nodetool status calls it up for another 18 seconds or so. In a ring of more than two nodes a heartbeat may
 // come by way of a third one, so a pass does not prove the direct way.
-func (c *Cluster) judgeGossip(ctx context.Context, before Ring) []geored.Finding {
+func (c *Cluster) checkGossip(ctx context.Context) []geored.Finding {
+	before, _ := c.Ring(ctx) // a look cut short has silences in it
 	began, unheard := c.Clock.Now(), func(f geored.Finding) bool { return f.Verdict != geored.Pass }
 	for slept := time.Duration(0); ; {
 		if err := c.Clock.Sleep(ctx, heartbeat); err != nil {
@@ -20,7 +21,7 @@ func (c *Cluster) judgeGossip(ctx context.Context, before Ring) []geored.Finding
 		}
 		slept += heartbeat
 		last := max(slept, c.Clock.Now().Sub(began)) >= GossipPause
-		after, _ := c.Ring(ctx) // a look cut short has silences in it
+		after, _ := c.Ring(ctx)
 		if findings := c.heardSince(ctx, before, after); last || !slices.ContainsFunc(findings, unheard) {
 			return findings
 		}

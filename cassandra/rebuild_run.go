@@ -145,9 +145,12 @@ func (r Ring) now(n Node) (Node, error) {
 	return r.Views[i].Node, nil
 }
 
-// now looks a node of the plan up.
-func (r *rebuilding) now(ctx context.Context, n Node) (Node, error) {
-	ring, err := r.Ring(ctx)
+// now looks a node of a plan up: where it was, and then wherever the ring knows it.
+func (c *Cluster) now(ctx context.Context, n Node) (Node, error) {
+	if v, err := c.self(ctx, n.Address); err == nil && v.Node.HostID == n.HostID {
+		return v.Node, nil
+	}
+	ring, err := c.Ring(ctx)
 	if err != nil {
 		return n, err
 	}

@@ -12,6 +12,9 @@ import (
 // observeEqual compares all tables of the keyspace.
 func (r *rebuilding) observeEqual(ctx context.Context) (geored.State, error) {
 	tables, err := r.Tables(ctx, r.plan.Keyspace)
+	if errors.Is(err, ErrNoTables) {
+		return geored.State{Done: true, Detail: "it has no tables but counters, which cannot be compared: count them"}, nil
+	}
 	if err != nil {
 		return geored.State{}, err
 	}
@@ -45,11 +48,12 @@ func (r *rebuilding) rebuild(ctx context.Context, n Node) error {
 			toolErr = fmt.Errorf("nodetool rebuild: %w: %s", toolErr, lastLine(output))
 		}
 	}
-	return r.watch(ctx, n, ended, toolErr)
+	return r.watch(ctx, n, ended, ended == len(streams), toolErr)
 }
 
-// watch waits for the end of the streams beyond those that had ended before.
-func (r *rebuilding) watch(ctx context.Context, n Node, before int, toolErr error) error {
+// watch waits for the end of the streams beyond those that had ended before. They were started here, or are those of a run that
+// was killed.
+func (r *rebuilding) watch(ctx context.Context, n Node, before int, here bool, toolErr error) error {
 	for looks := 0; ; looks++ {
 		streams, err := r.ours(ctx, n)
 		streams = streams[min(before, len(streams)):]
@@ -61,7 +65,7 @@ func (r *rebuilding) watch(ctx context.Context, n Node, before int, toolErr erro
 			return errors.Join(fmt.Errorf("rebuild: %s", streams[len(streams)-1].failure), toolErr)
 		case len(streams) > 0:
 			return nil
-		case looks >= patience && toolErr == nil:
+		case looks >= patience && here && toolErr == nil:
 			r.received[n.HostID] = true // there was nothing to stream; the comparison tells whether that is right
 			return nil
 		case looks >= patience:

@@ -12,7 +12,7 @@ import (
 
 // Nodetool runs nodetool beside one node, for instance by executing it in the node's pod.
 type Nodetool interface {
-	// Run runs nodetool with these arguments and gives what it printed, also with an error.
+	// Run runs nodetool with these arguments and gives its standard output; with an error, all that it printed.
 	Run(ctx context.Context, n Node, args ...string) (output string, err error)
 }
 

@@ -191,3 +191,23 @@ func TestLimits(t *testing.T) {
 		t.Errorf("of nothing: %s", got)
 	}
 }
+
+// A pod that was scheduled anew has another address, and its old one may be another node's.
+func TestRepairFindsANodeThatMoved(t *testing.T) {
+	t.Parallel()
+	r := seeded(t, two)
+	c, tool := open(t, r.Config()), r.Nodetool()
+	p, err := c.PlanRepair(t.Context(), "dev", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Nodes[0].Address, p.Nodes[1].Address = p.Nodes[1].Address, p.Nodes[0].Address
+	if result, err := repair(t, c, p, tool); err != nil || result.Count(geored.Changed) != 2 {
+		t.Fatalf("%+v: %v", result, err)
+	}
+	for i, site := range two {
+		if want := r.Node(site, 0).Address() + " repair -full -pr dev"; tool.Calls()[i] != want {
+			t.Errorf("call %d: %s, want %s", i, tool.Calls()[i], want)
+		}
+	}
+}

@@ -26,7 +26,11 @@ const (
 
 // ours are this plan's repairs on the node: somebody else's counts where it did the same, and not where it did less.
 func (r repairing) ours(ctx context.Context) ([]RepairRecord, error) {
-	records, err := r.Repairs(ctx, r.node)
+	node, err := r.now(ctx, r.node)
+	if err != nil {
+		return nil, err
+	}
+	records, err := r.Repairs(ctx, node)
 	return slices.DeleteFunc(records, func(rec RepairRecord) bool {
 		return rec.Keyspace != r.plan.Keyspace || !rec.Full || !rec.Primary || len(rec.Narrow) > 0 || slices.Contains(r.plan.Known, rec.ID)
 	}), err
@@ -77,8 +81,12 @@ func (r repairing) apply(ctx context.Context) error {
 		if err := r.clear(ctx); err != nil {
 			return err
 		}
+		node, err := r.now(ctx, r.node)
+		if err != nil {
+			return err
+		}
 		var output string
-		if output, toolErr = r.tool.Run(ctx, r.node, r.plan.arguments()...); toolErr != nil {
+		if output, toolErr = r.tool.Run(ctx, node, r.plan.arguments()...); toolErr != nil {
 			toolErr = fmt.Errorf("nodetool %s: %w: %s", r.plan.arguments()[0], toolErr, lastLine(output))
 		}
 	}

@@ -37,22 +37,35 @@ func (x *restarting) restart(ctx context.Context, ring Ring) error {
 	}
 }
 
+// reach is where nodetool reaches the node. One that is drained is silent, and where it was.
+func (x *restarting) reach(ring Ring) (node Node, silent bool, err error) {
+	if node, err = ring.now(x.node); err == nil {
+		return node, false, nil
+	}
+	if slices.ContainsFunc(ring.Silent, func(s geored.Silence) bool { return s.Target == x.node.Target() }) {
+		return x.node, true, nil
+	}
+	return node, false, err
+}
+
 func (x *restarting) restartNow(ctx context.Context, ring Ring) error {
-	away := false
+	node, away, err := x.reach(ring)
+	if err != nil {
+		return err
+	}
 	for _, s := range ring.Silent {
-		if s.Target != x.node.Target() {
+		if s.Target != node.Target() {
 			return geored.Retriable(fmt.Errorf("%s does not answer: two nodes would be away: %s", s.Target, s.Reason))
 		}
-		away = true
 	}
 	if away { // drained by a run that was killed, or on its way back already: then it is not drained a second time
-		if drained, err := IsDrained(ctx, x.tool, x.node); err != nil || !drained {
-			return geored.Retriable(cmp.Or(err, fmt.Errorf("node %s is silent and not drained", x.node.Address)))
+		if drained, err := IsDrained(ctx, x.tool, node); err != nil || !drained {
+			return geored.Retriable(cmp.Or(err, fmt.Errorf("node %s is silent and not drained", node.Address)))
 		}
-	} else if output, err := x.tool.Run(ctx, x.node, "drain"); err != nil {
+	} else if output, err := x.tool.Run(ctx, node, "drain"); err != nil {
 		return fmt.Errorf("nodetool drain: %w: %s", err, lastLine(output))
 	}
-	if err := x.restarter.Restart(ctx, x.node); err != nil {
+	if err := x.restarter.Restart(ctx, node); err != nil {
 		return fmt.Errorf("restart: %w", err)
 	}
 	return nil

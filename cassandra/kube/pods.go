@@ -29,15 +29,14 @@ var (
 	_ cassandra.Restarter = Pods{}
 )
 
-// Run executes nodetool in the pod of a node. What was printed comes also with an error, which is a [kube.ExitError] when
-// nodetool said no.
+// Run executes nodetool in the pod of a node. With an error, which is a [kube.ExitError] when nodetool said no, all that was
+// printed comes too; without one its standard output alone: Java may write of its own options beside it.
 func (p Pods) Run(ctx context.Context, n cassandra.Node, args ...string) (string, error) {
 	output, err := p.run(ctx, n, args)
-	text := string(output.Stdout) + string(output.Stderr)
 	if err != nil {
-		return text, fmt.Errorf("site %s: nodetool on %s: %w", n.Site, n.Internode, err)
+		return string(output.Stdout) + string(output.Stderr), fmt.Errorf("site %s: nodetool on %s: %w", n.Site, n.Internode, err)
 	}
-	return text, nil
+	return string(output.Stdout), nil
 }
 
 func (p Pods) run(ctx context.Context, n cassandra.Node, args []string) (kube.Output, error) {
