@@ -71,11 +71,16 @@ func (s PlanStep) moves(id string, is PlanStep) []Move {
 	a, b := reflect.ValueOf(s.Step), reflect.ValueOf(is.Step)
 	for i := range a.NumField() {
 		was, is := a.Field(i).Interface(), b.Field(i).Interface()
-		if !reflect.DeepEqual(was, is) {
+		if !reflect.DeepEqual(was, is) && !(isEmpty(a.Field(i)) && isEmpty(b.Field(i))) {
 			moves = append(moves, Move{what + " " + strings.ToLower(a.Type().Field(i).Name), fmt.Sprintf("%v", orNothing(was)), fmt.Sprintf("%v", orNothing(is))})
 		}
 	}
 	return moves
+}
+
+// isEmpty says whether a field is a list or map without anything, which no plan's file tells from none.
+func isEmpty(v reflect.Value) bool {
+	return (v.Kind() == reflect.Slice || v.Kind() == reflect.Map) && v.Len() == 0
 }
 
 func orNothing(v any) any {

@@ -311,6 +311,21 @@ step else: added: apply thing/else at dc2`
 	}
 }
 
+// A list without anything is none, as in a plan's file.
+func TestNoMovesBetweenEmptyAndNone(t *testing.T) {
+	var w geotest.World
+	book := planBook(&w, nil)
+	book.Stages[0].Outline[0].Needs, book.Stages[0].Outline[0].Manual = []geored.StepID{}, []string{}
+	was := planned(t, book)
+	read, err := geored.ParsePlan(written(t, was))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if moves := read.Moves(was, nil); len(moves) > 0 || read.Digest != was.Digest {
+		t.Errorf("%v", moves)
+	}
+}
+
 // The text names every step with its commands, and every field that is set.
 func TestThePlanAsText(t *testing.T) {
 	var w geotest.World

@@ -226,12 +226,12 @@ func (s Stage) bindBack(ctx context.Context, outline []Step) ([]Task, error) {
 	back := make([]Task, len(outline))
 	for i, step := range outline {
 		task := byID[step.ID]
+		task.Step, task.Values = step, nil // the outline's, which says why a step stays
 		if task.Undo == nil {
 			task.kept, task.Observe, task.Apply = true, task.stays(), nil
 		} else {
 			task.Observe, task.Apply = task.back()
 		}
-		task.Step, task.Values = step, nil
 		back[i] = task
 	}
 	return back, nil

@@ -401,3 +401,23 @@ func TestUndoReadsTheJournalUnderItsLock(t *testing.T) {
 		t.Errorf("the lock is still held: %v", err)
 	}
 }
+
+// Why a step stays is the outline's word: its task need not say it again.
+func TestUndoTellsWhatTheOutlineSays(t *testing.T) {
+	var w geotest.World
+	c := config(t)
+	c.Journal = &geored.MemoryJournal{}
+	full := step("a", "dc1")
+	full.Permanent, full.ManualUndo = "the data is merged", []string{"restore the backup"}
+	book := geored.Runbook{Name: "test", Stages: []geored.Stage{{Name: "one", Outline: []geored.Step{full}, Bind: func(context.Context) ([]geored.Task, error) {
+		task := w.Task(full)
+		task.Step, task.Undo = geored.Step{ID: full.ID, Site: full.Site, Target: full.Target, Action: full.Action}, nil
+		return []geored.Task{task}, nil
+	}}}}
+	if _, err := book.Run(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := book.Undo(t.Context(), c); err != nil || result.Outcomes[0].Detail != "the data is merged; by hand: restore the backup" {
+		t.Errorf("%+v, %v", result.Outcomes, err)
+	}
+}

@@ -106,6 +106,11 @@ func TestLeavesHoldNoSecret(t *testing.T) {
 	if len(facts) != 3 || leftOut != 5 || facts["config.peers.0.endpoint"] != salt.Digest("1.2.3.4:5") || facts["config.enabled"] == "" || facts["smtp.user"] == "" {
 		t.Errorf("%v, %d left out", facts, leftOut)
 	}
+	all, _ := salt.Leaves(map[string]any{"ingress": []any{map[string]any{}}})
+	none, _ := salt.Leaves(map[string]any{"ingress": []any{}})
+	if len(all) != 1 || len(none) != 1 || fmt.Sprint(all) == fmt.Sprint(none) {
+		t.Errorf("a rule that allows all is %v, none %v", all, none)
+	}
 	if again, _ := salt.Leaves(tree); fmt.Sprint(again) != fmt.Sprint(facts) {
 		t.Error("the same tree has other digests")
 	}

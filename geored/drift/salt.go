@@ -50,6 +50,9 @@ func (s Salt) leaves(facts map[string]string, path string, value any) (leftOut i
 	}
 	switch v := value.(type) {
 	case map[string]any:
+		if len(v) == 0 { // it says something too: an empty rule allows all, none nothing
+			facts[path] = s.Digest(v)
+		}
 		if name, ok := v["name"].(string); ok && v["value"] != nil && secretName.MatchString(name) { // {name: DB_PASSWORD, value: …}
 			return 1
 		}
@@ -57,6 +60,9 @@ func (s Salt) leaves(facts map[string]string, path string, value any) (leftOut i
 			leftOut += s.leaves(facts, path+"."+key, inner)
 		}
 	case []any:
+		if len(v) == 0 {
+			facts[path] = s.Digest(v)
+		}
 		for i, inner := range v {
 			leftOut += s.leaves(facts, fmt.Sprintf("%s.%d", path, i), inner)
 		}

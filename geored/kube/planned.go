@@ -2,7 +2,9 @@ package kube
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -12,7 +14,8 @@ import (
 )
 
 // Planned gives the step of [Cluster.ApplyTask] as a plan needs it: with the digest of the objects, and with the kubectl
-// commands that apply them and take them back. What a Secret holds is in none of them.
+// commands that apply them and take them back. What a Secret holds is in none of them: the command for it takes a file that
+// whoever follows it has to write.
 func (c *Cluster) Planned(step geored.Step, objects ...*Object) (geored.Step, error) {
 	open := make([]map[string]any, len(objects))
 	for i, object := range objects {
@@ -27,8 +30,13 @@ func (c *Cluster) Planned(step geored.Step, objects ...*Object) (geored.Step, er
 		if err != nil {
 			return step, err
 		}
-		apply := c.Kubectl("apply --server-side --force-conflicts --field-manager=" + FieldManager + " -f -")
-		step.Manual = append(step.Manual, fmt.Sprintf("printf '%%s' %s | %s", quoted(string(text)), apply))
+		apply := c.Kubectl("apply --server-side --force-conflicts --field-manager=" + FieldManager + " -f ")
+		if keys := secretKeys(object); len(keys) > 0 {
+			step.Manual = append(step.Manual, fmt.Sprintf("%s%s   # write this file: what the Secret holds under %s is not shown here",
+				apply, quoted(object.GetNamespace()+"-"+object.GetName()+".json"), strings.Join(keys, ", ")))
+		} else {
+			step.Manual = append(step.Manual, fmt.Sprintf("printf '%%s' %s | %s-", quoted(string(text)), apply))
+		}
 		undo := "delete " + strings.ToLower(object.GetKind()) + " " + object.GetName()
 		if object.GetNamespace() != "" {
 			undo += " --namespace " + object.GetNamespace()
@@ -82,4 +90,17 @@ func withoutSecrets(object *Object) *Object {
 		object.Object[field] = held
 	}
 	return object
+}
+
+// secretKeys are the keys of what a Secret holds.
+func secretKeys(object *Object) []string {
+	var keys []string
+	for _, field := range []string{"data", "stringData"} {
+		held, _, _ := unstructured.NestedMap(withoutSecrets(object).Object, field)
+		if object.GetKind() == "Secret" {
+			keys = slices.AppendSeq(keys, maps.Keys(held))
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }

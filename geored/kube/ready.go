@@ -102,6 +102,9 @@ func deploymentNotReady(d appsv1.Deployment) (string, *metav1.LabelSelector) {
 func statefulSetNotReady(s appsv1.StatefulSet) (string, *metav1.LabelSelector) {
 	wanted := atLeastOne(s.Spec.Replicas)
 	updated := s.Status.UpdatedReplicas
+	if s.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType {
+		updated = wanted
+	}
 	if rolling := s.Spec.UpdateStrategy.RollingUpdate; rolling != nil && rolling.Partition != nil {
 		updated += min(*rolling.Partition, wanted)
 	}
@@ -113,7 +116,11 @@ func daemonSetNotReady(d appsv1.DaemonSet) (string, *metav1.LabelSelector) {
 	if s.ObservedGeneration >= d.Generation && s.DesiredNumberScheduled == 0 {
 		return "has no node to run on", d.Spec.Selector
 	}
-	return replicasNotReady(d.Generation, s.ObservedGeneration, s.DesiredNumberScheduled, s.CurrentNumberScheduled+s.NumberMisscheduled, s.UpdatedNumberScheduled, s.NumberAvailable), d.Spec.Selector
+	updated := s.UpdatedNumberScheduled
+	if d.Spec.UpdateStrategy.Type == appsv1.OnDeleteDaemonSetStrategyType {
+		updated = s.DesiredNumberScheduled
+	}
+	return replicasNotReady(d.Generation, s.ObservedGeneration, s.DesiredNumberScheduled, s.CurrentNumberScheduled+s.NumberMisscheduled, updated, s.NumberAvailable), d.Spec.Selector
 }
 
 func atLeastOne(replicas *int32) int32 {

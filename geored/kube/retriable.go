@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"context"
 	"errors"
 	"net"
 	"strings"
@@ -21,6 +22,19 @@ func retriable(err error) error {
 		return geored.Retriable(err)
 	}
 	return err
+}
+
+// Retrying gives a task whose changes are tried again after an error of the API that another try may heal, such as a conflict or
+// a server that starts anew, as those of [Cluster.ApplyTask] are. They must bear being begun twice.
+func Retrying(task geored.Task) geored.Task {
+	again := func(change func(context.Context) error) func(context.Context) error {
+		if change == nil {
+			return nil
+		}
+		return func(ctx context.Context) error { return retriable(change(ctx)) }
+	}
+	task.Apply, task.Undo = again(task.Apply), again(task.Undo)
+	return task
 }
 
 // isBrokenConnection does not count a host name that does not exist: that is a mistake in the kubeconfig.

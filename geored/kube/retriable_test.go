@@ -79,3 +79,15 @@ func TestWhatIsRetriable(t *testing.T) {
 		}
 	}
 }
+
+func TestRetrying(t *testing.T) {
+	change := func(context.Context) error { return fmt.Errorf("write: %w", apierrors.NewServiceUnavailable("x")) }
+	task := Retrying(geored.Task{Apply: change, Undo: change})
+	if !geored.IsRetriable(task.Apply(t.Context())) || !geored.IsRetriable(task.Undo(t.Context())) {
+		t.Error("an API server that starts anew ends the step")
+	}
+	refused := func(context.Context) error { return apierrors.NewForbidden(configMaps, "it", errors.New("no")) }
+	if task := Retrying(geored.Task{Apply: refused}); geored.IsRetriable(task.Apply(t.Context())) || task.Undo != nil {
+		t.Error("what is forbidden is tried again, or an Undo came from nowhere")
+	}
+}

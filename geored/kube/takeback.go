@@ -10,13 +10,15 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/georedkit/georedkit/geored"
 )
 
 // TakeBack removes objects that [Cluster.Apply] made, the last one first, and does not wait for them to be gone. One
 // that has fields of somebody else is left, and is an error: it was there before, or somebody works with it. So is a
-// namespace that holds somebody else's pods, what makes them, Secrets, ConfigMaps, claims or Services. One that is not there is no
+// namespace that holds somebody else's pods, what makes them, Secrets, ConfigMaps, claims or Services, and a claim that is bound:
+// its volume may hold data. One that is not there is no
 // error. An API server does not tell who made an object that has nothing but a name, nor whose a field was that Apply took over:
 // leave such objects out, or keep what they were.
 func (c *Cluster) TakeBack(ctx context.Context, objects ...*Object) error {
@@ -42,6 +44,9 @@ func (c *Cluster) takeBack(ctx context.Context, object *Object) error {
 	}
 	if err != nil {
 		return retriable(err)
+	}
+	if volume, _, _ := unstructured.NestedString(live.Object, "spec", "volumeName"); live.GetKind() == "PersistentVolumeClaim" && volume != "" {
+		return fmt.Errorf("it is bound to volume %s, which may hold data: delete it by hand", volume)
 	}
 	if others := strangers(live); len(others) > 0 {
 		return fmt.Errorf("it has fields of %q: it was there before, or somebody changed it; take it back by hand", others)
@@ -88,19 +93,35 @@ func (c *Cluster) emptied(ctx context.Context, namespace string) error {
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return retriable(err)
 	}
+	var held []error
+	add := func(kind string, o metav1.ObjectMeta) {
+		err := fmt.Errorf("it still holds %s %s", kind, o.Name)
+		if o.DeletionTimestamp != nil {
+			err = geored.Retriable(err)
+		}
+		held = append(held, err)
+	}
 	for _, s := range secrets.Items {
-		return fmt.Errorf("it still holds secret %s", s.Name)
+		add("secret", s.ObjectMeta)
 	}
 	for _, m := range configMaps.Items {
-		if m.Name != rootCertificates && m.DeletionTimestamp == nil {
-			return fmt.Errorf("it still holds configmap %s", m.Name)
+		if m.Name != rootCertificates {
+			add("configmap", m.ObjectMeta)
 		}
 	}
 	for _, p := range claims.Items {
-		return fmt.Errorf("it still holds persistentvolumeclaim %s", p.Name)
+		add("persistentvolumeclaim", p.ObjectMeta)
 	}
 	for _, s := range services.Items {
-		return fmt.Errorf("it still holds service %s", s.Name)
+		add("service", s.ObjectMeta)
+	}
+	for _, err := range held {
+		if !geored.IsRetriable(err) { // what stays is told before what is waited for
+			return err
+		}
+	}
+	if len(held) > 0 {
+		return held[0]
 	}
 	return c.idle(ctx, namespace)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 )
 
 // Client puts questions to one probe.
@@ -26,12 +27,20 @@ type Question[A any] interface {
 type reply struct {
 	Answer json.RawMessage `json:"answer,omitempty"`
 	Error  string          `json:"error,omitempty"`
+	Absent bool            `json:"absent,omitempty"` // what was asked about is not there
 }
 
-// RemoteError is what went wrong at the probe: the question was understood, and this is why it has no answer.
-type RemoteError struct{ Message string }
+// RemoteError is what went wrong at the probe: the question was understood, and this is why it has no answer. It is an
+// [fs.ErrNotExist] when what was asked about is not there.
+type RemoteError struct {
+	Message string
+	Absent  bool
+}
 
 func (e *RemoteError) Error() string { return e.Message }
+
+// Is says whether what was asked about is not there, for [fs.ErrNotExist].
+func (e *RemoteError) Is(target error) bool { return e.Absent && target == fs.ErrNotExist }
 
 // Ask puts a question to a probe.
 func Ask[A any](ctx context.Context, client Client, q Question[A]) (A, error) {
@@ -54,7 +63,7 @@ func AskNamed[A any](ctx context.Context, client Client, name string, question a
 		return answer, fmt.Errorf("probe %s: the reply is not what a probe prints: %w", name, err)
 	}
 	if r.Error != "" {
-		return answer, fmt.Errorf("probe %s: %w", name, &RemoteError{r.Error})
+		return answer, fmt.Errorf("probe %s: %w", name, &RemoteError{r.Error, r.Absent})
 	}
 	if len(r.Answer) == 0 {
 		return answer, fmt.Errorf("probe %s: the reply holds no answer", name)
@@ -135,7 +144,7 @@ func replyTo(ctx context.Context, handlers map[string]Handler, name string, ques
 		r.Answer, err = json.Marshal(answer)
 	}
 	if err != nil {
-		return reply{Error: err.Error()}
+		return reply{Error: err.Error(), Absent: errors.Is(err, fs.ErrNotExist)}
 	}
 	return r
 }

@@ -5,7 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -203,5 +206,19 @@ func TestDNSReadsRecords(t *testing.T) {
 	answer, err := probe.Ask(t.Context(), local, probe.DNS{Server: server, Name: "x"})
 	if got, want := strings.Join(answer.Records, ", "), "10.130.0.1, fd00::1, 1 2 9042 x., x., x."; err != nil || got != want || answer.TTL != 5 {
 		t.Errorf("%s ttl %d, %v, want %s", got, answer.TTL, err, want)
+	}
+}
+
+// What is not there is told from what could not be read.
+func TestAbsent(t *testing.T) {
+	local := probe.Local{
+		"gone":   probe.HandlerFunc(func(context.Context, struct{}) (int, error) { return 0, fmt.Errorf("interface: %w", os.ErrNotExist) }),
+		"denied": probe.HandlerFunc(func(context.Context, struct{}) (int, error) { return 0, os.ErrPermission }),
+	}
+	for name, want := range map[string]bool{"gone": true, "denied": false} {
+		_, err := probe.AskNamed[int](t.Context(), local, name, struct{}{})
+		if remote := new(probe.RemoteError); !errors.As(err, &remote) || errors.Is(err, fs.ErrNotExist) != want {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
