@@ -139,6 +139,8 @@ sites:
 	if faults, _ := geored.AsFaults(err); len(faults) != 4 {
 		t.Errorf("%d faults instead of 4:\n%v", len(faults), err)
 	}
+	_, err = mesh.ParseNetwork([]byte("persistentKeepalive: 0s\n"))
+	wantFault(t, err, "persistentKeepalive 0s", "cannot be off")
 }
 
 func FuzzParseNetwork(f *testing.F) {

@@ -72,6 +72,8 @@ func (f NetworkFile) Network() (Network, geored.Faults) {
 		d, err := time.ParseDuration(f.PersistentKeepalive)
 		if err != nil {
 			faults = append(faults, geored.Fault{Field: "persistentKeepalive", Value: f.PersistentKeepalive, Problem: "is not a duration", Remedy: "write it with its unit, such as 10s"})
+		} else if d == 0 {
+			faults = append(faults, geored.Fault{Field: "persistentKeepalive", Value: f.PersistentKeepalive, Problem: "cannot be off: behind a NAT the tunnel would fall silent", Remedy: "leave it out for 10s, or name one of 1s to 65535s"})
 		}
 		n.PersistentKeepalive = d
 	}

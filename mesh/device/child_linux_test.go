@@ -128,7 +128,7 @@ func (m *machine) do(q request, r *response) (err error) {
 			return device.Configure(ctx, q.Device, key)
 		}
 		tunnel, upErr := device.Up(ctx, q.Device, key)
-		if err = upErr; err == nil {
+		if err = upErr; tunnel != nil {
 			if r.InProcess = tunnel.InProcess(); r.InProcess {
 				m.tunnel = tunnel
 			}

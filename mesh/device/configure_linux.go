@@ -26,12 +26,13 @@ func configure(ctx context.Context, d mesh.Device, key mesh.PrivateKey) error {
 	if err != nil {
 		return fmt.Errorf("read interface %s: %w", d.Interface, err)
 	}
-	if d, err = resolved(ctx, d, state(before)); err != nil {
-		return fmt.Errorf("configure interface %s: %w", d.Interface, err)
+	d, unresolved := resolved(ctx, d, state(before))
+	if unresolved != nil {
+		unresolved = fmt.Errorf("configure interface %s: %w", d.Interface, unresolved)
 	}
 	config, differs, err := change(d, key, before)
 	if err != nil || !differs {
-		return err
+		return errors.Join(err, unresolved)
 	}
 	if err := apply(ctx, d.Interface, config); err != nil {
 		return fmt.Errorf("configure interface %s: %w", d.Interface, err)
@@ -43,7 +44,7 @@ func configure(ctx context.Context, d mesh.Device, key mesh.PrivateKey) error {
 	if drift := deviceDrift(d, state(after)); len(drift) > 0 {
 		return fmt.Errorf("configure interface %s: did not take effect: %v", d.Interface, drift)
 	}
-	return nil
+	return unresolved
 }
 
 func checkKey(d mesh.Device, key mesh.PrivateKey) error {
@@ -121,28 +122,33 @@ func hasPresharedKey(before *wgtypes.Device, key mesh.PublicKey) bool {
 	})
 }
 
-// resolved puts an address in place of every DNS name: the one in use where the name still has it.
+// resolved puts an address in place of every DNS name: the one in use where the name still has it. A peer whose name has none
+// keeps the one that it has, if any; the error is [ErrUnresolved].
 func resolved(ctx context.Context, d mesh.Device, s mesh.DeviceState) (mesh.Device, error) {
 	d.Peers = slices.Clone(d.Peers)
+	var unresolved []error
 	for i, p := range d.Peers {
 		if !p.Endpoint.IsValid() || p.Endpoint.Addr().IsValid() {
 			continue
 		}
+		got, _ := s.Peer(p.PublicKey)
+		d.Peers[i].Endpoint = got.Endpoint
 		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", p.Endpoint.Host())
-		if err != nil {
-			return d, fmt.Errorf("peer %s/%s: resolve endpoint: %w", p.Site, p.Node, err)
+		if err != nil || len(addrs) == 0 {
+			unresolved = append(unresolved, fmt.Errorf("peer %s/%s: %w: %w", p.Site, p.Node, ErrUnresolved, err))
+			continue
 		}
 		for j := range addrs {
 			addrs[j] = addrs[j].Unmap()
 		}
 		slices.SortFunc(addrs, netip.Addr.Compare) // IPv4 first
 		chosen := addrs[0]
-		if got, ok := s.Peer(p.PublicKey); ok && slices.Contains(addrs, got.Endpoint.Addr()) {
+		if slices.Contains(addrs, got.Endpoint.Addr()) {
 			chosen = got.Endpoint.Addr()
 		}
 		if d.Peers[i].Endpoint, err = geored.EndpointFrom(netip.AddrPortFrom(chosen, p.Endpoint.Port())); err != nil {
-			return d, fmt.Errorf("peer %s/%s: %w", p.Site, p.Node, err)
+			unresolved = append(unresolved, fmt.Errorf("peer %s/%s: %w: %w", p.Site, p.Node, ErrUnresolved, err))
 		}
 	}
-	return d, nil
+	return d, errors.Join(unresolved...)
 }

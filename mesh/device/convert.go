@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"golang.zx2c4.com/wireguard/wgctrl/wgtypes"
 
@@ -25,7 +26,7 @@ func Config(d mesh.Device) wgtypes.Config {
 
 // state takes over what wgctrl knows of a device. The private key stays behind.
 func state(w *wgtypes.Device) mesh.DeviceState {
-	s := mesh.DeviceState{Interface: w.Name, ListenPort: uint16(w.ListenPort)}
+	s := mesh.DeviceState{Interface: w.Name, ListenPort: uint16(w.ListenPort), SampledAt: time.Now()}
 	if w.PrivateKey != (wgtypes.Key{}) {
 		s.PublicKey = mesh.PublicKeyFrom(w.PublicKey)
 	}

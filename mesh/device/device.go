@@ -12,6 +12,9 @@ import (
 // ErrUnsupported is what everything answers on a system that this package does not know.
 var ErrUnsupported = fmt.Errorf("mesh/device works on Linux only: %w", errors.ErrUnsupported)
 
+// ErrUnresolved is of a peer whose endpoint is a DNS name that has no address now. The others are as they should be.
+var ErrUnresolved = errors.New("endpoint cannot be resolved")
+
 // RouteProtocol marks the routes that this package made. No other route is ever removed or replaced.
 const RouteProtocol = 119
 
@@ -21,14 +24,16 @@ func Read(ctx context.Context, name string) (mesh.DeviceState, error) { return r
 
 // Configure brings keys, port and peers of an existing interface to what is wanted, in one call, and only what differs:
 // the sessions of other peers survive. It reads back what it wrote; a peer that lost a prefix on the way is an error.
-// A DNS name as endpoint is resolved here.
+// A DNS name as endpoint is resolved here; where it cannot be, that peer keeps the address that it has, if any, all others are
+// configured, and the error wraps [ErrUnresolved].
 func Configure(ctx context.Context, d mesh.Device, key mesh.PrivateKey) error {
 	return configure(ctx, d, key)
 }
 
 // Up creates the interface unless it is there, configures it, sets address and MTU, brings it up and routes what its
 // peers carry into it; addresses and own routes that are no longer wanted go. After an error an interface
-// that this call created is gone again, and one that was there before is still there.
+// that this call created is gone again, and one that was there before is still there. With [ErrUnresolved] the tunnel comes too, and
+// is up for all other peers: call again until there is no error.
 func Up(ctx context.Context, d mesh.Device, key mesh.PrivateKey) (*Tunnel, error) {
 	return up(ctx, d, key)
 }

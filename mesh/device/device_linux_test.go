@@ -281,8 +281,11 @@ func TestNameAsEndpoint(t *testing.T) {
 	}
 	d.Peers[0].Endpoint, err = geored.ParseEndpoint("nowhere.invalid:51820")
 	must(t, err)
-	if err := f.Up(t.Context(), d, keys[0]); err == nil || !strings.Contains(err.Error(), "peer dc2/dc2-1: resolve endpoint") {
+	if err := f.Up(t.Context(), d, keys[0]); err == nil || !strings.Contains(err.Error(), "peer dc2/dc2-1: endpoint cannot be resolved") {
 		t.Errorf("a name that does not exist: %v", err)
+	}
+	if got := f.state(t, 0).Peers[0].Endpoint.String(); got != "127.0.0.1:51820" {
+		t.Errorf("the address that the peer had is gone: %s", got)
 	}
 }
 
@@ -474,4 +477,40 @@ func sameSet(a, b []netip.Prefix) bool {
 	slices.SortFunc(a, mesh.ComparePrefixes)
 	slices.SortFunc(b, mesh.ComparePrefixes)
 	return slices.Equal(a, b)
+}
+
+// A peer told by itself where it sends from: as long as the session is fresh that is not taken back.
+func TestAPeerThatRoamedIsLeft(t *testing.T) {
+	f, layout, keys := pair(t, true)
+	f.mustCross(t, 0, 0)
+	wanted := layout.Devices[0]
+	wanted.Peers = slices.Clone(wanted.Peers)
+	var err error
+	wanted.Peers[0].Endpoint, err = geored.ParseEndpoint("198.18.0.99:51820")
+	must(t, err)
+	must(t, f.Up(t.Context(), wanted, keys[0]))
+	if got := f.state(t, 0).Peers[0].Endpoint; got != layout.Devices[0].Peers[0].Endpoint {
+		t.Errorf("the peer was sent to %s", got)
+	}
+}
+
+// A name that cannot be resolved keeps nobody but its own peer away, and that one may come by itself.
+func TestAPeerWhoseNameIsUnknown(t *testing.T) {
+	f, layout, keys := pair(t, false)
+	d := layout.Devices[0]
+	d.Peers = slices.Clone(d.Peers)
+	var err error
+	d.Peers[0].Endpoint, err = geored.ParseEndpoint("no-such-host.invalid:51820")
+	must(t, err)
+	if err := f.Up(t.Context(), d, keys[0]); err == nil || !strings.Contains(err.Error(), "peer dc2/dc2-1: endpoint cannot be resolved") {
+		t.Fatal(err)
+	}
+	if s := f.state(t, 0); !s.Up || len(s.Peers) != 1 || len(s.Peers[0].AllowedIPs) == 0 {
+		t.Fatalf("%+v", s)
+	}
+	must(t, f.Up(t.Context(), layout.Devices[1], keys[1]))
+	answered, err := f.Exchange(t.Context(), "dc2", "dc2-1", meshtest.Packet{From: f.machines[1].Pods[0], To: f.machines[0].Pods[0]})
+	if err != nil || !answered {
+		t.Errorf("%v, %v", answered, err)
+	}
 }

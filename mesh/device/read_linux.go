@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -23,7 +22,6 @@ func read(ctx context.Context, name string) (mesh.DeviceState, error) {
 		return mesh.DeviceState{}, fmt.Errorf("read interface %s: %w", name, err)
 	}
 	s := state(w)
-	s.SampledAt = time.Now()
 	link, err := linkByName(name)
 	if err != nil {
 		return mesh.DeviceState{}, fmt.Errorf("read interface %s: %w", name, err)

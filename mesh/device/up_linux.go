@@ -21,7 +21,7 @@ func up(ctx context.Context, d mesh.Device, key mesh.PrivateKey) (*Tunnel, error
 	if err != nil {
 		return nil, fmt.Errorf("create interface %s: %w", d.Interface, err)
 	}
-	err = bringUp(ctx, d, key)
+	unresolved, err := bringUp(ctx, d, key)
 	if err == nil {
 		err = tunnel.listen(ctx, d)
 	}
@@ -31,7 +31,7 @@ func up(ctx context.Context, d mesh.Device, key mesh.PrivateKey) (*Tunnel, error
 		}
 		return nil, err
 	}
-	return tunnel, nil
+	return tunnel, unresolved
 }
 
 // create makes the interface unless there is one: in the kernel, or in this process when the kernel has no WireGuard.
@@ -57,10 +57,17 @@ func create(ctx context.Context, d mesh.Device) (*Tunnel, bool, error) {
 	return nil, false, err
 }
 
-func bringUp(ctx context.Context, d mesh.Device, key mesh.PrivateKey) error {
-	if err := configure(ctx, d, key); err != nil {
-		return err
+// bringUp gives the peers whose names cannot be resolved apart: the others need not wait for them.
+func bringUp(ctx context.Context, d mesh.Device, key mesh.PrivateKey) (unresolved, err error) {
+	if err := configure(ctx, d, key); errors.Is(err, ErrUnresolved) {
+		unresolved = err
+	} else if err != nil {
+		return nil, err
 	}
+	return unresolved, bringLinkUp(ctx, d)
+}
+
+func bringLinkUp(ctx context.Context, d mesh.Device) error {
 	link, err := linkByName(d.Interface)
 	if err != nil {
 		return fmt.Errorf("find interface %s: %w", d.Interface, err)

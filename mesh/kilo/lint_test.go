@@ -303,6 +303,11 @@ func TestLintOfAFullMesh(t *testing.T) {
 	if faults := kilo.Lint(files, facts); len(faults) > 0 {
 		t.Fatalf("what was rendered has faults:\n%v", faults)
 	}
+	good := string(files["kilo_dc1_part2.json"])
+	keys := []string{layout.Devices[2].PublicKey.String(), layout.Devices[3].PublicKey.String()}
+	files["kilo_dc1_part2.json"] = []byte(strings.NewReplacer(keys[0], keys[1], keys[1], keys[0]).Replace(good))
+	wantFault(t, kilo.Lint(files, facts), "config.peers[dc2-1].publicKey "+keys[1]+": is not that of the layout, "+keys[0])
+	files["kilo_dc1_part2.json"] = []byte(good)
 	v, _ := kilo.ParseValues(files["kilo_dc1_part2.json"])
 	if !slices.Contains(v.Config.Peers[1].AllowedIPs, "10.130.0.0/16") {
 		v.Config.Peers[1].AllowedIPs = append(v.Config.Peers[1].AllowedIPs, "10.130.0.0/16")

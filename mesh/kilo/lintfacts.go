@@ -88,11 +88,24 @@ func (l *linter) compareLayout(f file, peers []Peer) {
 			l.fault(f, field, "", "is missing", "add it")
 			continue
 		}
+		if _, read := l.node(want.Metadata.Name); !read { // else it was held against the node itself
+			l.compareNode(f, field, peers[i], want)
+		}
 		l.compareAllowed(f, field, peers[i].Spec.AllowedIPs, want.Spec.AllowedIPs)
 	}
 	for _, p := range peers {
 		if !slices.ContainsFunc(d.Peers, func(q mesh.Peer) bool { return q.Node == p.Metadata.Name }) {
 			l.fault(f, "config.peers["+p.Metadata.Name+"]", "", "is not in the layout", "remove it")
+		}
+	}
+}
+
+// compareNode finds the key or endpoint of another node.
+func (l *linter) compareNode(f file, field string, got, want Peer) {
+	was, is := got.fields(), want.fields()
+	for i, right := range is[:2] {
+		if was[i].value != right.value && !placeholder.MatchString(was[i].value) {
+			l.fault(f, field+"."+right.name, was[i].value, "is not that of the layout, "+right.value, "write that")
 		}
 	}
 }

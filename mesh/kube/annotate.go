@@ -23,7 +23,7 @@ const AnnotatedBefore = "georedkit/annotated-before"
 // back, they are what they were. Two tasks must not annotate one node: each would take away what the other wrote.
 func AnnotateTask(c *kube.Cluster, step geored.Step, node string, annotations map[string]string) geored.Task {
 	n := annotated{c, node, annotations}
-	return geored.Task{Step: step, Observe: n.observe, Apply: n.apply, Undo: n.undo, Gone: n.gone}
+	return kube.Retrying(geored.Task{Step: step, Observe: n.observe, Apply: n.apply, Undo: n.undo, Gone: n.gone})
 }
 
 type annotated struct {

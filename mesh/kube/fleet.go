@@ -18,7 +18,7 @@ import (
 
 // Devices reads the WireGuard interfaces of one site's nodes from where they are. [Gateways] and [Observers] do.
 type Devices interface {
-	// Device gives the state of an interface. The error wraps a probe.RemoteError when the node answers and has none.
+	// Device gives the state of an interface. The error wraps [fs.ErrNotExist] when the node answers and has none.
 	Device(ctx context.Context, node, link string) (mesh.DeviceState, error)
 	// Sample gives two of them with a packet through each tunnel between.
 	Sample(ctx context.Context, node string, question gateway.SampleQuestion) (mesh.Sample, error)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/netip"
 	"slices"
@@ -90,7 +91,7 @@ func (g Gateways) applying(ctx context.Context, step geored.Step, c gateway.Conf
 // hasKey is false where the gateway has lost the key of its config: its peers know another, and it must show its new one first.
 func (g Gateways) hasKey(ctx context.Context, c gateway.Config) bool {
 	state, err := g.Device(ctx, c.Node, c.Device.Interface)
-	if remote := new(probe.RemoteError); errors.As(err, &remote) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
 	return err != nil || state.PublicKey == c.Device.PublicKey // who does not answer may have it

@@ -138,15 +138,42 @@ func TestABusyTunnel(t *testing.T) {
 		"idle, beside":    {0, true, geored.Fail},
 		"busy":            {2 << 20, false, geored.Pass},
 		"busy, beside":    {2 << 20, true, geored.Fail},
-		"too busy":        {9 << 20, false, geored.Unknown},
+		"too busy":        {80 << 20, false, geored.Unknown},
 		"too busy beside": {65 << 20, true, geored.Unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := joinedSites(t, 2, 1)
 			s.busy, s.beside = c.busy, c.beside
-			if found, _ := verdicts(t, (*sites).gatewayProof(s)); found[CheckTunnel] != c.want {
-				t.Errorf("%s, want %s", found[CheckTunnel], c.want)
+			way := geored.Target{Site: "dc1", To: "dc2"} // alone: the other way's answers would be others
+			x, err := s.gatewayProof().transfer(t.Context(), s.layout, way)
+			if f := x.finding(way); err != nil || f.Verdict != c.want {
+				t.Errorf("%s, want %s: %s, %v", f.Verdict, c.want, f.Message, err)
 			}
 		})
+	}
+}
+
+// What others send counts for as long as the transfer takes: a slow one beside the tunnel gives them time to send as much.
+func TestWhatTheTunnelCarried(t *testing.T) {
+	const mib = 1 << 20
+	for name, c := range map[string]struct {
+		x    transfer
+		want geored.Verdict
+	}{
+		"alone":             {transfer{bytes: mib, sentBytes: mib + 90, others: 90}, geored.Unknown}, // of clocks that stand still nothing is known
+		"with others":       {transfer{bytes: 8 * mib, sentBytes: 10 * mib, others: mib, interval: time.Second, window: 2 * time.Second}, geored.Pass},
+		"without any":       {transfer{bytes: mib, sentBytes: mib}, geored.Pass},
+		"beside":            {transfer{bytes: 8 * mib, sentBytes: 2 * mib, others: mib, interval: time.Second, window: 2 * time.Second}, geored.Fail},
+		"as fast as others": {transfer{bytes: 8 * mib, sentBytes: 16 * mib, others: mib, interval: time.Second, window: 8 * time.Second}, geored.Pass},
+		"slower":            {transfer{bytes: 8 * mib, sentBytes: 17 * mib, others: mib, interval: time.Second, window: 9 * time.Second}, geored.Unknown},
+		"slowly beside":     {transfer{bytes: 8 * mib, sentBytes: 9 * mib, others: mib, interval: time.Second, window: 9 * time.Second}, geored.Unknown},
+		"clocks went back":  {transfer{bytes: mib, sentBytes: mib, others: 90, interval: time.Second, window: -time.Second}, geored.Unknown},
+		"nothing came":      {transfer{bytes: mib, err: errLost}, geored.Fail},
+		"the peer was gone": {transfer{}, geored.Fail},
+	} {
+		c.x.hasPeer = name != "the peer was gone"
+		if f := c.x.finding(geored.Target{Site: "dc1", To: "dc2"}); f.Verdict != c.want {
+			t.Errorf("%s: %s %s", name, f.Verdict, f.Message)
+		}
 	}
 }

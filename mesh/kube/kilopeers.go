@@ -37,7 +37,7 @@ func (m KiloMesh) releaseTask(step geored.Step, site geored.SiteName, move mesh.
 func (m KiloMesh) peersTask(step geored.Step, site geored.SiteName, full mesh.Full, some func(kilo.Peer) bool, right func(wanted mesh.Peer, got []netip.Prefix) bool) geored.Task {
 	peers := slices.DeleteFunc(kilo.Peers(mesh.Device{Peers: full.Peers(site)}), func(p kilo.Peer) bool { return !some(p) })
 	cluster := m.Ends[site].Observers.Cluster
-	return geored.Task{
+	return kube.Retrying(geored.Task{
 		Step: step,
 		Observe: func(ctx context.Context) (geored.State, error) {
 			live, err := KiloPeers(ctx, cluster)
@@ -60,7 +60,7 @@ func (m KiloMesh) peersTask(step geored.Step, site geored.SiteName, full mesh.Fu
 			}
 			return cluster.Apply(ctx, objects...)
 		},
-	}
+	})
 }
 
 // carried says whether the kernel of every node of a site sends to each peer of the layout what is right.

@@ -19,10 +19,10 @@ import (
 const usualMTU = 1500
 
 // bulkBytes is large enough to tell payload from handshakes and keepalives. Where others use the tunnel it is so many times what
-// they sent between two readings, of which a transfer takes some few, and mostBytes at most.
+// they sent between two readings, and mostBytes at most.
 const (
 	bulkBytes  = 1 << 20
-	overOthers = 8
+	overOthers = 16
 	mostBytes  = 64 << 20
 )
 
@@ -38,8 +38,21 @@ type transfer struct {
 	err       error // the probe's own: the bytes did not arrive
 	bytes     int64
 	others    int64 // what the tunnel to the site sent between two readings before it
+	interval  time.Duration
 	sentBytes int64 // what it sent meanwhile
+	window    time.Duration
 	hasPeer   bool
+}
+
+// beside is what others send meanwhile, if they go on as before; false: nobody can tell.
+func (x transfer) beside() (bytes int64, known bool) {
+	if x.others <= 0 {
+		return 0, true
+	}
+	if x.interval <= 0 || x.window <= 0 {
+		return 0, false
+	}
+	return int64(float64(x.others) * x.window.Seconds() / x.interval.Seconds()), true
 }
 
 // tunnel holds the bytes that a pod sent against those that the tunnel carried: what took another way is not in its
@@ -48,22 +61,25 @@ func (p *Proof) tunnel(ctx context.Context) []geored.Finding {
 	layout := p.planned()
 	answers := geored.Ask(ctx, p.pairs(), func(ctx context.Context, t geored.Target) (transfer, error) { return p.transfer(ctx, layout, t) },
 		geored.AskBudget(tunnelBudget))
-	return answers.Each(func(t geored.Target, x transfer) geored.Finding {
-		switch {
-		case !x.hasPeer:
-			return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("the gateway of %s has no peer of %s", t.Site, t.To), Remedy: "run the installation again"}
-		case x.err != nil:
-			return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%d bytes from a pod of %s to one of %s did not arrive: %v", x.bytes, t.Site, t.To, x.err),
-				Remedy: "when mesh/pods passes, large packets are lost on the way: look at mesh/path-mtu"}
-		case x.sentBytes < x.bytes:
-			return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%d bytes arrived, but the tunnel sent only %d", x.bytes, x.sentBytes),
-				Remedy: "another route leads to the other site, and what goes there is not encrypted: look for it on the nodes"}
-		case x.others > x.bytes/overOthers:
-			return geored.Finding{Verdict: geored.Unknown, Message: fmt.Sprintf("%d bytes arrived, and others sent too much to tell whether they took the tunnel: %d between two readings", x.bytes, x.others),
-				Remedy: "look again when less is sent"}
-		}
-		return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%d bytes arrived, the tunnel sent %d meanwhile", x.bytes, x.sentBytes)}
-	})
+	return answers.Each(func(t geored.Target, x transfer) geored.Finding { return x.finding(t) })
+}
+
+func (x transfer) finding(t geored.Target) geored.Finding {
+	beside, known := x.beside()
+	switch {
+	case !x.hasPeer:
+		return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("the gateway of %s has no peer of %s", t.Site, t.To), Remedy: "run the installation again"}
+	case x.err != nil:
+		return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%d bytes from a pod of %s to one of %s did not arrive: %v", x.bytes, t.Site, t.To, x.err),
+			Remedy: "when mesh/pods passes, large packets are lost on the way: look at mesh/path-mtu"}
+	case x.sentBytes < x.bytes:
+		return geored.Finding{Verdict: geored.Fail, Message: fmt.Sprintf("%d bytes arrived, but the tunnel sent only %d", x.bytes, x.sentBytes),
+			Remedy: "another route leads to the other site, and what goes there is not encrypted: look for it on the nodes"}
+	case !known || x.sentBytes < 2*beside: // others alone might have sent as much, if they sent twice as fast as before
+		return geored.Finding{Verdict: geored.Unknown, Message: fmt.Sprintf("%d bytes arrived in %s, and others sent too much to tell whether they took the tunnel: %d in %s", x.bytes, geored.RoundDuration(x.window), x.others, geored.RoundDuration(x.interval)),
+			Remedy: "look again when less is sent"}
+	}
+	return geored.Finding{Verdict: geored.Pass, Message: fmt.Sprintf("%d bytes arrived, the tunnel sent %d meanwhile", x.bytes, x.sentBytes)}
 }
 
 func (p *Proof) transfer(ctx context.Context, layout mesh.Layout, t geored.Target) (transfer, error) {
@@ -72,13 +88,13 @@ func (p *Proof) transfer(ctx context.Context, layout mesh.Layout, t geored.Targe
 		return transfer{}, err
 	}
 	x := transfer{}
-	var readings [2]int64
+	var readings [2]reading
 	for i := range readings {
 		if readings[i], x.hasPeer, err = p.sent(ctx, layout, t); err != nil || !x.hasPeer {
 			return x, err
 		}
 	}
-	x.others = readings[1] - readings[0]
+	x.others, x.interval = readings[1].since(readings[0])
 	x.bytes = min(max(bulkBytes, overOthers*x.others), mostBytes)
 	_, err = probe.Ask(ctx, p.near(t), probe.Bulk{Address: net.JoinHostPort(podIP, strconv.Itoa(probe.SinkPort)), Bytes: x.bytes, Timeout: bulkTimeout(x.bytes)})
 	if remote := new(probe.RemoteError); errors.As(err, &remote) {
@@ -89,7 +105,8 @@ func (p *Proof) transfer(ctx context.Context, layout mesh.Layout, t geored.Targe
 		return x, err
 	}
 	after, has, err := p.sent(ctx, layout, t)
-	x.sentBytes, x.hasPeer = after-readings[1], has
+	x.hasPeer = has
+	x.sentBytes, x.window = after.since(readings[1])
 	return x, err
 }
 

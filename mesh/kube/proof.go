@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"slices"
 	"strconv"
@@ -87,8 +88,8 @@ func (p *Proof) gateways(ctx context.Context, m Mesh) []geored.Finding {
 // look asks a node for its interface.
 func look(ctx context.Context, devices Devices, node, link string) (seen, error) {
 	state, err := devices.Device(ctx, node, link)
-	if remote := new(probe.RemoteError); errors.As(err, &remote) {
-		return seen{absent: remote}, nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return seen{absent: err}, nil
 	}
 	return seen{DeviceState: state}, err
 }
@@ -149,7 +150,7 @@ func (p *Proof) pods(ctx context.Context) []geored.Finding {
 }
 
 func (p *Proof) services(ctx context.Context) []geored.Finding {
-	return p.reach(ctx, "service", func(_, serviceIP string) string { return serviceIP })
+	return p.reach(ctx, "service", func(_, serviceIP string) string { return net.JoinHostPort(serviceIP, "80") })
 }
 
 // reach asks from every site's probe pod for every other's. What does not get through is a failure when the probe says

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/georedkit/georedkit/geored"
 	"github.com/georedkit/georedkit/geored/kube"
@@ -107,9 +108,19 @@ func (s sight) sample(ctx context.Context, layout mesh.Layout, t geored.Target) 
 	return s.ends[t.Site].devices.Sample(ctx, t.Name, question)
 }
 
+// reading is what tunnels have sent so far, by the clocks of their machines.
+type reading struct {
+	bytes int64
+	at    time.Time
+}
+
+func (r reading) since(before reading) (bytes int64, took time.Duration) {
+	return r.bytes - before.bytes, r.at.Sub(before.at)
+}
+
 // sent is what all tunnels of a site have sent to the other site so far. A device that lacks one of them is an answer
 // too: found is false.
-func (s sight) sent(ctx context.Context, layout mesh.Layout, t geored.Target) (bytes int64, found bool, err error) {
+func (s sight) sent(ctx context.Context, layout mesh.Layout, t geored.Target) (r reading, found bool, err error) {
 	var targets []geored.Target
 	for _, d := range layout.Devices {
 		if d.Site == t.Site {
@@ -121,18 +132,21 @@ func (s sight) sent(ctx context.Context, layout mesh.Layout, t geored.Target) (b
 		return s.ends[t.Site].devices.Device(ctx, t.Name, device.Interface)
 	})
 	for _, silent := range answers.Unanswered() {
-		return 0, false, silent
+		return reading{}, false, silent
 	}
 	found = len(targets) > 0
 	for t, state := range answers.All() {
+		if state.SampledAt.After(r.at) {
+			r.at = state.SampledAt
+		}
 		device, _ := layout.Device(t.Site, t.Name)
 		for _, peer := range device.Peers {
 			if live, ok := state.Peer(peer.PublicKey); peer.Site == t.To {
-				bytes, found = bytes+live.SentBytes, found && ok
+				r.bytes, found = r.bytes+live.SentBytes, found && ok
 			}
 		}
 	}
-	return bytes, found, nil
+	return r, found, nil
 }
 
 // tunnelTasks are the gates of the ordered pairs.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type sites struct {
 	passedOver  geored.Faults    // of what stands on the nodes
 	busy        int              // bytes that others send at every reading of an interface
 	beside      bool             // what the probe transfers takes another way
+	readings    [9]atomic.Int64  // of each site's interfaces, 20 s apart: a packet takes a millisecond here
 	overlap     bool             // each site has the addresses of the others too: its own pods answer
 }
 
@@ -147,7 +149,9 @@ func (f fakeSite) Device(ctx context.Context, node, link string) (mesh.DeviceSta
 			}
 		}
 	}
-	return f.Read(ctx, siteName(f.i), node)
+	state, err := f.Read(ctx, siteName(f.i), node)
+	state.SampledAt = state.SampledAt.Add(time.Duration(f.readings[f.i].Add(1)) * 20 * time.Second)
+	return state, err
 }
 
 func (f fakeSite) Sample(ctx context.Context, node string, q gateway.SampleQuestion) (mesh.Sample, error) {

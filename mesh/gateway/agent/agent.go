@@ -130,7 +130,7 @@ func (k *keeper) settle(ctx context.Context) error {
 		return err
 	}
 	tunnel, err := k.wires.Up(ctx, wanted, key)
-	if err == nil && tunnel.InProcess() {
+	if tunnel != nil && tunnel.InProcess() { // also when a peer's name could not be resolved
 		k.tunnel = tunnel
 	}
 	return err

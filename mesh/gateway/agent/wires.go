@@ -31,7 +31,11 @@ func (machine) Read(ctx context.Context, link string) (mesh.DeviceState, error) 
 }
 
 func (machine) Up(ctx context.Context, d mesh.Device, key mesh.PrivateKey) (tunnel, error) {
-	return device.Up(ctx, d, key)
+	t, err := device.Up(ctx, d, key)
+	if t == nil {
+		return nil, err // and no interface around nil
+	}
+	return t, err
 }
 
 func (machine) Down(ctx context.Context, link string) error { return device.Down(ctx, link) }
