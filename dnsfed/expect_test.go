@@ -40,14 +40,16 @@ func asked(t *testing.T, f Federation, r Records, own geored.SiteName, name stri
 
 func TestExpect(t *testing.T) {
 	services := []Service{
-		{Site: "dc2", Namespace: "default", Name: "kubernetes", Addresses: addr("10.101.0.1")},
+		{Site: "dc2", Namespace: "default", Name: "kubernetes", Addresses: addr("10.101.0.1"), Endpoints: []Endpoint{{Address: netip.MustParseAddr("192.168.2.1")}}},
 		{Site: "dc1", Namespace: "a", Name: "both", Addresses: addr("10.100.0.5")},
 		{Site: "dc2", Namespace: "a", Name: "both", Addresses: addr("10.101.0.5"), Endpoints: []Endpoint{{Address: netip.MustParseAddr("10.201.0.5")}}},
 		{Site: "dc3", Namespace: "a", Name: "far", Addresses: append(addr("10.102.0.6"), addr("fd00::6")...), Ports: []Port{{Name: "cql", Number: 9042}, {Number: 1}}},
-		{Site: "dc2", Namespace: "dc2-only", Name: "db", Endpoints: []Endpoint{{Hostname: "db-0", Address: netip.MustParseAddr("10.201.0.9")}, {Address: netip.MustParseAddr("10.201.0.10")}}},
+		{Site: "dc2", Namespace: "dc2-only", Name: "db", Ports: []Port{{Name: "cql", Number: 80}}, Endpoints: []Endpoint{
+			{Hostname: "db-0", Address: netip.MustParseAddr("10.201.0.9"), Ports: []Port{{Name: "cql", Number: 8080}}}, {Address: netip.MustParseAddr("10.201.0.10")}}},
 	}
 	kubernetai := federation(3)
-	ignoring, stubs, inTree := federation(3), federation(3), federation(3)
+	ignoring, stubs, inTree, six := federation(3), federation(3), federation(3), federation(3)
+	six.Sites[2].Services = append(six.Sites[2].Services, netip.MustParsePrefix("fd00::/108"))
 	ignoring.IgnoreEmpty = true
 	stubs.Plugin, inTree.Plugin = StubZones, Multicluster
 	for name, c := range map[string]struct {
@@ -72,9 +74,12 @@ func TestExpect(t *testing.T) {
 		"pod with a hostname":  {f: kubernetai, own: "dc1", name: "db-0.db.dc2-only.svc.cluster.local.", want: "headless A NOERROR 10.201.0.9 dc2"},
 		"pod without":          {f: kubernetai, own: "dc1", name: "10-201-0-10.db.dc2-only.svc.cluster.local.", want: "headless A NOERROR 10.201.0.10 dc2"},
 		"srv":                  {f: kubernetai, own: "dc1", name: "_cql._tcp.far.a.svc.cluster.local.", want: "srv SRV NOERROR 9042 far.a.svc.cluster.local. dc3"},
+		"srv, headless":        {f: kubernetai, own: "dc1", name: "_cql._tcp.db.dc2-only.svc.cluster.local.", want: "srv SRV NOERROR 80 10-201-0-10.db.dc2-only.svc.cluster.local.,8080 db-0.db.dc2-only.svc.cluster.local. dc2"},
+		"ptr of a node":        {f: kubernetai, own: "dc2", name: "1.2.168.192.in-addr.arpa.", want: ""},
 		"ptr":                  {f: kubernetai, own: "dc1", name: "6.0.102.10.in-addr.arpa.", want: "ptr PTR NOERROR far.a.svc.cluster.local. dc3"},
 		"ptr of a pod":         {f: kubernetai, own: "dc1", name: "9.0.201.10.in-addr.arpa.", want: "ptr PTR NOERROR db-0.db.dc2-only.svc.cluster.local. dc2"},
-		"ptr, six":             {f: kubernetai, own: "dc1", name: "6.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa.", want: "ptr PTR NOERROR far.a.svc.cluster.local. dc3"},
+		"ptr, six":             {f: six, own: "dc1", name: "6.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa.", want: "ptr PTR NOERROR far.a.svc.cluster.local. dc3"},
+		"ptr out of range":     {f: kubernetai, own: "dc1", name: "6.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa.", want: ""},
 		"stub zone":            {f: stubs, own: "dc1", name: "db.dc2-only.svc.cluster.local.", want: "headless A NOERROR 10.201.0.10,10.201.0.9 dc2"},
 		"outside stub zones":   {f: stubs, own: "dc1", name: "far.a.svc.cluster.local.", want: "remote-only A NXDOMAIN; remote-only AAAA NXDOMAIN"},
 		"in-tree, others":      {f: inTree, own: "dc1", name: "far.a.svc.cluster.local.", want: "remote-only A NXDOMAIN; remote-only AAAA NXDOMAIN"},

@@ -136,16 +136,18 @@ func withPort(services []Service, port string) []Service {
 // targets are the SRV records of a port without priority and weight, which depend on how many there are.
 func (s Service) targets(port, domain string) []string {
 	var records []string
-	for _, p := range s.Ports {
-		if p.Name == "" || p.service() != port {
-			continue
+	add := func(ports []Port, name string) {
+		for _, p := range ports {
+			if p.Name != "" && p.service() == port {
+				records = append(records, fmt.Sprintf("%d %s", p.Number, name))
+			}
 		}
-		if !s.headless() {
-			records = append(records, fmt.Sprintf("%d %s", p.Number, s.name(domain)))
-			continue
-		}
+	}
+	if !s.headless() {
+		add(s.Ports, s.name(domain))
+	} else {
 		for _, endpoint := range s.Endpoints {
-			records = append(records, fmt.Sprintf("%d %s.%s", p.Number, endpoint.hostname(), s.name(domain)))
+			add(s.ports(endpoint), endpoint.hostname()+"."+s.name(domain))
 		}
 	}
 	slices.Sort(records)
@@ -163,6 +165,9 @@ func (e *expecter) reverses(services []Service) {
 	var owners []owner
 	add := func(s Service, a netip.Addr, name string) {
 		o := owner{s.Site, a}
+		if site, _ := e.Site(s.Site); e.reverse(site) != nil && !site.owns(a) {
+			return // in no zone of the name servers: a node's own address, as of pods on its network
+		}
 		if len(names[o]) == 0 {
 			owners = append(owners, o)
 		}

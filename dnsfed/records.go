@@ -38,6 +38,15 @@ type Port struct {
 type Endpoint struct {
 	Hostname string // zero: it is named after its address
 	Address  netip.Addr
+	Ports    []Port // that it listens on, which SRV records of a headless service tell; zero: those of the service
+}
+
+// ports are those of an endpoint.
+func (s Service) ports(e Endpoint) []Port {
+	if len(e.Ports) > 0 {
+		return e.Ports
+	}
+	return s.Ports
 }
 
 func (s Service) key() string { return s.Name + "." + s.Namespace }

@@ -137,7 +137,11 @@ func (c ChangeOver) bind(ctx context.Context) ([]geored.Task, error) {
 	steps := c.Steps()
 	start := c.Cluster.ApplyTask(steps[1], objects...)
 	start.Undo = c.unlessLed(start.Undo)
-	return []geored.Task{c.adopt(steps[0], dns.Service), start, c.prove(steps[2]), c.turn(steps[3]), c.drain(steps[4]), c.remove(steps[5])}, nil
+	tasks := []geored.Task{c.adopt(steps[0], dns.Service), start, c.prove(steps[2]), c.turn(steps[3]), c.drain(steps[4]), c.remove(steps[5])}
+	for i, task := range tasks {
+		tasks[i] = kube.Retrying(task)
+	}
+	return tasks, nil
 }
 
 // BesideFaults finds what would go on asking name servers that are to be replaced, and nobody when they are gone.

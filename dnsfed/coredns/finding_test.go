@@ -65,6 +65,12 @@ func TestStrays(t *testing.T) {
 	pods := []corev1.Pod{pod("own", labels, corev1.PodRunning), pod("daemon-b", labels, corev1.PodRunning), pod("daemon-a", labels, corev1.PodPending),
 		pod("ended", labels, corev1.PodSucceeded), pod("other", map[string]string{"k8s-app": "other"}, corev1.PodRunning), leaving}
 	dns := DNS{Service: &corev1.Service{Spec: corev1.ServiceSpec{Selector: labels}}, Deployments: []Deployment{{Name: "a", Pods: []Pod{{Name: "own"}}}}}
+	pods = append(pods, pod("evicted", labels, corev1.PodFailed))
+	of := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Spec: appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}}}
+	read, err := readDeployment(t.Context(), nil, of, []corev1.Pod{pods[0], pods[3], pods[6]}, dns.Service)
+	if err != nil || len(read.Pods) != 1 || read.Pods[0].Name != "own" {
+		t.Errorf("%+v, %v", read.Pods, err)
+	}
 	if got := strays(dns, pods); !slices.Equal(got, []string{"daemon-a", "daemon-b"}) {
 		t.Errorf("%v", got)
 	}

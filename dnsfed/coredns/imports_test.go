@@ -42,7 +42,7 @@ func TestServiceImportsAreRead(t *testing.T) {
 			{"metadata":{"namespace":"b","name":"y","labels":{"` + importLabel + `":"pods"}},"addressType":"IPv4","endpoints":[{"addresses":["10.201.0.3"]}]}]}`,
 	}
 	imports, err := Imports(t.Context(), served(t, paths))
-	if want := "[{dc1 a db [10.150.0.1] [{cql tcp 9042}] []} {dc1 a pods [] [] [{ 10.201.0.1}]}]"; err != nil || fmt.Sprint(imports) != want {
+	if want := "[{dc1 a db [10.150.0.1] [{cql tcp 9042}] []} {dc1 a pods [] [] [{ 10.201.0.1 []}]}]"; err != nil || fmt.Sprint(imports) != want {
 		t.Errorf("%v, %v, want %s", imports, err, want)
 	}
 	if imports, err := Imports(t.Context(), served(t, nil)); err != nil || len(imports) > 0 {

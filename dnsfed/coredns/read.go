@@ -91,16 +91,20 @@ func Read(ctx context.Context, c *kube.Cluster, also ...string) (DNS, error) {
 func strays(dns DNS, pods []corev1.Pod) []string {
 	var names []string
 	for _, p := range pods {
-		over := p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 		known := slices.ContainsFunc(dns.Deployments, func(d Deployment) bool {
 			return slices.ContainsFunc(d.Pods, func(own Pod) bool { return own.Name == p.Name })
 		})
-		if leadsTo(dns.Service, p.Labels) && !over && !known {
+		if leadsTo(dns.Service, p.Labels) && !over(p) && !known {
 			names = append(names, p.Name)
 		}
 	}
 	slices.Sort(names)
 	return names
+}
+
+// over says whether a pod answers no more: an evicted one stays among the pods until somebody collects it.
+func over(p corev1.Pod) bool {
+	return p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 }
 
 func isDNS(d *appsv1.Deployment, service *corev1.Service) bool {
@@ -122,7 +126,7 @@ func readDeployment(ctx context.Context, c *kube.Cluster, d *appsv1.Deployment, 
 		return read, fmt.Errorf("deployment %s: selector: %w", d.Name, err)
 	}
 	for _, p := range pods {
-		if selector.Matches(labels.Set(p.Labels)) && p.DeletionTimestamp == nil && !ofAnother(p, d.Name) {
+		if selector.Matches(labels.Set(p.Labels)) && !over(p) && !ofAnother(p, d.Name) {
 			read.Pods = append(read.Pods, podOf(p))
 		}
 	}

@@ -62,6 +62,12 @@ func Services(ctx context.Context, c *kube.Cluster) ([]dnsfed.Service, error) {
 
 // endpointsOf: a slice says of each endpoint whether it is ready; nothing said means that it is.
 func endpointsOf(slice discoveryv1.EndpointSlice) []dnsfed.Endpoint {
+	var ports []dnsfed.Port
+	for _, p := range slice.Ports {
+		if p.Name != nil && p.Port != nil && p.Protocol != nil {
+			ports = append(ports, dnsfed.Port{Name: *p.Name, Protocol: strings.ToLower(string(*p.Protocol)), Number: uint16(*p.Port)})
+		}
+	}
 	var endpoints []dnsfed.Endpoint
 	for _, e := range slice.Endpoints {
 		if e.Conditions.Ready != nil && !*e.Conditions.Ready {
@@ -72,11 +78,11 @@ func endpointsOf(slice discoveryv1.EndpointSlice) []dnsfed.Endpoint {
 			if err != nil {
 				continue
 			}
-			endpoint := dnsfed.Endpoint{Address: a}
+			endpoint := dnsfed.Endpoint{Address: a, Ports: ports}
 			if e.Hostname != nil {
 				endpoint.Hostname = *e.Hostname
 			}
-			if !slices.Contains(endpoints, endpoint) {
+			if !slices.ContainsFunc(endpoints, func(o dnsfed.Endpoint) bool { return o.Address == a && o.Hostname == endpoint.Hostname }) {
 				endpoints = append(endpoints, endpoint)
 			}
 		}

@@ -29,7 +29,7 @@ func (c ChangeOver) service(ctx context.Context) (*corev1.Service, error) {
 	return c.Cluster.Client().CoreV1().Services(Namespace).Get(ctx, ServiceName, metav1.GetOptions{})
 }
 
-// patch changes the Service as it was last seen: an update in between is a conflict, and the task observes again.
+// patch changes the Service as it was last seen: an update in between is a conflict, after which the task observes again.
 func (c ChangeOver) patch(ctx context.Context, seen *corev1.Service, change map[string]any) error {
 	meta, _ := change["metadata"].(map[string]any)
 	if meta == nil {
@@ -42,9 +42,6 @@ func (c ChangeOver) patch(ctx context.Context, seen *corev1.Service, change map[
 		return err
 	}
 	_, err = c.Cluster.Client().CoreV1().Services(Namespace).Patch(ctx, ServiceName, types.MergePatchType, text, metav1.PatchOptions{FieldManager: kube.FieldManager})
-	if apierrors.IsConflict(err) {
-		return geored.Retriable(err)
-	}
 	return err
 }
 

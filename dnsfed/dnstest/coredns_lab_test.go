@@ -154,7 +154,11 @@ func (r *realSites) endpoints(t *testing.T, s dnsfed.Service) {
 		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{Addresses: []string{e.Address.String()}, Hostname: &e.Hostname,
 			Conditions: discoveryv1.EndpointConditions{Ready: &yes}})
 	}
-	for _, p := range s.Ports {
+	ports := s.Ports
+	if len(s.Endpoints) > 0 && len(s.Endpoints[0].Ports) > 0 {
+		ports = s.Endpoints[0].Ports
+	}
+	for _, p := range ports {
 		number, kind := int32(p.Number), protocol(p)
 		slice.Ports = append(slice.Ports, discoveryv1.EndpointPort{Name: &p.Name, Port: &number, Protocol: &kind})
 	}

@@ -12,12 +12,13 @@ import (
 func sample(f dnsfed.Federation) []dnsfed.Service {
 	chosen := []netip.Addr{netip.IPv4Unspecified()}
 	ports := []dnsfed.Port{{Name: "cql", Number: 9042}, {Name: "gossip", Protocol: "udp", Number: 7000}}
+	podPorts := []dnsfed.Port{{Name: "cql", Number: 19042}, {Name: "gossip", Protocol: "udp", Number: 17000}}
 	var services []dnsfed.Service
 	for i, site := range f.Sites {
 		pod := func(n byte) dnsfed.Endpoint {
 			a := site.Pods[0].Addr().As4()
 			a[2], a[3] = 250, n
-			return dnsfed.Endpoint{Hostname: string(site.Name) + "-" + string('0'+rune(n)), Address: netip.AddrFrom4(a)}
+			return dnsfed.Endpoint{Hostname: string(site.Name) + "-" + string('0'+rune(n)), Address: netip.AddrFrom4(a), Ports: podPorts}
 		}
 		services = append(services,
 			dnsfed.Service{Site: site.Name, Namespace: "default", Name: "only-" + string(site.Name), Addresses: chosen, Ports: ports},
@@ -59,6 +60,10 @@ func wrongRecords(f dnsfed.Federation, services []dnsfed.Service) map[string]wro
 		"both":           {dnsfed.Both, edit(first, "everywhere", moved)},
 		"a pod too many": {dnsfed.Headless, edit(first, "pods-"+string(first), func(s *dnsfed.Service) { s.Endpoints = s.Endpoints[:1] })},
 		"srv port":       {dnsfed.SRV, edit(second, "only-"+string(second), port)},
-		"ptr name":       {dnsfed.PTR, edit(first, "only-"+string(first), func(s *dnsfed.Service) { s.Name = "other" })},
+		"pod's port": {dnsfed.SRV, edit(first, "pods-"+string(first), func(s *dnsfed.Service) {
+			s.Endpoints = slices.Clone(s.Endpoints)
+			s.Endpoints[0].Ports = nil // those of the service
+		})},
+		"ptr name": {dnsfed.PTR, edit(first, "only-"+string(first), func(s *dnsfed.Service) { s.Name = "other" })},
 	}
 }

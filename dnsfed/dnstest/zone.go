@@ -58,7 +58,11 @@ func (z zone) headless(name string, s dnsfed.Service) error {
 		if err := z.address(host, e.Address, host); err != nil {
 			return err
 		}
-		if err := z.srv(name, host, s.Ports); err != nil {
+		ports := e.Ports
+		if len(ports) == 0 {
+			ports = s.Ports
+		}
+		if err := z.srv(name, host, ports); err != nil {
 			return err
 		}
 	}
