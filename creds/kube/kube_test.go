@@ -17,6 +17,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
 	"github.com/georedkit/georedkit/creds"
@@ -650,5 +651,31 @@ func TestNothingIsRevokedWhileTheVersionIsUnknown(t *testing.T) {
 	secret, err := source.Cluster.Client().CoreV1().Secrets("kube-system").Get(t.Context(), "coredns-token-1", metav1.GetOptions{})
 	if err != nil || secret.Labels[credskube.InvalidSince] != "" {
 		t.Errorf("%v, labels %v", err, secret.Labels)
+	}
+}
+
+// Older tokens are what still works when the new one does not: they stay.
+func TestNothingIsRefusedForATokenThatDoesNotWork(t *testing.T) {
+	w := newWorld(t, 2)
+	w.install()
+	stages, err := w.rotation("dc1", 2).Stages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := w.run(stages[:3]); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	old := w.token("dc1", 1)
+	secrets := w.sources["dc1"].Cluster.Client().CoreV1().Secrets("kube-system")
+	mark := fmt.Sprintf(`{"metadata":{"labels":{%q:"2026-01-01"}}}`, credskube.InvalidSince)
+	if _, err := secrets.Patch(t.Context(), "coredns-token-2", types.MergePatchType, []byte(mark), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.impatient()
+	if text, err := w.run(stages[3:4]); err == nil {
+		t.Errorf("the older tokens were given up:\n%s", text)
+	}
+	if got := w.receptions("dc1", old); got != "true true silent 0" {
+		t.Errorf("the old token: %s", got)
 	}
 }

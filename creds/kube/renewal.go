@@ -7,6 +7,7 @@ import (
 
 	"github.com/georedkit/georedkit/creds"
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube"
 )
 
 // Renewal keeps the bound token of a consumer that reads a token file: it mints another when four fifths of its life are
@@ -31,7 +32,7 @@ func (r Renewal) Task() (geored.Task, error) {
 	if r.Grant.Consumer.Reading != creds.ReadsFile {
 		return geored.Task{}, geored.Faults{{Site: r.Grant.To(), Field: "consumer " + r.Grant.Consumer.Name, Problem: "reads its token once", Remedy: "rotate it, with a restart"}}
 	}
-	return geored.Task{Step: r.Step(), Observe: r.observe, Apply: r.apply}, nil
+	return kube.Retrying(geored.Task{Step: r.Step(), Observe: r.observe, Apply: r.apply}), nil
 }
 
 func (r Renewal) observe(ctx context.Context) (geored.State, error) {

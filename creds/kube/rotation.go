@@ -14,6 +14,7 @@ import (
 
 	"github.com/georedkit/georedkit/creds"
 	"github.com/georedkit/georedkit/geored"
+	"github.com/georedkit/georedkit/geored/kube"
 )
 
 // Rotation carries a creds.Rotation out.
@@ -43,16 +44,27 @@ func (r Rotation) Stages() ([]geored.Stage, error) {
 	var stages []geored.Stage
 	for _, phase := range creds.Phases() {
 		name := fmt.Sprintf("%s %s of %s to generation %d", phase, r.Account, r.Source, r.Generation)
-		stage := geored.Stage{Name: name, Outline: r.Steps(phase), Bind: binds[phase]}
+		stage := geored.Stage{Name: name, Outline: r.Steps(phase), Bind: retrying(binds[phase])}
 		switch phase {
 		case creds.Import:
-			stage.Back = r.importsBack
+			stage.Back = retrying(r.importsBack)
 		case creds.Reload, creds.Refuse, creds.Discard:
 			stage.Back = r.stays(phase)
 		}
 		stages = append(stages, stage)
 	}
 	return stages, faults.Err()
+}
+
+// retrying has the changes of a stage tried again when an API server starts anew meanwhile.
+func retrying(bind func(context.Context) ([]geored.Task, error)) func(context.Context) ([]geored.Task, error) {
+	return func(ctx context.Context) ([]geored.Task, error) {
+		tasks, err := bind(ctx)
+		for i, task := range tasks {
+			tasks[i] = kube.Retrying(task)
+		}
+		return tasks, err
+	}
 }
 
 func (r Rotation) mint(context.Context) ([]geored.Task, error) {
@@ -250,6 +262,13 @@ func (r Rotation) refuse(ctx context.Context) ([]geored.Task, error) {
 		return nil, cmp.Or(err, errors.New(tooOld))
 	}
 	return []geored.Task{{Step: r.Steps(creds.Refuse)[0], Observe: r.observeRefusal, Apply: func(ctx context.Context) error {
+		token, err := r.minted(ctx)
+		if err != nil {
+			return err
+		}
+		if why, err := r.From.accepted(ctx, token); err != nil || why != "" { // the older ones are what still works
+			return geored.Retriable(cmp.Or(err, fmt.Errorf("the new token does not work: %s", why)))
+		}
 		old, err := r.From.older(ctx, r.Generation)
 		for _, m := range old {
 			if err == nil && !m.invalid {
